@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What model code may ask of its surroundings, and nothing else. One struct sl_env per lane (a
+ * thread of execution: a vCPU thread, a host thread, a raw caller); the engine owns it.
+ *
+ * Model code calls no pthread, clock, rand or malloc at run time: a value that could differ
+ * between two runs comes from choose() or now(), a wait goes through a lock or wait_while().
+ * Layer: env.
+ */
+#ifndef SL_BASE_ENV_H
+#define SL_BASE_ENV_H
+
+#include "base/types.h"
+
+struct sl_env;
+struct sl_stats;
+
+/* What a choose() decides; reports and traces print the name. */
+enum sl_choice {
+	SL_CHOICE_INTERRUPT,	/* is an interrupt pending at this poll? */
+	SL_CHOICE_RANDOM_PAGE,	/* which page of a range does a random operation take? */
+	SL_CHOICE_ENTROPY,	/* does the random number generator fail? */
+};
+
+/* Kinds of finding; the names are those of scenario verdicts. */
+enum sl_violation {
+	SL_VIOLATION_ORACLE,
+	SL_VIOLATION_HOST_ASSERT,
+	SL_VIOLATION_MODULE_HALT,
+	SL_VIOLATION_RACE,
+	SL_VIOLATION_DEADLOCK,
+	SL_VIOLATION_LIVELOCK,
+	SL_VIOLATION_BOUND,
+	SL_VIOLATION_TD_KILLED,
+	SL_VIOLATION_COUNT
+};
+
+/* "oracle", "host-assert", ... as written in scenario files. */
+const char *sl_violation_name(enum sl_violation kind);
+
+/* What note() records. */
+enum sl_note {
+	SL_NOTE_SEAMCALL,	/* a = RAX in, b = status */
+	SL_NOTE_TDCALL,		/* a = RAX in, b = status */
+	SL_NOTE_KICK,		/* a = number of vCPUs that got an IPI */
+	SL_NOTE_OP,		/* a = index of the lane operation */
+};
+
+/*
+ * Host-side sleeping locks. They live in the arena; what is in them belongs to the engine.
+ *
+ * operation      | needs outside exclusion
+ * ---------------|------------------------
+ * lock/unlock    | no
+ * init           | yes, before any lane runs
+ *
+ * G1: a writer excludes readers and writers. G2: neither is recursive. P1: a waiting writer is not
+ * overtaken for ever by readers.
+ */
+struct sl_mutex {
+	_Alignas(8) u8 room[64];
+};
+
+struct sl_rwlock {
+	_Alignas(8) u8 room[64];
+};
+
+struct sl_env_ops {
+	/* A value in [0, n), n >= 1. */
+	u32 (*choose)(struct sl_env *env, enum sl_choice what, u32 n);
+	/* Ticks of the model's TSC; see struct sl_env for its frequency. */
+	u64 (*now)(struct sl_env *env);
+	/* Once per turn of a retry loop: lets somebody else run. */
+	void (*pause)(struct sl_env *env);
+	/* Returns once *word != old; may return early. The caller tests again. */
+	void (*wait_while)(struct sl_env *env, const _Atomic u32 *word, u32 old);
+	void (*mutex_init)(struct sl_env *env, struct sl_mutex *m);
+	void (*mutex_lock)(struct sl_env *env, struct sl_mutex *m);
+	void (*mutex_unlock)(struct sl_env *env, struct sl_mutex *m);
+	void (*rwlock_init)(struct sl_env *env, struct sl_rwlock *l);
+	void (*read_lock)(struct sl_env *env, struct sl_rwlock *l);
+	void (*read_unlock)(struct sl_env *env, struct sl_rwlock *l);
+	void (*write_lock)(struct sl_env *env, struct sl_rwlock *l);
+	void (*write_unlock)(struct sl_env *env, struct sl_rwlock *l);
+	/* The lane's future depends only on the arena and on (label, a, b). NULL where unused. */
+	void (*checkpoint)(struct sl_env *env, u32 label, u64 a, u64 b);
+	/* Trace. NULL where unused. */
+	void (*note)(struct sl_env *env, enum sl_note what, u64 a, u64 b);
+	/* A finding. May not return (explorer); returns in the threads engine. */
+	void (*violate)(struct sl_env *env, enum sl_violation kind, const char *id,
+			const char *text);
+};
+
+struct sl_env {
+	const struct sl_env_ops *ops;
+	/* Counters of this lane, outside the arena: growing numbers are not model state. */
+	struct sl_stats *stats;
+	/* Ticks of now() per microsecond. */
+	u64 tsc_per_us;
+};
+
+static inline u32 env_choose(struct sl_env *env, enum sl_choice what, u32 n)
+{
+	return env->ops->choose(env, what, n);
+}
+
+static inline u64 env_now(struct sl_env *env)
+{
+	return env->ops->now(env);
+}
+
+static inline void env_pause(struct sl_env *env)
+{
+	env->ops->pause(env);
+}
+
+static inline void env_wait_while(struct sl_env *env, const _Atomic u32 *word, u32 old)
+{
+	env->ops->wait_while(env, word, old);
+}
+
+static inline void env_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
+{
+	if (env->ops->checkpoint)
+		env->ops->checkpoint(env, label, a, b);
+}
+
+static inline void env_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
+{
+	if (env->ops->note)
+		env->ops->note(env, what, a, b);
+}
+
+/* Formats @fmt into a local buffer and reports the finding. @id is an invariant's or site's name. */
+SL_PRINTF(4, 5)
+void env_violate(struct sl_env *env, enum sl_violation kind, const char *id, const char *fmt, ...);
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/* seamlab run. Layer: cli. */
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <seamlab/seamlab.h>
+
+#include "cli/cli.h"
+
+#define SECONDS_MAX 86400.0
+
+struct run_args {
+	struct sl_run_options o;
+	enum sl_format format;
+};
+
+enum {
+	OPT_SECONDS = 256,
+	OPT_SEED,
+	OPT_FORMAT,
+};
+
+static const struct argp_option options[] = {
+	{ "seconds", OPT_SECONDS, "N", 0, "let the lanes run for N seconds (default: the scenario's)",
+	  0 },
+	{ "seed", OPT_SEED, "N", 0, "seed of random operations (default 1)", 0 },
+	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct run_args *a = state->input;
+	char *end;
+
+	switch (key) {
+	case OPT_SECONDS:
+		errno = 0;
+		a->o.seconds = strtod(arg, &end);
+		if (errno || end == arg || *end || !isfinite(a->o.seconds) || a->o.seconds < 0 ||
+		    a->o.seconds > SECONDS_MAX)
+			argp_error(state, "--seconds: found '%s'; expected a number from 0 to %g",
+				   arg, SECONDS_MAX);
+		return 0;
+	case OPT_SEED:
+		errno = 0;
+		a->o.seed = strtoull(arg, &end, 0);
+		if (errno || end == arg || *end || strchr(arg, '-'))
+			argp_error(state, "--seed: found '%s'; expected a whole number below 2^64",
+				   arg);
+		return 0;
+	case OPT_FORMAT:
+		if (!strcmp(arg, "text"))
+			a->format = SL_FORMAT_TEXT;
+		else if (!strcmp(arg, "json"))
+			a->format = SL_FORMAT_JSON;
+		else
+			argp_error(state, "--format: found '%s'; expected text or json", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->o.path)
+			argp_error(state, "found a second file '%s'; expected one scenario", arg);
+		a->o.path = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no scenario; expected a file such as scenarios/boot-accept.yaml");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void show_progress(void *ctx, const struct sl_run_progress *p)
+{
+	(void)ctx;
+	fprintf(stderr,
+		"\r%5.1f s  %10llu accepted  %9llu zapped  %11llu accesses  %8llu kicks \033[K",
+		p->seconds, (unsigned long long)p->pages_accepted,
+		(unsigned long long)p->pages_zapped, (unsigned long long)p->guest_accesses,
+		(unsigned long long)p->kicks);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.args_doc = "FILE",
+		.doc = "Run the scenario FILE in real time, one thread per vCPU and per host lane, and "
+		       "report throughput, BUSY by leaf and operand, kicks and latencies.\v"
+		       "Exit status: 0 nothing unexpected was found, 1 a finding that the scenario "
+		       "does not expect, 2 usage or input, 3 interrupted.",
+	};
+	struct run_args a = { .o = { .seconds = -1, .seed = 1 } };
+	char name[] = "seamlab run", err[600];
+	bool terminal = isatty(STDERR_FILENO);
+	struct sl_run *run;
+	enum sl_exit code;
+	char *report;
+
+	argv[0] = name;
+	argp_err_exit_status = SL_EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_catch_signals();
+	a.o.interrupted = cli_interrupted;
+	if (terminal)
+		a.o.progress = show_progress;
+	if (sl_run_scenario(&a.o, &run, err, sizeof(err)))
+		return cli_error("run", "%s", err);
+	if (terminal)
+		fputs("\r\033[K", stderr);
+	report = sl_run_report(run, a.format);
+	code = sl_run_exit(run);
+	sl_run_free(run);
+	if (!report)
+		return cli_error("run", "out of memory");
+	fputs(report, stdout);
+	if (a.format == SL_FORMAT_JSON)
+		putchar('\n');
+	free(report);
+	if (fflush(stdout) || ferror(stdout))
+		return cli_error("run", "cannot write the report: %s", strerror(errno));
+	return code;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/* seamlab: picks the command. Layer: cli. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <seamlab/seamlab.h>
+
+#include "cli/cli.h"
+
+static const struct command {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "run", cmd_run, "run a scenario in real time on threads and report contention" },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+void cli_catch_signals(void)
+{
+	/* A second Ctrl-C ends the program the hard way. */
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
+_Bool cli_interrupted(void *ctx)
+{
+	(void)ctx;
+	return interrupted;
+}
+
+int cli_error(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "seamlab %s: ", command);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return SL_EXIT_USAGE;
+}
+
+static void usage(FILE *f)
+{
+	fprintf(f, "seamlab %s: a contention laboratory for confidential VMs\n\n", sl_version());
+	fprintf(f, "usage: seamlab COMMAND [OPTION...] [FILE...]\n\ncommands:\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fprintf(f, "\n'seamlab COMMAND --help' says more. Try: seamlab run scenarios/boot-accept.yaml\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (!name) {
+		usage(stderr);
+		return SL_EXIT_USAGE;
+	}
+	if (!strcmp(name, "--help") || !strcmp(name, "-?") || !strcmp(name, "-h") ||
+	    !strcmp(name, "help")) {
+		usage(stdout);
+		return 0;
+	}
+	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+		printf("seamlab %s\n", sl_version());
+		return 0;
+	}
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return commands[i].fn(argc - 1, argv + 1);
+	fprintf(stderr, "seamlab: no command '%s'\n\n", name);
+	usage(stderr);
+	return SL_EXIT_USAGE;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/* What the lanes of a world do. Layer: engine. */
+#include <errno.h>
+
+#include "base/stats.h"
+#include "engine/world.h"
+
+static bool stopping(const struct world *w)
+{
+	return atomic_load_explicit(&w->stop, memory_order_seq_cst);
+}
+
+/* ---- vCPU lanes ----------------------------------------------------------------------- */
+
+static void run_program(struct world *w, struct lane *l)
+{
+	struct vcpu *v = &w->vmm->vm[l->td].vcpu[l->index];
+	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+	int rc;
+
+	do
+		rc = vcpu_run(v, cpu);
+	while (rc == -EINTR && !stopping(w));
+	cpu_put(cpu);
+	if (rc == 0 && v->failed && !stopping(w))
+		env_violate(l->env, SL_VIOLATION_TD_KILLED, "guest",
+			    "%s: the guest gave up on status 0x%016llx", l->name,
+			    (unsigned long long)v->why);
+}
+
+static void vcpu_lane(struct world *w, struct lane *l)
+{
+	struct td_gate *gate = &w->gate[l->td];
+	u32 seen = 0, now;
+
+	for (;;) {
+		while ((now = atomic_load_explicit(&gate->generation, memory_order_seq_cst)) ==
+		       seen)
+			env_wait_while(l->env, &gate->generation, seen);
+		seen = now;
+		if (stopping(w))
+			return;
+		run_program(w, l);
+		/* Pairs with do_run(): what this lane did to the TD is seen there. */
+		atomic_fetch_add_explicit(&gate->finished, 1, memory_order_release);
+		if (!w->scenario->td[l->td].explicit_life)
+			return;
+	}
+}
+
+/* ---- host lanes ----------------------------------------------------------------------- */
+
+static u64 host_gfn(struct lane *l, const struct scn_host_op *op, u64 *leaves)
+{
+	u64 gfn = op->gpa >> SL_PAGE_SHIFT;
+
+	*leaves = op->count;
+	if (!op->random)
+		return gfn;
+	*leaves = 1;
+	return gfn + ((u64)env_choose(l->env, SL_CHOICE_RANDOM_PAGE, (u32)op->count)
+		      << (SL_LEVEL_BITS * op->level));
+}
+
+static void do_build(struct world *w, struct lane *l, u32 td)
+{
+	struct vm *vm = &w->vmm->vm[td];
+	struct cpu *cpu;
+	int rc;
+
+	for (u32 v = 0; v < vm->vcpu_count; v++)
+		guest_reset(&w->guest[td][v]);
+	cpu = cpu_take(w->vmm, l->cpu, l->env);
+	rc = vm_build(vm, cpu);
+	cpu_put(cpu);
+	if (rc)
+		env_violate(l->env, SL_VIOLATION_HOST_ASSERT, host_site_name(vm->failed_site),
+			    "TD %u could not be built: error %d, status 0x%016llx", td, -rc,
+			    (unsigned long long)vm->failed_status);
+}
+
+
+/* Lets the vCPU lanes of a TD run their programs once, and waits for them. */
+static void do_run(struct world *w, struct lane *l, u32 td)
+{
+	struct td_gate *gate = &w->gate[td];
+	struct vm *vm = &w->vmm->vm[td];
+
+	if (stopping(w))
+		return;
+	gate->started++;
+	atomic_fetch_add_explicit(&gate->generation, 1, memory_order_seq_cst);
+	/*
+	 * When the world stops, a lane may end at the gate without counting itself out; the signal
+	 * that world_stop() sends makes the others leave.
+	 */
+	while (!stopping(w)) {
+		u32 done = atomic_load_explicit(&gate->finished, memory_order_acquire);
+
+		if (done == gate->started * vm->vcpu_count)
+			return;
+		env_wait_while(l->env, &gate->finished, done);
+	}
+}
+
+static void do_teardown(struct world *w, struct lane *l, u32 td)
+{
+	struct vm *vm = &w->vmm->vm[td];
+	struct cpu *cpu;
+
+	/* vCPUs may still be on their way out if the world stops: world_finish() tears down then. */
+	if (stopping(w))
+		return;
+	cpu = cpu_take(w->vmm, l->cpu, l->env);
+	vm_teardown(vm, cpu);
+	cpu_put(cpu);
+}
+
+static void do_memory(struct world *w, struct lane *l, const struct scn_host_op *op)
+{
+	struct vm *vm = &w->vmm->vm[op->td];
+	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+	u64 leaves, gfn = host_gfn(l, op, &leaves);
+	int rc;
+
+	if (op->code == SCN_HOST_ZAP)
+		host_zap(vm, cpu, gfn, leaves);
+	else
+		do
+			rc = host_map(vm, cpu, gfn, leaves);
+		while (rc == -EAGAIN && !stopping(w));
+	cpu_put(cpu);
+}
+
+struct host_loop {
+	u32 left[GUEST_LOOPS_MAX];
+	u32 depth;
+};
+
+/* One operation; returns the index of the next. */
+static u32 host_step(struct world *w, struct lane *l, const struct scn_host *host, u32 at,
+		     struct host_loop *loop)
+{
+	const struct scn_host_op *op = &host->ops[at];
+	struct vm *vm = &w->vmm->vm[op->td];
+	u32 *left;
+
+	switch (op->code) {
+	case SCN_HOST_MAP:
+	case SCN_HOST_ZAP:
+		do_memory(w, l, op);
+		break;
+	case SCN_HOST_SIGNAL:
+		vcpu_signal(&vm->vcpu[op->vcpu]);
+		break;
+	case SCN_HOST_INTERRUPT:
+		vcpu_interrupt(&vm->vcpu[op->vcpu]);
+		break;
+	case SCN_HOST_BUILD:
+		do_build(w, l, op->td);
+		break;
+	case SCN_HOST_RUN:
+		do_run(w, l, op->td);
+		break;
+	case SCN_HOST_TEARDOWN:
+		do_teardown(w, l, op->td);
+		break;
+	case SCN_HOST_LOOP:
+		SL_BUG_ON(loop->depth == GUEST_LOOPS_MAX);
+		if (!op->times)
+			return op->match + 1;
+		loop->left[loop->depth++] = op->times;
+		break;
+	case SCN_HOST_END:
+		left = &loop->left[loop->depth - 1];
+		if (*left != GUEST_FOREVER)
+			--*left;
+		if (*left && !stopping(w))
+			return op->match + 1;
+		loop->depth--;
+		break;
+	}
+	return at + 1;
+}
+
+static void host_lane(struct world *w, struct lane *l)
+{
+	const struct scn_host *host = &w->scenario->host[l->index];
+	struct host_loop loop = { 0 };
+
+	for (u32 at = 0; at < host->count && !stopping(w);) {
+		env_checkpoint(l->env, at, loop.depth ? loop.left[loop.depth - 1] : 0, loop.depth);
+		env_note(l->env, SL_NOTE_OP, at, 0);
+		at = host_step(w, l, host, at, &loop);
+	}
+}
+
+void world_run_lane(struct world *w, u32 lane)
+{
+	struct lane *l = &w->lane[lane];
+
+	if (l->kind == LANE_VCPU)
+		vcpu_lane(w, l);
+	else
+		host_lane(w, l);
+}

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: MIT
+/* The threads engine. Layer: engine. */
+#include "engine/threads/threads.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#include <seamlab/hplock.h>
+
+#include "base/rng.h"
+#include "engine/world.h"
+
+#define TICK_SECONDS 0.1
+
+struct run;
+
+/* A lane's surroundings. */
+struct thread_env {
+	struct sl_env base;	/* first */
+	struct run *run;
+	struct sl_rng rng;
+	struct sl_stats *stats;
+	u32 lane;
+	u32 pauses;
+	char name[24];
+	pthread_t thread;
+};
+
+struct run {
+	struct world *world;
+	struct threads_result *out;
+	struct thread_env *env;		/* one per lane, and the boss behind them */
+	_Atomic u32 running;
+	_Atomic u32 stop;
+	pthread_mutex_t lock;		/* findings, and the end of the run */
+	pthread_cond_t ended;
+	u64 tsc_per_us;
+};
+
+/* The lane that this thread runs: the lock library reports misuse without saying where. */
+static _Thread_local struct thread_env *current_env;
+
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct sl_mutex), "sl_mutex has room");
+_Static_assert(sizeof(pthread_rwlock_t) <= sizeof(struct sl_rwlock), "sl_rwlock has room");
+
+static double now_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static u64 calibrate_tsc(void)
+{
+	double t0 = now_seconds(), t1;
+	u64 c0 = __rdtsc();
+
+	do
+		t1 = now_seconds();
+	while (t1 - t0 < 0.01);
+	return (u64)((double)(__rdtsc() - c0) / ((t1 - t0) * 1e6));
+}
+
+/* ---- env ------------------------------------------------------------------------------- */
+
+static struct thread_env *self(struct sl_env *env)
+{
+	return (struct thread_env *)env;
+}
+
+static u32 op_choose(struct sl_env *env, enum sl_choice what, u32 n)
+{
+	/* The platform does not fail here: no interrupts but real ones, and entropy always. */
+	if (what != SL_CHOICE_RANDOM_PAGE)
+		return 0;
+	return sl_rng_below(&self(env)->rng, n);
+}
+
+static u64 op_now(struct sl_env *env)
+{
+	(void)env;
+	return __rdtsc();
+}
+
+static void op_pause(struct sl_env *env)
+{
+	/* More lanes than CPUs is the normal case: let the one that holds the lock run. */
+	if ((++self(env)->pauses & 3) == 0)
+		sched_yield();
+	else
+		_mm_pause();
+}
+
+static void op_wait_while(struct sl_env *env, const _Atomic u32 *word, u32 old)
+{
+	struct run *r = self(env)->run;
+
+	for (u32 i = 0; atomic_load_explicit(word, memory_order_acquire) == old; i++) {
+		if (i < 64) {
+			_mm_pause();
+		} else if (i < 1024) {
+			sched_yield();
+		} else {
+			struct timespec t = { .tv_nsec = 50000 };
+
+			/* The caller tests again; what it waits for may never come now. */
+			if (atomic_load_explicit(&r->stop, memory_order_relaxed))
+				return;
+			nanosleep(&t, NULL);
+		}
+	}
+}
+
+static void must(int rc)
+{
+	SL_BUG_ON(rc);
+}
+
+static void op_mutex_init(struct sl_env *env, struct sl_mutex *m)
+{
+	(void)env;
+	must(pthread_mutex_init((pthread_mutex_t *)m->room, NULL));
+}
+
+static void op_mutex_lock(struct sl_env *env, struct sl_mutex *m)
+{
+	(void)env;
+	must(pthread_mutex_lock((pthread_mutex_t *)m->room));
+}
+
+static void op_mutex_unlock(struct sl_env *env, struct sl_mutex *m)
+{
+	(void)env;
+	must(pthread_mutex_unlock((pthread_mutex_t *)m->room));
+}
+
+static void op_rwlock_init(struct sl_env *env, struct sl_rwlock *l)
+{
+	pthread_rwlockattr_t attr;
+
+	(void)env;
+	must(pthread_rwlockattr_init(&attr));
+	/* A zap must not starve behind faults. */
+	must(pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
+	must(pthread_rwlock_init((pthread_rwlock_t *)l->room, &attr));
+	pthread_rwlockattr_destroy(&attr);
+}
+
+static void op_read_lock(struct sl_env *env, struct sl_rwlock *l)
+{
+	(void)env;
+	must(pthread_rwlock_rdlock((pthread_rwlock_t *)l->room));
+}
+
+static void op_read_unlock(struct sl_env *env, struct sl_rwlock *l)
+{
+	(void)env;
+	must(pthread_rwlock_unlock((pthread_rwlock_t *)l->room));
+}
+
+static void op_write_lock(struct sl_env *env, struct sl_rwlock *l)
+{
+	(void)env;
+	must(pthread_rwlock_wrlock((pthread_rwlock_t *)l->room));
+}
+
+static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id,
+		       const char *text)
+{
+	struct run *r = self(env)->run;
+	struct threads_finding *f;
+
+	must(pthread_mutex_lock(&r->lock));
+	if (r->out->findings < THREADS_FINDINGS_MAX) {
+		f = &r->out->finding[r->out->findings];
+		f->kind = kind;
+		snprintf(f->id, sizeof(f->id), "%s", id);
+		snprintf(f->text, sizeof(f->text), "%s", text);
+		snprintf(f->lane, sizeof(f->lane), "%s", self(env)->name);
+	}
+	r->out->findings++;
+	must(pthread_cond_signal(&r->ended));
+	must(pthread_mutex_unlock(&r->lock));
+}
+
+static const struct sl_env_ops thread_ops = {
+	.choose = op_choose,
+	.now = op_now,
+	.pause = op_pause,
+	.wait_while = op_wait_while,
+	.mutex_init = op_mutex_init,
+	.mutex_lock = op_mutex_lock,
+	.mutex_unlock = op_mutex_unlock,
+	.rwlock_init = op_rwlock_init,
+	.read_lock = op_read_lock,
+	.read_unlock = op_read_unlock,
+	.write_lock = op_write_lock,
+	.write_unlock = op_read_unlock,
+	.violate = op_violate,
+};
+
+/* The lock library's report of a misused lock word: a module check that failed. */
+void hp_misuse(const char *what)
+{
+	if (!current_env)
+		sl_bug(__FILE__, __LINE__, "hp_misuse", what);
+	env_violate(&current_env->base, SL_VIOLATION_MODULE_HALT, "lock word", "%s", what);
+}
+
+/* ---- threads --------------------------------------------------------------------------- */
+
+static void *lane_main(void *arg)
+{
+	struct thread_env *te = arg;
+	struct run *r = te->run;
+
+	current_env = te;
+	world_run_lane(r->world, te->lane);
+	must(pthread_mutex_lock(&r->lock));
+	if (atomic_fetch_sub_explicit(&r->running, 1, memory_order_relaxed) == 1)
+		must(pthread_cond_signal(&r->ended));
+	must(pthread_mutex_unlock(&r->lock));
+	return NULL;
+}
+
+static int envs_make(struct run *r, const struct threads_options *o, u32 lanes)
+{
+	r->env = calloc(lanes + 1u, sizeof(*r->env));
+	if (!r->env)
+		return -ENOMEM;
+	for (u32 i = 0; i <= lanes; i++) {
+		struct thread_env *te = &r->env[i];
+
+		te->stats = calloc(1, sizeof(*te->stats));
+		if (!te->stats)
+			return -ENOMEM;
+		te->base = (struct sl_env){ .ops = &thread_ops,
+					    .stats = te->stats,
+					    .tsc_per_us = r->tsc_per_us };
+		te->run = r;
+		te->lane = i;
+		te->rng.state = o->seed * 0x9E3779B97F4A7C15ull + i;
+	}
+	snprintf(r->env[lanes].name, sizeof(r->env[lanes].name), "main");
+	return 0;
+}
+
+static void envs_free(struct run *r, u32 lanes)
+{
+	for (u32 i = 0; r->env && i <= lanes; i++)
+		free(r->env[i].stats);
+	free(r->env);
+}
+
+static int start_threads(struct run *r, struct sl_err *err)
+{
+	struct world *w = r->world;
+	int rc;
+
+	for (u32 i = 0; i < w->lane_count; i++) {
+		rc = pthread_create(&r->env[i].thread, NULL, lane_main, &r->env[i]);
+		if (!rc) {
+			atomic_fetch_add_explicit(&r->running, 1, memory_order_relaxed);
+			continue;
+		}
+		sl_err_set(err, -rc, "cannot start a thread for lane %s: %s", w->lane[i].name,
+			   strerror(rc));
+		atomic_store_explicit(&r->stop, 1, memory_order_relaxed);
+		world_stop(w);
+		while (i--)
+			pthread_join(r->env[i].thread, NULL);
+		return -rc;
+	}
+	return 0;
+}
+
+static void report_progress(struct run *r, const struct threads_options *o, double seconds)
+{
+	struct threads_progress p = { .seconds = seconds };
+
+	if (!o->progress)
+		return;
+	for (u32 i = 0; i <= r->world->lane_count; i++)
+		for (u32 c = 0; c < SL_CTR_COUNT; c++)
+			p.counter[c] += atomic_load_explicit(&r->env[i].stats->counter[c],
+							     memory_order_relaxed);
+	o->progress(o->progress_ctx, &p);
+}
+
+/* Until time is up, all lanes have ended, something was found, or somebody pressed Ctrl-C. */
+static void wait_for_end(struct run *r, const struct threads_options *o)
+{
+	double start = now_seconds(), at;
+	struct timespec t;
+
+	must(pthread_mutex_lock(&r->lock));
+	for (;;) {
+		at = now_seconds() - start;
+		if (!atomic_load_explicit(&r->running, memory_order_relaxed)) {
+			r->out->finished = true;
+			break;
+		}
+		if (r->out->findings || at >= o->seconds)
+			break;
+		if (o->interrupted && o->interrupted(o->interrupted_ctx)) {
+			r->out->interrupted = true;
+			break;
+		}
+		at = o->seconds - at < TICK_SECONDS ? o->seconds - at : TICK_SECONDS;
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		t.tv_nsec += (long)(at * 1e9);
+		t.tv_sec += t.tv_nsec / 1000000000;
+		t.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&r->ended, &r->lock, &t);
+		must(pthread_mutex_unlock(&r->lock));
+		report_progress(r, o, now_seconds() - start);
+		must(pthread_mutex_lock(&r->lock));
+	}
+	must(pthread_mutex_unlock(&r->lock));
+	atomic_store_explicit(&r->stop, 1, memory_order_relaxed);
+}
+
+static int run_world(struct run *r, const struct threads_options *o, struct sl_err *err)
+{
+	struct world *w = r->world;
+	struct thread_env *boss = &r->env[w->lane_count];
+	struct threads_result *out = r->out;
+	double t0 = now_seconds(), t1, t2;
+	int rc;
+
+	for (u32 i = 0; i < w->lane_count; i++) {
+		world_set_env(w, i, &r->env[i].base);
+		memcpy(r->env[i].name, w->lane[i].name, sizeof(r->env[i].name));
+	}
+	rc = world_start(w, &boss->base, err);
+	if (rc)
+		return rc;
+	t1 = now_seconds();
+	rc = start_threads(r, err);
+	if (rc)
+		return rc;
+	wait_for_end(r, o);
+	world_stop(w);
+	for (u32 i = 0; i < w->lane_count; i++)
+		pthread_join(r->env[i].thread, NULL);
+	t2 = now_seconds();
+	world_finish(w, &boss->base);
+	out->build_seconds = t1 - t0;
+	out->run_seconds = t2 - t1;
+	out->teardown_seconds = now_seconds() - t2;
+	out->lanes = w->lane_count;
+	for (u32 i = 0; i <= w->lane_count; i++)
+		sl_stats_merge(&out->stats, r->env[i].stats);
+	return 0;
+}
+
+static u64 peak_rss(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (u64)u.ru_maxrss * 1024;
+}
+
+static u32 count_lanes(const struct scenario *s)
+{
+	u32 n = s->host_count;
+
+	for (u32 i = 0; i < s->td_count; i++)
+		n += s->td[i].vcpus;
+	return n;
+}
+
+int threads_run(const struct scenario *s, const struct threads_options *o,
+		struct threads_result *out, struct sl_err *err)
+{
+	struct run r = { .out = out };
+	u32 lanes = count_lanes(s);
+	pthread_condattr_t attr;
+	size_t size;
+	void *arena;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = world_arena_size(s, &size, err);
+	if (rc)
+		return rc;
+	arena = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (arena == MAP_FAILED)
+		return sl_err_set(err, -errno, "%s: cannot reserve %zu bytes of address space: %s",
+				  s->path, size, strerror(errno));
+	r.tsc_per_us = calibrate_tsc();
+	out->tsc_per_us = r.tsc_per_us;
+	must(pthread_mutex_init(&r.lock, NULL));
+	must(pthread_condattr_init(&attr));
+	must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
+	must(pthread_cond_init(&r.ended, &attr));
+	pthread_condattr_destroy(&attr);
+	rc = envs_make(&r, o, lanes);
+	if (rc) {
+		sl_err_set(err, rc, "no memory for %u lanes", lanes);
+		goto out;
+	}
+	current_env = &r.env[lanes];
+	r.world = world_init(s, arena, size, &r.env[lanes].base);
+	rc = run_world(&r, o, err);
+	out->rss_peak_bytes = peak_rss();
+	current_env = NULL;
+out:
+	envs_free(&r, lanes);
+	pthread_cond_destroy(&r.ended);
+	pthread_mutex_destroy(&r.lock);
+	munmap(arena, size);
+	return rc;
+}

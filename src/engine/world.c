@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/* From a scenario to a machine, a VMM and guests; building and ending. Layer: engine. */
+#include "engine/world.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "oracle/oracle.h"
+
+/* Everything that machine and VMM have to know, derived from the scenario. */
+struct plan {
+	struct sl_machine_config machine;
+	struct vmm_config vmm;
+	struct vm_config vm[SCN_TDS_MAX];
+	struct vm_range range[SCN_TDS_MAX][SCN_RANGES_MAX];
+};
+
+static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
+{
+	for (u32 r = 0; r < td->range_count; r++) {
+		const struct scn_range *from = &td->ranges[r];
+		struct vm_range *to = &p->range[i][r];
+
+		to->gfn = from->gpa >> SL_PAGE_SHIFT;
+		to->pages = from->count << (SL_LEVEL_BITS * from->level);
+		to->level = from->level;
+		to->init = from->state == SCN_PENDING ? VM_RANGE_PENDING :
+			   from->state == SCN_MAPPED  ? VM_RANGE_MAPPED :
+							VM_RANGE_FREE;
+	}
+	p->vm[i] = (struct vm_config){ .vcpus = td->vcpus,
+				       .pages = td->pages,
+				       .sept_ve_disable = td->sept_ve_disable,
+				       .ranges = p->range[i],
+				       .range_count = td->range_count };
+}
+
+static int plan_make(const struct scenario *s, struct plan *p, struct sl_err *err)
+{
+	u32 cpus = s->host_count + 1;
+	int rc;
+
+	memset(p, 0, sizeof(*p));
+	for (u32 i = 0; i < s->td_count; i++) {
+		plan_td(p, &s->td[i], i);
+		cpus += s->td[i].vcpus;
+	}
+	if (cpus < s->module.packages)
+		cpus = s->module.packages;
+	p->vmm = (struct vmm_config){ .policy = host_policy_find(s->policy),
+				      .lps = cpus,
+				      .packages = s->module.packages,
+				      .vms = p->vm,
+				      .vm_count = s->td_count };
+	if (cpus > SL_LPS_MAX)
+		return sl_err_set(err, -EINVAL,
+				  "%s: %u logical processors needed (one for each vCPU and host "
+				  "lane); expected at most %u",
+				  s->path, cpus, SL_LPS_MAX);
+	rc = vmm_config_check(&p->vmm);
+	if (rc)
+		return sl_err_set(err, rc, "%s: the VMM refuses this memory map", s->path);
+	p->machine = s->module;
+	p->machine.lps = cpus;
+	p->machine.private_pages = vmm_private_pages(&p->vmm);
+	return 0;
+}
+
+static size_t machine_size(const struct plan *p)
+{
+	return sl_align_up(sl_machine_arena_size(&p->machine), SL_PAGE_SIZE);
+}
+
+static size_t guests_size(const struct scenario *s)
+{
+	size_t n = 0;
+
+	for (u32 i = 0; i < s->td_count; i++)
+		n += s->td[i].vcpus * sizeof(struct guest) + SL_CACHELINE;
+	return n;
+}
+
+int world_arena_size(const struct scenario *s, size_t *size, struct sl_err *err)
+{
+	struct plan p;
+	int rc = plan_make(s, &p, err);
+
+	if (rc)
+		return rc;
+	*size = sl_align_up(machine_size(&p) + vmm_arena_size(&p.vmm) + sizeof(struct world) +
+				    guests_size(s) + 2 * SL_PAGE_SIZE,
+			    SL_PAGE_SIZE);
+	return 0;
+}
+
+static void add_lane(struct world *w, enum lane_kind kind, u32 td, u32 index)
+{
+	struct lane *l = &w->lane[w->lane_count];
+
+	l->kind = kind;
+	l->td = td;
+	l->index = index;
+	l->cpu = w->lane_count++;
+	if (kind == LANE_HOST)
+		snprintf(l->name, sizeof(l->name), "host%u", index);
+	else if (td == 0)
+		snprintf(l->name, sizeof(l->name), "vcpu%u", index);
+	else
+		snprintf(l->name, sizeof(l->name), "td%u.vcpu%u", td, index);
+}
+
+static void add_td(struct world *w, struct sl_arena *a, u32 td)
+{
+	const struct scenario *s = w->scenario;
+	const struct scn_td *from = &s->td[td];
+
+	w->guest[td] = sl_arena_alloc(a, from->vcpus * sizeof(struct guest), SL_CACHELINE);
+	for (u32 i = 0; i < from->vcpus; i++) {
+		w->program[td][i] = (struct guest_program){
+			.ops = from->vcpu[i].ops,
+			.count = from->vcpu[i].count,
+			.on_busy = s->on_busy,
+			.busy_retries = s->busy_retries,
+			.accept_on_ve = true,
+		};
+		guest_init(&w->guest[td][i], NULL, &w->program[td][i]);
+		vcpu_set_guest(&w->vmm->vm[td].vcpu[i], &w->guest[td][i].base);
+		add_lane(w, LANE_VCPU, td, i);
+	}
+}
+
+struct world *world_init(const struct scenario *s, void *arena, size_t size, struct sl_env *boss)
+{
+	struct sl_arena a = { .base = arena, .size = size };
+	struct sl_err err;
+	struct world *w;
+	struct plan p;
+
+	SL_BUG_ON(plan_make(s, &p, &err));
+	w = sl_arena_alloc(&a, sizeof(*w), SL_CACHELINE);
+	w->scenario = s;
+	w->machine = sl_machine_init(&p.machine,
+				     sl_arena_alloc(&a, machine_size(&p), SL_PAGE_SIZE),
+				     machine_size(&p));
+	w->vmm = vmm_init(&a, &p.vmm, w->machine, boss);
+	for (u32 i = 0; i < s->td_count; i++)
+		add_td(w, &a, i);
+	for (u32 i = 0; i < s->host_count; i++)
+		add_lane(w, LANE_HOST, 0, i);
+	w->boss_cpu = w->lane_count;
+	oracle_watch(w->machine);
+	return w;
+}
+
+void world_set_env(struct world *w, u32 lane, struct sl_env *env)
+{
+	struct lane *l = &w->lane[lane];
+
+	l->env = env;
+	if (l->kind == LANE_VCPU)
+		w->guest[l->td][l->index].env = env;
+}
+
+static int build_error(struct world *w, u32 td, int rc, struct sl_err *err)
+{
+	const struct vm *vm = &w->vmm->vm[td];
+
+	return sl_err_set(err, rc, "%s: TD %u could not be built: %s (%s returned 0x%016llx)",
+			  w->scenario->path, td, strerror(-rc),
+			  tdx_seamcall_name(host_site_leaf(vm->failed_site)),
+			  (unsigned long long)vm->failed_status);
+}
+
+int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
+{
+	struct cpu *cpu;
+	int rc;
+
+	rc = vmm_bring_up(w->vmm, boss);
+	if (rc)
+		return sl_err_set(err, rc, "%s: the module could not be brought up: %s",
+				  w->scenario->path, strerror(-rc));
+	for (u32 i = 0; i < w->vmm->vm_count; i++) {
+		if (w->scenario->td[i].explicit_life)
+			continue;
+		cpu = cpu_take(w->vmm, w->boss_cpu, boss);
+		rc = vm_build(&w->vmm->vm[i], cpu);
+		cpu_put(cpu);
+		if (rc)
+			return build_error(w, i, rc, err);
+		/* Its lanes need not wait for a host lane. */
+		atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
+	}
+	return 0;
+}
+
+void world_stop(struct world *w)
+{
+	atomic_store_explicit(&w->stop, 1, memory_order_seq_cst);
+	for (u32 i = 0; i < w->vmm->vm_count; i++) {
+		struct vm *vm = &w->vmm->vm[i];
+
+		/* Lanes that wait at the gate come through, see stop, and end. */
+		atomic_fetch_add_explicit(&w->gate[i].generation, 1, memory_order_seq_cst);
+		for (u32 v = 0; v < vm->vcpu_count; v++)
+			vcpu_signal(&vm->vcpu[v]);
+	}
+}
+
+void world_finish(struct world *w, struct sl_env *boss)
+{
+	struct cpu *cpu = cpu_take(w->vmm, w->boss_cpu, boss);
+
+	oracle_check_at_rest(w->machine, w->vmm, boss, w->scenario->no_stale_hp);
+	for (u32 i = 0; i < w->vmm->vm_count; i++)
+		if (atomic_load_explicit(&w->vmm->vm[i].state, memory_order_relaxed) != VM_EMPTY)
+			vm_teardown(&w->vmm->vm[i], cpu);
+	cpu_put(cpu);
+	oracle_check_empty(w->machine, w->vmm, boss);
+}

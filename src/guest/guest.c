@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+/* The interpreter of guest programs. Layer: guest. */
+#include "guest/guest.h"
+
+#include "base/bug.h"
+#include "base/stats.h"
+
+/* RIPs of the #VE handler lie above every program's. */
+#define VE_HANDLER_RIP (1ull << 48)
+
+enum ve_step {
+	VE_NONE,
+	VE_GET_INFO,
+	VE_ACCEPT,
+};
+
+/* What became of one instruction. */
+enum progress {
+	STEP_NEXT,	/* done, go on */
+	STEP_AGAIN,	/* the same once more */
+	STEP_LEAVE,	/* a TD exit is pending, or #VE changed the flow: look again */
+};
+
+static bool is_control(enum guest_opcode code)
+{
+	return code == GUEST_LOOP || code == GUEST_END || code == GUEST_HALT ||
+	       code == GUEST_OTHER_CALL;
+}
+
+void guest_program_link(struct guest_op *ops, u32 count)
+{
+	u32 open[GUEST_LOOPS_MAX], depth = 0;
+	u64 rip = 0;
+
+	for (u32 i = 0; i < count; i++) {
+		struct guest_op *op = &ops[i];
+		bool one = is_control(op->code) || op->random || op->code == GUEST_TOUCH;
+
+		op->rip = rip;
+		rip += one ? 1 : op->count;
+		if (op->code == GUEST_LOOP) {
+			SL_BUG_ON(depth == GUEST_LOOPS_MAX);
+			open[depth++] = i;
+		} else if (op->code == GUEST_END) {
+			SL_BUG_ON(!depth);
+			op->match = open[--depth];
+			ops[op->match].match = i;
+		}
+	}
+	SL_BUG_ON(depth);
+}
+
+void guest_reset(struct guest *g)
+{
+	g->op = 0;
+	g->page = 0;
+	g->has_picked = false;
+	g->loop_depth = 0;
+	g->busy_count = 0;
+	g->ve_step = VE_NONE;
+	g->state = GUEST_RUNNING;
+	g->why = 0;
+}
+
+static const struct guest_op *current(const struct guest *g)
+{
+	return &g->program->ops[g->op];
+}
+
+static u64 program_rip(const struct guest *g)
+{
+	const struct guest_op *op;
+
+	if (g->op == g->program->count)
+		return g->program->count ?
+			       (g->program->ops[g->program->count - 1].rip + (1ull << 40)) * 2 :
+			       0;
+	op = current(g);
+	return (op->rip + (op->code == GUEST_TOUCH || op->random ? 0 : g->page)) * 2;
+}
+
+static void set_rip(struct guest *g, struct sl_lp *lp, u64 rip)
+{
+	(void)g;
+	if (sl_guest_rip(lp) != rip)
+		sl_guest_set_rip(lp, rip);
+}
+
+static void fail(struct guest *g, u64 why)
+{
+	g->state = GUEST_FAILED;
+	g->why = why;
+}
+
+/* The leaf that the current operation is about. */
+static u64 target(struct guest *g)
+{
+	const struct guest_op *op = current(g);
+	u64 index = g->page;
+
+	if (op->random) {
+		if (!g->has_picked) {
+			/* Drawn once: a re-executed instruction goes to the same page. */
+			g->picked = env_choose(g->env, SL_CHOICE_RANDOM_PAGE, (u32)op->count);
+			g->has_picked = true;
+		}
+		index = g->picked;
+	}
+	return op->gpa + (index << SL_LEVEL_SHIFT(op->level));
+}
+
+/* The current page of the operation is done. */
+static void advance(struct guest *g)
+{
+	const struct guest_op *op = current(g);
+
+	g->busy_count = 0;
+	g->has_picked = false;
+	if (!is_control(op->code) && !op->random && ++g->page < op->count)
+		return;
+	g->page = 0;
+	g->op++;
+}
+
+static void loop_begin(struct guest *g)
+{
+	const struct guest_op *op = current(g);
+
+	SL_BUG_ON(g->loop_depth == GUEST_LOOPS_MAX);
+	if (!op->times) {
+		g->op = op->match + 1;
+		return;
+	}
+	g->loops_left[g->loop_depth++] = op->times;
+	g->op++;
+}
+
+static void loop_end(struct guest *g)
+{
+	u32 *left = &g->loops_left[g->loop_depth - 1];
+
+	if (*left != GUEST_FOREVER)
+		--*left;
+	if (*left) {
+		g->op = current(g)->match + 1;
+		return;
+	}
+	g->loop_depth--;
+	g->op++;
+}
+
+/* BUSY: what the guest's policy makes of it. */
+static enum progress on_busy(struct guest *g, struct sl_lp *lp, u64 status)
+{
+	struct tdx_module_args args = { 0 };
+
+	switch (g->program->on_busy) {
+	case GUEST_BUSY_FATAL:
+		fail(g, status);
+		return STEP_LEAVE;
+	case GUEST_BUSY_RETRY_N:
+		if (++g->busy_count > g->program->busy_retries) {
+			fail(g, status);
+			return STEP_LEAVE;
+		}
+		break;
+	case GUEST_BUSY_SPIN_OTHER:
+		tdcall(lp, TDCALL_tdg_vp_info, &args);
+		break;
+	case GUEST_BUSY_RETRY:
+		break;
+	}
+	env_pause(g->env);
+	return STEP_AGAIN;
+}
+
+/* What a guest makes of the status of TDG.MEM.PAGE.ACCEPT. */
+static enum progress accept_result(struct guest *g, struct sl_lp *lp, u64 status)
+{
+	switch (status & TDX_STATUS_CLASS_MASK) {
+	case 0:
+		return STEP_NEXT;
+	default:
+		break;
+	}
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_ALREADY_ACCEPTED)
+		return STEP_NEXT;
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
+		return on_busy(g, lp, status);
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_SIZE_MISMATCH)
+		/* The host maps other sizes, or raced (published ACCEPT): look again. */
+		return STEP_AGAIN;
+	fail(g, status);
+	return STEP_LEAVE;
+}
+
+static enum progress do_accept(struct guest *g, struct sl_lp *lp, u64 gpa, u8 level)
+{
+	struct tdx_module_args args = { .rcx = gpa | level };
+	u64 status = tdcall(lp, TDCALL_tdg_mem_page_accept, &args);
+
+	if (sl_guest_exiting(lp))
+		return STEP_LEAVE;
+	return accept_result(g, lp, status);
+}
+
+static enum progress do_access(struct guest *g, struct sl_lp *lp, u64 gpa, bool write)
+{
+	u64 value = gpa;
+
+	switch (sl_guest_access(lp, gpa, write, &value)) {
+	case SL_ACCESS_OK:
+		return STEP_NEXT;
+	case SL_ACCESS_VE:
+		g->ve_step = VE_GET_INFO;
+		g->ve_rip = sl_guest_rip(lp);
+		return STEP_LEAVE;
+	case SL_ACCESS_FATAL:
+		fail(g, TDX_NON_RECOVERABLE_VCPU);
+		return STEP_LEAVE;
+	case SL_ACCESS_EXIT:
+	default:
+		return STEP_LEAVE;
+	}
+}
+
+static enum progress do_attr_rd(struct guest *g, struct sl_lp *lp, u64 gpa)
+{
+	struct tdx_module_args args = { .rcx = gpa };
+	u64 status = tdcall(lp, TDCALL_tdg_mem_page_attr_rd, &args);
+
+	if (sl_guest_exiting(lp))
+		return STEP_LEAVE;
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
+		return on_busy(g, lp, status);
+	if (status) {
+		fail(g, status);
+		return STEP_LEAVE;
+	}
+	return STEP_NEXT;
+}
+
+/* A VMCALL always leaves; its result is taken when the guest comes back. */
+static enum progress do_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
+{
+	struct tdx_module_args args = { .rcx = GENMASK_ULL(15, 10), .r11 = number, .r12 = r12,
+					.r13 = r13 };
+
+	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
+	return STEP_LEAVE;
+}
+
+static enum progress do_map_gpa(struct sl_lp *lp, u64 gpa, u8 level, bool shared)
+{
+	return do_vmcall(lp, VMCALL_MAP_GPA, gpa | (shared ? BIT_ULL(47) : 0),
+			 SL_LEVEL_SIZE(level));
+}
+
+static enum progress other_call(struct sl_lp *lp)
+{
+	struct tdx_module_args args = { 0 };
+
+	tdcall(lp, TDCALL_tdg_vp_info, &args);
+	return sl_guest_exiting(lp) ? STEP_LEAVE : STEP_NEXT;
+}
+
+static enum progress execute(struct guest *g, struct sl_lp *lp)
+{
+	const struct guest_op *op = current(g);
+
+	switch (op->code) {
+	case GUEST_ACCEPT:
+		return do_accept(g, lp, target(g), op->level);
+	case GUEST_READ:
+	case GUEST_TOUCH:
+		return do_access(g, lp, target(g), false);
+	case GUEST_WRITE:
+		return do_access(g, lp, target(g), true);
+	case GUEST_ATTR_RD:
+		return do_attr_rd(g, lp, target(g));
+	case GUEST_OTHER_CALL:
+		return other_call(lp);
+	case GUEST_MAP_GPA_SHARED:
+		return do_map_gpa(lp, target(g), op->level, true);
+	case GUEST_MAP_GPA_PRIVATE:
+		return do_map_gpa(lp, target(g), op->level, false);
+	case GUEST_HALT:
+		return do_vmcall(lp, VMCALL_HLT, 0, 0);
+	case GUEST_LOOP:
+	case GUEST_END:
+	default:
+		SL_BUG_ON(1);
+	}
+	return STEP_LEAVE;
+}
+
+/* The #VE handler: read the information, accept the page, go back to the instruction. */
+static void ve_handler(struct guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args args = { 0 };
+	u64 status;
+
+	set_rip(g, lp, VE_HANDLER_RIP + g->ve_step * 2ull);
+	if (g->ve_step == VE_GET_INFO) {
+		status = tdcall(lp, TDCALL_tdg_vp_veinfo_get, &args);
+		if (sl_guest_exiting(lp))
+			return;
+		if (status || !g->program->accept_on_ve) {
+			fail(g, status ? status : TDX_NON_RECOVERABLE_VCPU);
+			return;
+		}
+		g->ve_gpa = args.r9 & ~SL_PAGE_MASK;
+		g->ve_step = VE_ACCEPT;
+		return;
+	}
+	if (do_accept(g, lp, g->ve_gpa, 0) != STEP_NEXT)
+		return;
+	g->ve_step = VE_NONE;
+	set_rip(g, lp, g->ve_rip);
+}
+
+/* The guest comes back behind a TDCALL that left it. */
+static void resume(struct guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args args;
+	const struct guest_op *op;
+	u64 rax;
+
+	if (!sl_guest_tdcall_completed(lp, &rax, &args))
+		return;
+	if (g->ve_step != VE_NONE || g->op == g->program->count || g->state != GUEST_RUNNING)
+		/* A timed-out ACCEPT in the handler starts over; DONE has no result. */
+		return;
+	op = current(g);
+	switch (op->code) {
+	case GUEST_HALT:
+		advance(g);
+		break;
+	case GUEST_MAP_GPA_SHARED:
+	case GUEST_MAP_GPA_PRIVATE:
+		if (args.r10)
+			fail(g, args.r10);
+		else
+			advance(g);
+		break;
+	default:
+		/* Host-priority timeout of an ACCEPT or ATTR.RD: RAX says BUSY. */
+		if ((rax & TDX_STATUS_CLASS_MASK & ~BIT_ULL(60)) == TDX_OPERAND_BUSY)
+			on_busy(g, lp, rax);
+		break;
+	}
+}
+
+static void step(struct guest *g, struct sl_lp *lp)
+{
+	if (g->ve_step != VE_NONE) {
+		ve_handler(g, lp);
+		return;
+	}
+	while (g->op < g->program->count && current(g)->code == GUEST_LOOP)
+		loop_begin(g);
+	if (g->op < g->program->count && current(g)->code == GUEST_END) {
+		set_rip(g, lp, program_rip(g));
+		loop_end(g);
+		return;
+	}
+	set_rip(g, lp, program_rip(g));
+	if (g->op == g->program->count) {
+		g->state = GUEST_DONE;
+		return;
+	}
+	if (execute(g, lp) == STEP_NEXT)
+		advance(g);
+}
+
+static void guest_run(struct sl_guest *base, struct sl_lp *lp)
+{
+	struct guest *g = (struct guest *)base;
+
+	resume(g, lp);
+	while (!sl_guest_exiting(lp)) {
+		env_checkpoint(g->env, g->op, g->page, g->ve_step);
+		if (g->state == GUEST_RUNNING)
+			step(g, lp);
+		if (g->state != GUEST_RUNNING && !sl_guest_exiting(lp))
+			do_vmcall(lp, VMCALL_DONE, g->state == GUEST_FAILED, g->why);
+	}
+}
+
+void guest_init(struct guest *g, struct sl_env *env, const struct guest_program *program)
+{
+	*g = (struct guest){ .base = { .run = guest_run }, .env = env, .program = program };
+	guest_reset(g);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Physical CPUs as lanes see them, SEAMCALLs on another CPU, and which CPU a vCPU is associated
+ * with.
+ *
+ * A CPU has at most one owner: the lane that took it, or, while no lane has it, a lane that makes
+ * one SEAMCALL there on its behalf. A CPU whose lane runs is asked: the request goes into
+ * cpu.state and an interrupt is raised; the lane makes the call when it opens its interrupts.
+ *
+ * P1: a lane gives its CPU up before it waits for another one, so two lanes that ask each other
+ * both get their answer. Layer: host.
+ */
+#include "host/internal.h"
+
+/* The caller has just become the owner. */
+static void cpu_bind(struct cpu *cpu, struct sl_env *env)
+{
+	cpu->env = env;
+	sl_lp_set_env(cpu->lp, env);
+}
+
+/* Makes the SEAMCALL that the CPU named in @state asks for. */
+static void cpu_serve(struct cpu *cpu, u32 state)
+{
+	struct cpu_call *call = &cpu->vmm->cpu[state - CPU_MAIL].call;
+	struct tdx_module_args args = { .rcx = call->rcx };
+
+	call->status = site_call(cpu, call->vm, call->site, &args);
+	/* Release: pairs with the compare-and-swaps in cpu_call(); the slot is free again. */
+	atomic_store_explicit(&cpu->state, CPU_BUSY, memory_order_release);
+	/* Release: pairs with the wait in cpu_call(); publishes the status. */
+	atomic_store_explicit(&call->done, 1, memory_order_release);
+}
+
+/* Gives the CPU up; requests that have come in are answered first. */
+static void cpu_release(struct cpu *cpu)
+{
+	for (;;) {
+		u32 state = CPU_BUSY;
+
+		/* Release: pairs with the acquire of the next owner. Acquire on failure: pairs with
+		 * the posting compare-and-swap in cpu_call().
+		 */
+		if (atomic_compare_exchange_strong_explicit(&cpu->state, &state, CPU_IDLE,
+							    memory_order_release,
+							    memory_order_acquire))
+			return;
+		SL_BUG_ON(state < CPU_MAIL);
+		cpu_serve(cpu, state);
+	}
+}
+
+struct cpu *cpu_take(struct vmm *vmm, u32 index, struct sl_env *env)
+{
+	struct cpu *cpu;
+
+	SL_BUG_ON(index >= vmm->cpu_count);
+	cpu = &vmm->cpu[index];
+	for (;;) {
+		u32 state = CPU_IDLE;
+
+		/* Acquire: pairs with the release in cpu_release(). */
+		if (atomic_compare_exchange_strong_explicit(&cpu->state, &state, CPU_BUSY,
+							    memory_order_acquire,
+							    memory_order_relaxed))
+			break;
+		env_wait_while(env, &cpu->state, state);
+	}
+	cpu_bind(cpu, env);
+	return cpu;
+}
+
+void cpu_put(struct cpu *cpu)
+{
+	cpu_release(cpu);
+}
+
+void cpu_open_interrupts(struct cpu *cpu)
+{
+	u32 state;
+
+	sl_lp_interrupt_take(cpu->lp);
+	/* Acquire: pairs with the posting compare-and-swap in cpu_call(). */
+	state = atomic_load_explicit(&cpu->state, memory_order_acquire);
+	if (sl_unlikely(state >= CPU_MAIL))
+		cpu_serve(cpu, state);
+}
+
+/* Makes the call on a CPU that no lane has. The caller has just become its owner. */
+static u64 call_on_behalf(struct cpu *target, struct sl_env *env, struct vm *vm,
+			  enum host_site site, u64 rcx)
+{
+	struct tdx_module_args args = { .rcx = rcx };
+	u64 status;
+
+	cpu_bind(target, env);
+	sl_lp_interrupt_take(target->lp);
+	status = site_call(target, vm, site, &args);
+	cpu_release(target);
+	return status;
+}
+
+u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx)
+{
+	struct sl_env *env = me->env;
+	u64 status;
+
+	if (target == me) {
+		struct tdx_module_args args = { .rcx = rcx };
+
+		return site_call(me, vm, site, &args);
+	}
+	me->call.site = site;
+	me->call.vm = vm;
+	me->call.rcx = rcx;
+	atomic_store_explicit(&me->call.done, 0, memory_order_relaxed);
+	/* From here on others may make their calls on this CPU. */
+	cpu_release(me);
+	for (;;) {
+		u32 state = CPU_IDLE;
+
+		/* Acquire: pairs with the release in cpu_release(). */
+		if (atomic_compare_exchange_strong_explicit(&target->state, &state, CPU_BUSY,
+							    memory_order_acquire,
+							    memory_order_relaxed)) {
+			status = call_on_behalf(target, env, vm, site, rcx);
+			break;
+		}
+		/*
+		 * Release: publishes the request; pairs with the acquires in
+		 * cpu_open_interrupts() and cpu_release().
+		 */
+		if (state == CPU_BUSY &&
+		    atomic_compare_exchange_strong_explicit(&target->state, &state,
+							    CPU_MAIL + me->index,
+							    memory_order_release,
+							    memory_order_relaxed)) {
+			sl_lp_interrupt_raise(target->lp);
+			/* Acquire: pairs with the store in cpu_serve(). */
+			while (!atomic_load_explicit(&me->call.done, memory_order_acquire))
+				env_wait_while(env, &me->call.done, 0);
+			status = me->call.status;
+			break;
+		}
+		/* Somebody else's request is there, or the CPU has just changed hands. */
+		if (state >= CPU_MAIL)
+			env_wait_while(env, &target->state, state);
+	}
+	cpu_take(me->vmm, me->index, env);
+	return status;
+}
+
+int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
+{
+	u64 status;
+
+	/* Relaxed: whoever may change it has handed the vCPU to the caller. */
+	if (atomic_load_explicit(&v->cpu, memory_order_relaxed) != target->index)
+		return 0;
+	status = cpu_call(me, target, v->vm, HOST_SITE_flush, v->tdvpr.v);
+	if (status_class(status) != TDX_SUCCESS &&
+	    status_class(status) != TDX_VCPU_NOT_ASSOCIATED)
+		return -EIO;
+	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_relaxed);
+	return 0;
+}
+
+int vcpu_load(struct vcpu *v, struct cpu *cpu)
+{
+	u32 old = atomic_load_explicit(&v->cpu, memory_order_relaxed);
+	int ret;
+
+	if (old == cpu->index)
+		return 0;
+	if (old != CPU_NONE) {
+		ret = vcpu_flush_on(v, &cpu->vmm->cpu[old], cpu);
+		if (ret)
+			return ret;
+	}
+	atomic_store_explicit(&v->cpu, cpu->index, memory_order_relaxed);
+	return 0;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The fault path: from a private gfn to a mapping in the mirror and in the module, under mmu_lock
+ * held for read, and the loop that tries again in the host instead of through the guest.
+ *
+ * Installing cannot kick anybody, so nothing here may depend on a SEAMCALL's success: BUSY becomes
+ * RET_PF_RETRY, and every turn of the loop looks for a reason to leave. Layer: host.
+ */
+#include "host/internal.h"
+
+int vm_gfn_level(const struct vm *vm, u64 gfn)
+{
+	for (u32 i = 0; i < vm->range_count; i++) {
+		const struct vm_range *range = &vm->range[i];
+
+		if (gfn >= range->gfn && gfn - range->gfn < range->pages)
+			return range->level;
+	}
+	return -EFAULT;
+}
+
+bool vm_gfn_is_shared(const struct vm *vm, u64 gfn)
+{
+	/* Relaxed: whoever changes it invalidates the range before and after, see fault_once(). */
+	u64 word = atomic_load_explicit(&vm->shared[gfn / 64], memory_order_relaxed);
+
+	return (word & BIT_ULL(gfn % 64)) != 0;
+}
+
+static int fault_init(struct fault *f, struct vm *vm, struct cpu *cpu, u64 gfn)
+{
+	int level = vm_gfn_level(vm, gfn);
+
+	if (level < 0)
+		return level;
+	*f = (struct fault){
+		.cpu = cpu,
+		.vm = vm,
+		.gfn = gfn & ~(SL_LEVEL_PAGES(level) - 1),
+		.level = (u32)level,
+	};
+	return 0;
+}
+
+static void fault_end(struct fault *f)
+{
+	site_visit_end(f->cpu, HOST_SITE_fault_sept_add, &f->sept_add);
+	site_visit_end(f->cpu, f->leaf_site, &f->leaf);
+}
+
+/*
+ * One attempt. RET_PF_*, -EFAULT (the gfn is shared), -EIO (the VM is bugged).
+ * The snapshot comes first: an invalidation that begins after it is seen under the lock.
+ */
+static int fault_once(struct fault *f)
+{
+	struct vm *vm = f->vm;
+	struct sl_env *env = f->cpu->env;
+	int ret;
+
+	/* Acquire: pairs with invalidate_end(); what the invalidation changed is read after it. */
+	f->mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_acquire);
+	if (vm_gfn_is_shared(vm, f->gfn))
+		return -EFAULT;
+	env->ops->read_lock(env, &vm->mmu_lock);
+	if (mmu_invalidate_retry(vm, f->mmu_seq, f->gfn))
+		ret = RET_PF_RETRY;
+	else
+		ret = mirror_map(f);
+	env->ops->read_unlock(env, &vm->mmu_lock);
+	if (ret == RET_PF_FIXED)
+		sl_count_add(env, SL_CTR_pages_mapped, SL_LEVEL_PAGES(f->level));
+	return ret;
+}
+
+/* An interrupt or a signal is waiting: the run loop has to see it before the next attempt. */
+static bool vcpu_has_events(struct vcpu *v)
+{
+	/* Acquire: pairs with vcpu_request(). */
+	return (atomic_load_explicit(&v->requests, memory_order_acquire) &
+		(VCPU_REQ_SIGNAL | VCPU_REQ_EVENT)) != 0;
+}
+
+int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
+{
+	struct vm *vm = v->vm;
+	struct fault f;
+	int ret = fault_init(&f, vm, cpu, gfn);
+
+	if (ret)
+		return ret;
+	sl_count(cpu->env, SL_CTR_faults);
+	for (;;) {
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v), f.gfn);
+		ret = fault_once(&f);
+		if (ret != RET_PF_RETRY || !vm->vmm->policy->sw.local_retry)
+			break;
+		if (vcpu_has_events(v))
+			break;
+		if (vm_is_dead(vm)) {
+			ret = -EIO;
+			break;
+		}
+		sl_count(cpu->env, SL_CTR_local_retries);
+		cpu_open_interrupts(cpu);
+		env_pause(cpu->env);
+	}
+	fault_end(&f);
+	return ret < 0 ? ret : 0;
+}
+
+/* Attempts until the page is there, the VM is dead, or the module refuses. */
+static int fault_loop(struct fault *f, u64 end)
+{
+	int ret;
+
+	for (;;) {
+		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->gfn, end);
+		ret = fault_once(f);
+		if (ret != RET_PF_RETRY)
+			break;
+		if (vm_is_dead(f->vm)) {
+			ret = -EIO;
+			break;
+		}
+		sl_count(f->cpu->env, SL_CTR_local_retries);
+		cpu_open_interrupts(f->cpu);
+		env_pause(f->cpu->env);
+	}
+	fault_end(f);
+	return ret < 0 ? ret : 0;
+}
+
+int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn)
+{
+	struct fault f;
+	int ret = fault_init(&f, vm, cpu, gfn);
+
+	return ret ? ret : fault_loop(&f, gfn);
+}
+
+int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
+{
+	/*
+	 * Acquire: pairs with the store of RUNNABLE in vm_populate(); before it no prefault is
+	 * allowed.
+	 */
+	if (atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE)
+		return -EINVAL;
+	for (u64 i = 0; i < leaves; i++) {
+		struct fault f;
+		int ret = fault_init(&f, vm, cpu, gfn);
+
+		if (ret)
+			return ret;
+		if (vm_is_dead(vm))
+			return -EIO;
+		cpu_open_interrupts(cpu);
+		ret = fault_loop(&f, gfn + ((leaves - i) << (SL_LEVEL_BITS * f.level)));
+		if (ret)
+			return ret;
+		gfn = f.gfn + SL_LEVEL_PAGES(f.level);
+	}
+	return 0;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VMM: what a KVM-like host does with the TDX module. Physical CPUs, VMs, vCPUs, and the entry
+ * points that lanes call. Layer: host; uses the module's public interface and base only.
+ *
+ * All state lives in the arena handed to vmm_init(). A lane (a thread of execution) first takes a
+ * CPU, calls in with it, and gives it back before it ends or waits for anything outside the host.
+ *
+ * operation                   | needs outside exclusion
+ * ----------------------------|--------------------------------------------------------------
+ * vmm_init, vmm_bring_up      | yes, before any other lane runs
+ * cpu_take .. cpu_put         | no: one lane at a time has a CPU, others wait in cpu_take()
+ * vm_build, vm_teardown       | against everything on the same VM; not against other VMs
+ * vcpu_run                    | one lane per vCPU; everything below may run beside it
+ * host_map, host_zap          | no, while the VM is built
+ * vcpu_signal, vcpu_interrupt | no, while the VM is built
+ * vm_mark_dead                | no
+ * host_check                  | yes: the VM at rest
+ *
+ * G1: a gfn is mapped in the mirror only if the module was asked, successfully, to map it.
+ * G2: removal happens under mmu_lock held for write, installation under mmu_lock held for read.
+ * G3: at most one lane kicks the vCPUs of a VM at a time (mmu_lock held for write).
+ * P1: no function waits for a vCPU to leave the guest while it keeps that vCPU from leaving.
+ */
+#ifndef SL_HOST_HOST_H
+#define SL_HOST_HOST_H
+
+#include <seamlab/module.h>
+
+#include "base/arena.h"
+#include "base/env.h"
+#include "base/types.h"
+#include "host/policy.h"
+
+#define VMM_VMS_MAX	   8
+#define VM_RANGES_MAX	   64
+#define VM_VCPUS_MAX	   64
+/* Control pages: TDCX of a TD, TDCX of a vCPU (besides the TDVPR page). */
+#define VM_TDCX_PAGES	   6
+#define VCPU_TDCX_PAGES	   5
+/* Levels of the private EPT below the root: entries at 3 (in the root), 2, 1, 0. */
+#define MIRROR_ROOT_LEVEL  3
+#define GPA_SHARED_BIT	   47
+
+/*
+ * TDG.VP.VMCALL: number in R11, arguments from R12 on, result in R10 (0 = done). What the host does
+ * not know is answered with 0.
+ */
+#define VMCALL_HLT	   12ull
+#define VMCALL_MAP_GPA	   0x10001ull	/* R12 = GPA (bit 47: to shared), R13 = bytes */
+#define VMCALL_DONE	   0x5EA0ull	/* R12 = 0 done, 1 failed; R13 = status */
+#define VMCALL_RETRY	   1ull			/* MAP_GPA stopped at the GPA in R11 */
+#define VMCALL_INVALID	   0x8000000000000000ull
+
+/* Labels of env_checkpoint(). */
+enum host_checkpoint {
+	HOST_CHECKPOINT_RUN = 0x4801,	/* a = vCPU id, b = 0 */
+	HOST_CHECKPOINT_FAULT,		/* a = vCPU id, b = gfn */
+	HOST_CHECKPOINT_MAP,		/* a = gfn, b = end of the range */
+};
+
+struct vmm;
+struct vm;
+
+/* ---- physical CPUs --------------------------------------------------------------------------- */
+
+#define CPU_NONE ((u32)-1)
+
+/* Values of cpu.state. */
+#define CPU_IDLE 0u	/* no lane has it */
+#define CPU_BUSY 1u	/* a lane has it */
+#define CPU_MAIL 2u	/* + index of the CPU that wants a SEAMCALL made here; a lane has it */
+
+/* A SEAMCALL that has to be made on another CPU: VP.FLUSH, KEY.CONFIG, CACHE.WB. */
+struct cpu_call {
+	enum host_site site;
+	struct vm *vm;
+	u64 rcx;
+	u64 status;
+	_Atomic u32 done;
+};
+
+struct cpu {
+	_Alignas(SL_CACHELINE) _Atomic u32 state;
+	u32 index;
+	u32 package;
+	struct sl_lp *lp;
+	struct vmm *vmm;
+	struct sl_env *env;	/* of the lane that has the CPU */
+	struct cpu_call call;	/* made by the lane of this CPU, one at a time */
+};
+
+/* ---- memory of a VM -------------------------------------------------------------------------- */
+
+enum vm_range_init {
+	VM_RANGE_FREE,		/* mapped on the first fault */
+	VM_RANGE_PENDING,	/* AUG after the TD is finalized */
+	VM_RANGE_MAPPED,	/* ADD and EXTEND before; level 0 only */
+};
+
+/* A piece of the memory map (memslot). In 4 KB units; ranges are sorted and do not overlap. */
+struct vm_range {
+	u64 gfn;
+	u64 pages;
+	u8 level;	/* of the leaves: 0 = 4 KB, 1 = 2 MB; gfn and pages are multiples of it */
+	u8 init;	/* enum vm_range_init */
+};
+
+/*
+ * Mirror page table: the host's copy of the S-EPT's shape. The table that covers a gfn at a level
+ * has a fixed place, and so has the S-EPT page behind it; a fault allocates nothing.
+ */
+struct mirror_table {
+	_Atomic u64 spte[SL_ENTRIES];
+};
+
+struct mirror {
+	struct mirror_table *table;	/* [0] = root */
+	u64 tables;
+	/* Tables linked by an entry at this level (1..3) start here. */
+	u64 first[MIRROR_ROOT_LEVEL + 1];
+	struct hpa sept_base;		/* S-EPT page of table 1; the root is a TDCX page */
+};
+
+/* Software SPTE. 0 = not present. */
+#define SPTE_PRESENT  BIT_ULL(0)
+#define SPTE_LEAF     BIT_ULL(7)
+#define SPTE_ADDR     GENMASK_ULL(51, 12)	/* HPA of the page, or of the S-EPT page */
+#define SPTE_FROZEN   0x5A0ull			/* not present, somebody is changing it */
+
+/* ---- vCPU ------------------------------------------------------------------------------------ */
+
+enum vcpu_mode {
+	VCPU_OUTSIDE,
+	VCPU_IN_GUEST,	/* interrupts off: from the last look at requests until after the exit */
+};
+
+/* Bits of vcpu.requests. */
+#define VCPU_REQ_SIGNAL 1u	/* leave vcpu_run() with -EINTR */
+#define VCPU_REQ_EVENT	2u	/* an interrupt was posted */
+#define VCPU_REQ_DEAD	4u	/* the VM is dead */
+
+struct vcpu {
+	/* Shared with kickers and wakers. */
+	_Alignas(SL_CACHELINE) _Atomic u32 mode;
+	_Atomic u32 kick;	/* 1: somebody waits for this vCPU to be outside the guest */
+	_Atomic u32 requests;
+	_Atomic u32 cpu;	/* index of the associated CPU, or CPU_NONE */
+	/* The lane that runs it. */
+	_Alignas(SL_CACHELINE) struct vm *vm;
+	u32 index;
+	bool interrupt;		/* delivered and not yet taken by a halt */
+	bool halted;
+	bool done;
+	bool failed;		/* the guest program says so */
+	u64 why;		/* status that it gives as reason */
+	u64 vmcall_r10;		/* answer to the last VMCALL */
+	u64 vmcall_r11;
+	struct sl_guest *guest;
+	/* Build and teardown. */
+	struct hpa tdvpr;
+	struct hpa tdcx[VCPU_TDCX_PAGES];
+	bool created;		/* TDVPR belongs to the module */
+	u32 tdcx_count;		/* so many TDCX pages do */
+};
+
+/* ---- VM -------------------------------------------------------------------------------------- */
+
+enum vm_state {
+	VM_EMPTY,		/* no TD */
+	VM_BUILDING,		/* TD exists, not finalized: PAGE.ADD, no TRACK */
+	VM_RUNNABLE,
+	VM_LEAKED,		/* torn down, but pages or the key id stayed with the module */
+};
+
+struct vm_config {
+	u32 vcpus;
+	u64 pages;		/* 4 KB pages of GPA space, from gfn 0 on */
+	bool sept_ve_disable;
+	const struct vm_range *ranges;
+	u32 range_count;
+};
+
+struct vm {
+	_Alignas(SL_CACHELINE) struct sl_rwlock mmu_lock;
+	/*
+	 * Invalidation. in_progress and the range: mmu_lock. seq: written under mmu_lock held for
+	 * write, read before mmu_lock is taken.
+	 */
+	_Alignas(SL_CACHELINE) _Atomic u64 mmu_invalidate_seq;
+	u32 mmu_invalidate_in_progress;
+	u64 mmu_invalidate_start;
+	u64 mmu_invalidate_end;
+	struct sl_mutex slots_lock;	/* changes of attributes; outside mmu_lock */
+	/* Read at every entry. */
+	_Alignas(SL_CACHELINE) _Atomic u32 keep_out;
+	_Atomic u32 state;
+	_Atomic u32 dead;
+	_Atomic u32 bugged;
+	/* Constant once vmm_init() is done. */
+	_Alignas(SL_CACHELINE) struct vmm *vmm;
+	u32 index;
+	u64 pages;
+	u64 base_pfn;			/* guest_memfd: pfn = base_pfn + gfn */
+	bool sept_ve_disable;
+	struct vm_range range[VM_RANGES_MAX];
+	u32 range_count;
+	_Atomic u64 *shared;		/* attribute, one bit per gfn; slots_lock to write */
+	struct mirror mirror;
+	struct vcpu *vcpu;
+	u32 vcpu_count;
+	u64 params_pa;			/* shared page with TD_PARAMS */
+	/* The TD; build and teardown. */
+	u32 hkid;			/* 0 = none */
+	bool created;			/* TDR belongs to the module */
+	struct hpa tdr;
+	struct hpa tdcx[VM_TDCX_PAGES];
+	u32 tdcx_count;			/* so many belong to the module */
+	_Atomic u32 leaked;		/* pages whose owner is uncertain */
+	/* What stopped the last build; for messages. */
+	enum host_site failed_site;
+	u64 failed_status;
+};
+
+/* ---- the VMM --------------------------------------------------------------------------------- */
+
+struct vmm_config {
+	const struct host_policy *policy;
+	u32 lps;
+	u32 packages;
+	const struct vm_config *vms;
+	u32 vm_count;
+};
+
+struct vmm {
+	struct sl_machine *machine;
+	const struct host_policy *policy;
+	struct cpu *cpu;
+	u32 cpu_count;
+	u32 package_count;
+	struct vm vm[VMM_VMS_MAX];
+	u32 vm_count;
+	/* Key ids; MNG.CREATE; VPFLUSHDONE + CACHE.WB + FREEID as one section. */
+	struct sl_mutex tdx_lock;
+	u64 hkids_used;
+	/* Control pages, a stack of free pfns. */
+	struct sl_mutex page_lock;
+	u32 *free_page;
+	u32 free_count;
+	u32 free_max;
+	u64 private_pages;
+};
+
+/* 0, or -EINVAL: counts out of bounds, ranges unsorted, misaligned, outside, or 2 MB and MAPPED. */
+int vmm_config_check(const struct vmm_config *cfg) SL_WARN_UNUSED;
+/* Private memory (4 KB pages) that this configuration needs, for struct sl_machine_config. */
+u64 vmm_private_pages(const struct vmm_config *cfg);
+/* Arena bytes (address space) that vmm_init() takes. */
+size_t vmm_arena_size(const struct vmm_config *cfg);
+/* @cfg has passed vmm_config_check(); its arrays are not used afterwards. */
+struct vmm *vmm_init(struct sl_arena *arena, const struct vmm_config *cfg,
+		     struct sl_machine *machine, struct sl_env *env);
+
+/* Initialises the module on all CPUs, one after another, from the calling lane. 0 or -errno. */
+int vmm_bring_up(struct vmm *vmm, struct sl_env *env) SL_WARN_UNUSED;
+
+/* The lane with @env gets the CPU, and waits while another lane has it. */
+struct cpu *cpu_take(struct vmm *vmm, u32 index, struct sl_env *env);
+void cpu_put(struct cpu *cpu);
+/* Opens the interrupt window: kicks are taken, SEAMCALLs asked for by other CPUs are made. */
+void cpu_open_interrupts(struct cpu *cpu);
+
+/* ---- life of a VM ---------------------------------------------------------------------------- */
+
+/* The guest code behind a vCPU; may be called again between teardown and build. */
+void vcpu_set_guest(struct vcpu *v, struct sl_guest *guest);
+
+/*
+ * Builds the TD: control structures, vCPUs, initial memory, finalize. 0; -EBUSY: a site of class
+ * RETURN_BUSY was busy; -EAGAIN: no entropy; -ENOSPC: no key id; -ENOMEM: no control page left, or
+ * the VM has leaked; -EIO: another status (vm->failed_site, vm->failed_status). On failure the
+ * half-built TD is torn down again.
+ */
+int vm_build(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
+/* Takes the TD apart, from whatever state. No vCPU may be in vcpu_run(). 0, or -EIO: leaked. */
+int vm_teardown(struct vm *vm, struct cpu *cpu);
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/*
+ * Runs the vCPU until its guest is done (0; see v->failed), a signal is pending (-EINTR) or the VM
+ * is dead (-EIO).
+ */
+int vcpu_run(struct vcpu *v, struct cpu *cpu) SL_WARN_UNUSED;
+
+/* Ends vcpu_run() with -EINTR, once. */
+void vcpu_signal(struct vcpu *v);
+/* Posts an interrupt: ends a halt, now or the next one. */
+void vcpu_interrupt(struct vcpu *v);
+/* Every vCPU leaves its run loop with -EIO, now and later. */
+void vm_mark_dead(struct vm *vm);
+bool vm_is_dead(struct vm *vm);
+
+/*
+ * Flushes @v from @target, the CPU it is associated with: at once if no lane has that CPU, else by
+ * the lane that has it. 0 or -EIO. The caller keeps @v from being run meanwhile.
+ */
+int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me);
+
+/* ---- memory operations of VMM threads -------------------------------------------------------- */
+
+/* Maps @leaves leaves from @gfn on, as faults without a vCPU (prefault). 0 or -errno. */
+int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves) SL_WARN_UNUSED;
+/* Zaps @leaves leaves from @gfn on, mapped or not (punch hole). 0, or -EIO: the VM is bugged. */
+int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
+/* Private-shared conversion of [gfn, gfn + pages). 0 or -errno. */
+int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared);
+/* Level of the leaf that covers @gfn; -EFAULT outside the memory map. */
+int vm_gfn_level(const struct vm *vm, u64 gfn);
+
+/* ---- for oracles ----------------------------------------------------------------------------- */
+
+struct host_check {
+	u64 leaves[2];		/* present mirror leaves by level */
+	u64 tables;		/* linked mirror tables, root not counted */
+	u64 frozen;		/* SPTEs in the FROZEN state: none when nothing runs */
+	u64 orphans;		/* present entries in tables that are not linked: none, ever */
+	u32 in_guest;		/* vCPUs in mode IN_GUEST */
+	u32 kicks;		/* kicks not acknowledged */
+	bool keep_out;
+};
+
+/* Looks through the mirror of a VM at rest. */
+void host_check(const struct vm *vm, struct host_check *out);
+
+/* The mirror's entry for @gfn at @level, whatever is above it. */
+u64 mirror_peek(const struct vm *vm, u64 gfn, u32 level);
+
+#endif

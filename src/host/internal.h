@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the host layer share among themselves. Layer: host, private. */
+#ifndef SL_HOST_INTERNAL_H
+#define SL_HOST_INTERNAL_H
+
+#include <errno.h>
+
+#include "base/stats.h"
+#include "host/host.h"
+
+/* ---- site.c ---------------------------------------------------------------------------------- */
+
+/*
+ * One visit of a site, from the first attempt until the caller is through or gives up. Lives on the
+ * caller's stack; only statistics come from it.
+ */
+struct site_visit {
+	u64 busy;	/* BUSY results so far */
+	u64 start;	/* now() at the first of them */
+};
+
+/*
+ * Makes the SEAMCALL of @site in the way of its class; @vm is NULL during bring-up. Returns the
+ * last status. A failure that the class does not allow has been reported, and the VM marked, then.
+ */
+u64 site_call(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args);
+/* The same for callers that come back after BUSY; ends with site_visit_end(). */
+u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args,
+	     struct site_visit *visit);
+void site_visit_end(struct cpu *cpu, enum host_site site, struct site_visit *visit);
+
+bool status_is_busy(u64 status);
+static inline u64 status_class(u64 status)
+{
+	return status & TDX_STATUS_CLASS_MASK;
+}
+/* 0, -EBUSY, -EAGAIN (no entropy) or -EIO: the one place where a status becomes an errno. */
+int status_errno(u64 status);
+/* "TDX_OPERAND_BUSY(SEPT_TREE) 0x8000020000000092". */
+struct status_text {
+	char text[96];
+};
+struct status_text status_text(u64 status);
+
+/* KVM_BUG_ON: reports @fmt once per VM and marks it bugged and dead. */
+SL_PRINTF(4, 5)
+void vm_bug(struct cpu *cpu, struct vm *vm, const char *id, const char *fmt, ...);
+/* The host gives up on the TD, or the TD on itself: reports it unless the VM is dead already. */
+SL_PRINTF(4, 5)
+void vm_kill(struct cpu *cpu, struct vm *vm, const char *id, const char *fmt, ...);
+
+/* ---- vmm.c ----------------------------------------------------------------------------------- */
+
+/* A free control page; v = 0 if there is none. */
+struct hpa page_alloc(struct cpu *cpu);
+void page_free(struct cpu *cpu, struct hpa page);
+
+/* tdx_lock. The lane gives its CPU up while it waits, so that others may make SEAMCALLs there. */
+void tdx_lock(struct cpu *cpu);
+void tdx_unlock(struct cpu *cpu);
+
+/* Shared memory: pages given to the VMM at initialisation. */
+#define SHARED_PA_TDMR_ARRAY (1 * SL_PAGE_SIZE)
+#define SHARED_PA_TDMR_INFO  (2 * SL_PAGE_SIZE)
+#define SHARED_PA_SOURCE     (3 * SL_PAGE_SIZE)
+#define SHARED_PA_PARAMS     (8 * SL_PAGE_SIZE)	/* + VM index */
+
+static inline u32 vcpu_id(const struct vcpu *v)
+{
+	return v->vm->index * VM_VCPUS_MAX + v->index;
+}
+
+static inline struct hpa gfn_hpa(const struct vm *vm, u64 gfn)
+{
+	return (struct hpa){ (vm->base_pfn + gfn) << SL_PAGE_SHIFT };
+}
+
+/* ---- assoc.c --------------------------------------------------------------------------------- */
+
+/* Makes the SEAMCALL of @site with RCX = @rcx on @target and returns its status. */
+u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx);
+int vcpu_load(struct vcpu *v, struct cpu *cpu);
+
+/* ---- kick.c ---------------------------------------------------------------------------------- */
+
+/* Returns once every vCPU has been outside the guest after the call began. mmu_lock for write. */
+void kick_all(struct cpu *cpu, struct vm *vm);
+/* Interrupts the vCPU if it is in the guest; waits for nothing. */
+void kick_one(struct vcpu *v);
+/* vm_mark_dead(); true for the one call that found the VM alive. */
+bool vm_set_dead(struct vm *vm);
+
+/* ---- mirror.c -------------------------------------------------------------------------------- */
+
+enum ret_pf {
+	RET_PF_FIXED,
+	RET_PF_SPURIOUS,
+	RET_PF_RETRY,
+};
+
+struct fault {
+	struct cpu *cpu;
+	struct vm *vm;
+	u64 gfn;
+	u32 level;
+	u64 mmu_seq;
+	struct site_visit sept_add;
+	struct site_visit leaf;
+	enum host_site leaf_site;	/* ADD or AUG */
+};
+
+/* Tables the mirror of a VM with so many pages has, root included. */
+u64 mirror_table_count(u64 pages);
+void mirror_init(struct mirror *m, struct sl_arena *arena, u64 pages, struct hpa sept_base);
+_Atomic u64 *mirror_sptep(const struct mirror *m, u64 gfn, u32 level);
+/* S-EPT page behind the table that the entry at @level for @gfn links. */
+struct hpa mirror_sept_page(const struct mirror *m, u64 gfn, u32 level);
+/* Walks and installs under mmu_lock held for read. RET_PF_* or -errno. */
+int mirror_map(struct fault *f);
+/* Takes the leaf out under mmu_lock held for write; the old SPTE, 0 if there was none. */
+u64 mirror_zap(struct vm *vm, u64 gfn, u32 level);
+/* The first gfn at or after @gfn, below @end, whose table of leaves at @level may be linked. */
+u64 mirror_skip(const struct vm *vm, u64 gfn, u64 end, u32 level);
+
+/* ---- fault.c --------------------------------------------------------------------------------- */
+
+/*
+ * One fault of a vCPU, local retries included. 0: back to the run loop; -EIO: the VM is dead;
+ * -EFAULT: there is no memory, or it is shared.
+ */
+int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn);
+/* Initial population: the fault path, in a loop, before the TD is runnable. */
+int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn);
+bool vm_gfn_is_shared(const struct vm *vm, u64 gfn);
+
+/* ---- zap.c ----------------------------------------------------------------------------------- */
+
+/* mmu_lock held for write. Zaps every leaf that touches [start, end). 0 or -EIO. */
+int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end);
+bool mmu_invalidate_retry(const struct vm *vm, u64 seq, u64 gfn);
+
+#endif

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The run loop of a vCPU: enter the guest, see why it came out, do what is needed, go back.
+ *
+ * "Interrupts off" is the stretch between vcpu_enter_guest() publishing IN_GUEST and
+ * vcpu_leave_guest() publishing OUTSIDE: no interrupt is taken there, so whoever kicks the vCPU
+ * waits for its end. Nothing in that stretch sleeps or waits, the guest itself excepted, and a
+ * TDH.VP.ENTER that was refused leaves the stretch like any exit. Layer: host.
+ */
+#include "host/internal.h"
+
+#define MAP_GPA_CHUNK_PAGES 512ull
+
+/* What an exit asks the run loop to do next, if it is no negative errno. */
+enum exit_fate {
+	EXIT_CONTINUE,	/* enter again */
+	EXIT_HANDLED,	/* nothing was run: let others run before entering again */
+	EXIT_DONE,	/* the guest program is over */
+};
+
+/* The outcome of one TDH.VP.ENTER. */
+struct vcpu_exit {
+	bool entered;
+	u64 status;
+	struct tdx_module_args args;
+};
+
+static u32 vcpu_requests(struct vcpu *v)
+{
+	/* Acquire: pairs with vcpu_request(). */
+	return atomic_load_explicit(&v->requests, memory_order_acquire);
+}
+
+static void vcpu_clear_request(struct vcpu *v, u32 request)
+{
+	/* Acquire: pairs with vcpu_request(); what came with the request is read after this. */
+	atomic_fetch_and_explicit(&v->requests, ~request, memory_order_acquire);
+}
+
+static void vcpu_leave_guest(struct vcpu *v)
+{
+	/* Release: pairs with the look at mode in kick_all(); the exit is over. */
+	atomic_store_explicit(&v->mode, VCPU_OUTSIDE, memory_order_release);
+	/* Pairs with the fence in kick_all(): mode before kick here, kick before mode there. */
+	atomic_thread_fence(memory_order_seq_cst);
+	/*
+	 * Acquire: pairs with the stores at the top of kick_all(): the next entry sees what the
+	 * kicker wrote before it kicked. Release: pairs with the kicker's wait.
+	 */
+	if (sl_unlikely(atomic_load_explicit(&v->kick, memory_order_acquire)))
+		atomic_store_explicit(&v->kick, 0, memory_order_release);
+}
+
+/* Publishes IN_GUEST and looks at everything that forbids to enter. */
+static bool vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
+{
+	struct vm *vm = v->vm;
+
+	/* Release: pairs with the look at mode in kick_all(), which then reads the vCPU's CPU. */
+	atomic_store_explicit(&v->mode, VCPU_IN_GUEST, memory_order_release);
+	/* Pairs with the fences in kick_all() (keep_out) and kick_one() (requests): mode before the
+	 * loads here, the stores before mode there.
+	 */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD))
+		return false;
+	/* Acquire: pairs with the store at the end of call_kick_once(). */
+	if (sl_unlikely(atomic_load_explicit(&vm->keep_out, memory_order_acquire))) {
+		sl_count(env, SL_CTR_held_off);
+		return false;
+	}
+	/* A posted interrupt goes in with the entry. */
+	if (sl_unlikely(vcpu_requests(v) & VCPU_REQ_EVENT)) {
+		vcpu_clear_request(v, VCPU_REQ_EVENT);
+		v->interrupt = true;
+	}
+	return true;
+}
+
+static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
+			    struct vcpu_exit *exit)
+{
+	exit->entered = vcpu_enter_guest(v, cpu->env);
+	if (exit->entered) {
+		exit->args = (struct tdx_module_args){
+			.rcx = v->tdvpr.v,
+			.r10 = v->vmcall_r10,
+			.r11 = v->vmcall_r11,
+		};
+		exit->status = site_try(cpu, v->vm, HOST_SITE_enter, &exit->args, visit);
+	}
+	vcpu_leave_guest(v);
+	cpu_open_interrupts(cpu);
+}
+
+/* ---- exits ----------------------------------------------------------------------------------- */
+
+static int handle_map_gpa(struct vcpu *v, struct cpu *cpu, u64 gpa, u64 size)
+{
+	bool shared = (gpa & BIT_ULL(GPA_SHARED_BIT)) != 0;
+	u64 gfn = (gpa & ~BIT_ULL(GPA_SHARED_BIT)) >> SL_PAGE_SHIFT;
+	u64 pages = size >> SL_PAGE_SHIFT;
+	int ret;
+
+	sl_count(cpu->env, SL_CTR_map_gpa);
+	v->vmcall_r11 = gpa;
+	if (((gpa | size) & SL_PAGE_MASK) || !pages || gfn > v->vm->pages ||
+	    pages > v->vm->pages - gfn) {
+		v->vmcall_r10 = VMCALL_INVALID;
+		return EXIT_CONTINUE;
+	}
+	while (pages) {
+		u64 chunk = pages < MAP_GPA_CHUNK_PAGES ? pages : MAP_GPA_CHUNK_PAGES;
+
+		ret = vm_set_shared(v->vm, cpu, gfn, chunk, shared);
+		if (ret)
+			return ret;
+		gfn += chunk;
+		pages -= chunk;
+		v->vmcall_r11 += chunk << SL_PAGE_SHIFT;
+		/*
+		 * A long conversion is cut short when the thread is wanted; the guest comes back.
+		 */
+		if (pages && (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_EVENT))) {
+			v->vmcall_r10 = VMCALL_RETRY;
+			return EXIT_CONTINUE;
+		}
+	}
+	return EXIT_CONTINUE;
+}
+
+static int handle_vmcall(struct vcpu *v, struct cpu *cpu, const struct tdx_module_args *args)
+{
+	v->vmcall_r10 = 0;
+	v->vmcall_r11 = 0;
+	switch (args->r11) {
+	case VMCALL_HLT:
+		v->halted = true;
+		return EXIT_CONTINUE;
+	case VMCALL_MAP_GPA:
+		return handle_map_gpa(v, cpu, args->r12, args->r13);
+	case VMCALL_DONE:
+		v->done = true;
+		v->failed = args->r12 != 0;
+		v->why = args->r13;
+		return EXIT_DONE;
+	default:
+		return EXIT_CONTINUE;
+	}
+}
+
+/*
+ * Memory fault exit: no memory there, or the guest used as private what it had made shared. User
+ * space converts the leaf back.
+ */
+static int handle_memory_fault(struct vcpu *v, struct cpu *cpu, u64 gfn)
+{
+	int level = vm_gfn_level(v->vm, gfn);
+	int ret;
+
+	if (level < 0) {
+		vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter),
+			"vCPU %u touched 0x%llx, where no memory is", v->index,
+			(unsigned long long)gfn << SL_PAGE_SHIFT);
+		return -EIO;
+	}
+	ret = vm_set_shared(v->vm, cpu, gfn & ~(SL_LEVEL_PAGES(level) - 1), SL_LEVEL_PAGES(level),
+			    false);
+	return ret ? ret : EXIT_CONTINUE;
+}
+
+static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct tdx_module_args *args)
+{
+	u64 gfn = args->r8 >> SL_PAGE_SHIFT;
+	int ret;
+
+	if ((args->rdx & 0xF) == TDX_EEQ_PENDING) {
+		/*
+		 * The guest touched what it has not accepted, with #VE off: it would do so for
+		 * ever.
+		 */
+		vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter),
+			"vCPU %u touched the pending page at 0x%llx with #VE disabled", v->index,
+			(unsigned long long)args->r8);
+		return -EIO;
+	}
+	ret = fault_handle(v, cpu, gfn);
+	if (ret == -EFAULT)
+		return handle_memory_fault(v, cpu, gfn);
+	return ret ? ret : EXIT_CONTINUE;
+}
+
+/* TDH.VP.ENTER was refused, or ended the TD or the vCPU. */
+static int handle_error(struct vcpu *v, struct cpu *cpu, u64 status)
+{
+	if (status_is_busy(status)) {
+		sl_count(cpu->env, SL_CTR_enter_busy);
+		return EXIT_HANDLED;
+	}
+	if (status == TDX_UNINITIALIZE_ERROR) {
+		/* Reported by the module. */
+		vm_mark_dead(v->vm);
+		return -EIO;
+	}
+	if (status_class(status) == TDX_HOST_PRIORITY_BUSY_TIMEOUT)
+		sl_count(cpu->env, SL_CTR_hp_timeouts);
+	vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter), "TDH.VP.ENTER of vCPU %u: %s",
+		v->index, status_text(status).text);
+	return -EIO;
+}
+
+static int handle_exit(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)
+{
+	if (!exit->entered)
+		return EXIT_HANDLED;
+	if (sl_unlikely(status_class(exit->status) != TDX_SUCCESS))
+		return handle_error(v, cpu, exit->status);
+	switch (exit->status & 0xFFFF) {
+	case EXIT_REASON_EXTERNAL_INTERRUPT:
+		return EXIT_CONTINUE;
+	case EXIT_REASON_EPT_VIOLATION:
+		return handle_ept_violation(v, cpu, &exit->args);
+	case EXIT_REASON_TDCALL:
+		return handle_vmcall(v, cpu, &exit->args);
+	default:
+		vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter),
+			"vCPU %u: unexpected exit reason %u", v->index,
+			(u32)(exit->status & 0xFFFF));
+		return -EIO;
+	}
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+/* Sleeps until something is wanted of the vCPU. The CPU is free for others meanwhile. */
+static void vcpu_halt(struct vcpu *v, struct cpu *cpu)
+{
+	struct sl_env *env = cpu->env;
+
+	if (!v->interrupt && !vcpu_requests(v)) {
+		cpu_put(cpu);
+		while (!vcpu_requests(v))
+			env_wait_while(env, &v->requests, 0);
+		cpu_take(v->vm->vmm, cpu->index, env);
+	}
+	if (vcpu_requests(v) & VCPU_REQ_EVENT) {
+		vcpu_clear_request(v, VCPU_REQ_EVENT);
+		v->interrupt = true;
+	}
+	if (v->interrupt) {
+		v->interrupt = false;
+		v->halted = false;
+	}
+}
+
+/* Reasons to leave that do not come from the guest. 0, -EINTR or -EIO. */
+static int vcpu_check_requests(struct vcpu *v)
+{
+	u32 requests = vcpu_requests(v);
+
+	if (sl_likely(!(requests & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD))))
+		return 0;
+	if (requests & VCPU_REQ_DEAD)
+		return -EIO;
+	vcpu_clear_request(v, VCPU_REQ_SIGNAL);
+	return -EINTR;
+}
+
+int vcpu_run(struct vcpu *v, struct cpu *cpu)
+{
+	struct site_visit visit = { 0 };
+	struct vcpu_exit exit;
+	int ret;
+
+	/* Acquire: pairs with the store of RUNNABLE in vm_populate(). */
+	if (atomic_load_explicit(&v->vm->state, memory_order_acquire) != VM_RUNNABLE)
+		return -EIO;
+	cpu_open_interrupts(cpu);
+	ret = vcpu_load(v, cpu);
+	while (!ret) {
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 0);
+		if (v->done)
+			break;
+		ret = vcpu_check_requests(v);
+		if (ret)
+			break;
+		if (v->halted) {
+			vcpu_halt(v, cpu);
+			continue;
+		}
+		vcpu_enter_once(v, cpu, &visit, &exit);
+		if (exit.entered && !status_is_busy(exit.status))
+			site_visit_end(cpu, HOST_SITE_enter, &visit);
+		ret = handle_exit(v, cpu, &exit);
+		if (ret == EXIT_HANDLED)
+			env_pause(cpu->env);
+		if (ret > 0)
+			ret = 0;
+	}
+	site_visit_end(cpu, HOST_SITE_enter, &visit);
+	return ret;
+}

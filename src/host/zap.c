@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Removal: under mmu_lock held for write the mirror entry goes first, then the module is made to
+ * follow with BLOCK, TRACK, kick, REMOVE, WBINVD. None of it may fail, so nothing is rolled back: a
+ * failure bugs the VM, and the page stays with whoever has it. Layer: host.
+ */
+#include "host/internal.h"
+
+/* ---- invalidation windows -------------------------------------------------------------------- */
+
+static void invalidate_begin(struct vm *vm, u64 start, u64 end)
+{
+	if (vm->mmu_invalidate_in_progress++ == 0) {
+		vm->mmu_invalidate_start = start;
+		vm->mmu_invalidate_end = end;
+		return;
+	}
+	if (start < vm->mmu_invalidate_start)
+		vm->mmu_invalidate_start = start;
+	if (end > vm->mmu_invalidate_end)
+		vm->mmu_invalidate_end = end;
+}
+
+static void invalidate_end(struct vm *vm)
+{
+	u64 seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed);
+
+	/* Release: pairs with the snapshot in fault_once(). */
+	atomic_store_explicit(&vm->mmu_invalidate_seq, seq + 1, memory_order_release);
+	SL_BUG_ON(vm->mmu_invalidate_in_progress == 0);
+	if (--vm->mmu_invalidate_in_progress == 0) {
+		vm->mmu_invalidate_start = 0;
+		vm->mmu_invalidate_end = 0;
+	}
+}
+
+bool mmu_invalidate_retry(const struct vm *vm, u64 seq, u64 gfn)
+{
+	if (vm->mmu_invalidate_in_progress && gfn >= vm->mmu_invalidate_start &&
+	    gfn < vm->mmu_invalidate_end)
+		return true;
+	/* Relaxed: written only under mmu_lock held for write. */
+	return atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed) != seq;
+}
+
+/* ---- one leaf -------------------------------------------------------------------------------- */
+
+static bool zap_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 rcx)
+{
+	struct tdx_module_args args = { .rcx = rcx, .rdx = vm->tdr.v };
+
+	return status_class(site_call(cpu, vm, site, &args)) == TDX_SUCCESS;
+}
+
+/* After a TRACK every vCPU has to leave the guest once before the page counts as tracked. */
+static bool zap_track(struct cpu *cpu, struct vm *vm)
+{
+	/* Acquire: pairs with the store of RUNNABLE in vm_populate(). */
+	if (atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE)
+		return true;
+	if (!zap_call(cpu, vm, HOST_SITE_zap_track, vm->tdr.v))
+		return false;
+	if (vm->vmm->policy->sw.kick_after_track)
+		kick_all(cpu, vm);
+	return true;
+}
+
+static bool zap_wbinvd(struct cpu *cpu, struct vm *vm, u64 hpa, u32 level)
+{
+	u64 keyed = hpa | (u64)vm->hkid << SL_HKID_SHIFT;
+
+	for (u64 i = 0; i < SL_LEVEL_PAGES(level); i++) {
+		struct tdx_module_args args = { .rcx = keyed + (i << SL_PAGE_SHIFT) };
+
+		if (status_class(site_call(cpu, vm, HOST_SITE_zap_wbinvd, &args)) != TDX_SUCCESS)
+			return false;
+	}
+	return true;
+}
+
+/* The module's side of a leaf that the mirror has just given up. */
+static int zap_external(struct cpu *cpu, struct vm *vm, u64 gfn, u32 level, u64 spte)
+{
+	u64 page = gfn << SL_PAGE_SHIFT | level;
+
+	if (!zap_call(cpu, vm, HOST_SITE_zap_block, page) || !zap_track(cpu, vm) ||
+	    !zap_call(cpu, vm, HOST_SITE_zap_remove, page) ||
+	    !zap_wbinvd(cpu, vm, spte & SPTE_ADDR, level)) {
+		/* Relaxed: only looked at by teardown and build, which exclude zaps. */
+		atomic_fetch_add_explicit(&vm->leaked, 1, memory_order_relaxed);
+		return -EIO;
+	}
+	sl_count_add(cpu->env, SL_CTR_pages_zapped, SL_LEVEL_PAGES(level));
+	return 0;
+}
+
+int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end)
+{
+	int ret = 0;
+
+	for (u32 i = 0; i < vm->range_count; i++) {
+		const struct vm_range *range = &vm->range[i];
+		u64 step = SL_LEVEL_PAGES(range->level);
+		u64 gfn = start > range->gfn ? start & ~(step - 1) : range->gfn;
+		u64 stop = end < range->gfn + range->pages ? end : range->gfn + range->pages;
+
+		for (; gfn < stop; gfn += step) {
+			u64 spte;
+
+			gfn = mirror_skip(vm, gfn, stop, range->level);
+			if (gfn >= stop)
+				break;
+			spte = mirror_zap(vm, gfn, range->level);
+			if (spte && zap_external(cpu, vm, gfn, range->level, spte))
+				ret = -EIO;
+		}
+	}
+	return ret;
+}
+
+/* ---- what VMM threads ask for ---------------------------------------------------------------- */
+
+/* Opens an invalidation window over [start, end) and, if told so, empties it. */
+static int window_open(struct vm *vm, struct cpu *cpu, u64 start, u64 end, bool zap)
+{
+	struct sl_env *env = cpu->env;
+	int ret = 0;
+
+	env->ops->write_lock(env, &vm->mmu_lock);
+	invalidate_begin(vm, start, end);
+	if (zap)
+		ret = zap_range(cpu, vm, start, end);
+	env->ops->write_unlock(env, &vm->mmu_lock);
+	return ret;
+}
+
+static void window_close(struct vm *vm, struct cpu *cpu)
+{
+	struct sl_env *env = cpu->env;
+
+	env->ops->write_lock(env, &vm->mmu_lock);
+	invalidate_end(vm);
+	env->ops->write_unlock(env, &vm->mmu_lock);
+}
+
+int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
+{
+	int level = vm_gfn_level(vm, gfn);
+	u64 start;
+	int ret;
+
+	if (level < 0)
+		return level;
+	cpu_open_interrupts(cpu);
+	start = gfn & ~(SL_LEVEL_PAGES(level) - 1);
+	ret = window_open(vm, cpu, start, start + (leaves << (SL_LEVEL_BITS * (u32)level)), true);
+	/* Here guest_memfd gives the pages back. */
+	window_close(vm, cpu);
+	return ret;
+}
+
+static void attributes_store(struct vm *vm, u64 gfn, u64 pages, bool shared)
+{
+	for (u64 i = gfn; i < gfn + pages; i++) {
+		/* Relaxed: the invalidation window around it is what faults look at. */
+		if (shared)
+			atomic_fetch_or_explicit(&vm->shared[i / 64], BIT_ULL(i % 64),
+						 memory_order_relaxed);
+		else
+			atomic_fetch_and_explicit(&vm->shared[i / 64], ~BIT_ULL(i % 64),
+						  memory_order_relaxed);
+	}
+}
+
+int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared)
+{
+	struct sl_env *env = cpu->env;
+	int ret;
+
+	if (gfn > vm->pages || pages > vm->pages - gfn)
+		return -EFAULT;
+	env->ops->mutex_lock(env, &vm->slots_lock);
+	ret = window_open(vm, cpu, gfn, gfn + pages, shared);
+	attributes_store(vm, gfn, pages, shared);
+	window_close(vm, cpu);
+	env->ops->mutex_unlock(env, &vm->slots_lock);
+	return ret;
+}

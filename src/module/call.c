@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The building blocks of the leaves: locks under the plan, TD state, S-EPT entries.
+ * Layer: module.
+ */
+#include "module/call.h"
+
+#include "module/track.h"
+
+static enum hp_result take_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
+{
+	if (c->m->hardened)
+		return mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST) :
+					 sharex_hp_try_shared(l, HP_HOST);
+	return mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST) :
+				 sharex_hp_try_shared_published(l, HP_HOST);
+}
+
+static void drop_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
+{
+	if (c->m->hardened) {
+		if (mode == LOCK_EX)
+			sharex_hp_release_exclusive(l);
+		else
+			sharex_hp_release_shared(l);
+	} else if (mode == LOCK_EX) {
+		sharex_hp_release_exclusive_published(l);
+	} else {
+		sharex_hp_release_shared_published(l);
+	}
+}
+
+static enum hp_result promote_hp(const struct call *c, sharex_hp_t *l)
+{
+	return c->m->hardened ? sharex_hp_try_promote(l) : sharex_hp_try_promote_published(l);
+}
+
+const struct lock_step *call_plan_step(struct call *c, enum lock_object object,
+				       enum lock_mode mode, enum lock_path path)
+{
+	const struct lock_step *s = c->plan;
+
+	SL_BUG_ON(!s);
+	while (s->object != LOCK_END && s->object != object)
+		s++;
+	SL_BUG_ON(s->object != object || s->mode != mode || s->path != path);
+	c->plan = s + 1;
+	return s;
+}
+
+/* ---- PAMT ----------------------------------------------------------------------------- */
+
+/* Format and coverage of a private page address (spec: "Common operand formats"). */
+static u64 private_page_check(const struct sl_machine *m, u64 hpa, u32 level, u32 operand)
+{
+	u32 align = level == LEVEL_ANY ? 0 : level;
+
+	if (!sl_is_aligned(hpa, SL_LEVEL_SIZE(align)) || hpa >> SL_HKID_SHIFT)
+		return with_op(TDX_OPERAND_INVALID, operand);
+	/* Pairs with the release store in tdh_sys_tdmr_init(): the block's PAMT is ready. */
+	if (!mem_is_private(m, (struct hpa){ hpa }) ||
+	    hpa - SL_PRIVATE_BASE >=
+		    (atomic_load_explicit(&m->mem.initialized, memory_order_acquire) &
+		     ~(SL_LEVEL_SIZE(2) - 1)))
+		return with_op(TDX_OPERAND_ADDR_RANGE_ERROR, operand);
+	return 0;
+}
+
+/* Leaf step of the walk at a level above 4 KB: shared is held, promote it if asked. */
+static bool walk_ends_at(struct call *c, struct page_lock *l, struct pamt_entry *e, u32 level,
+			 bool *busy)
+{
+	l->entry = e;
+	l->level = (u8)level;
+	*busy = l->mode == LOCK_EX && promote_hp(c, &e->lock) != HP_OK;
+	return !*busy;
+}
+
+/* The hierarchical walk. Returns false with nothing held when a lock was busy. */
+static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
+{
+	struct pamt_entry *e1g = mem_pamt(c->m, l->page, 2);
+	struct pamt_entry *e2m = mem_pamt(c->m, l->page, 1);
+	struct pamt_entry *e4k = mem_pamt(c->m, l->page, 0);
+	bool busy;
+
+	if (take_hp(c, &e1g->lock, LOCK_SH) != HP_OK)
+		return false;
+	if (pamt_type(e1g) == PAMT_REG || target == 2) {
+		if (walk_ends_at(c, l, e1g, 2, &busy))
+			return true;
+		goto drop_1g;
+	}
+	if (take_hp(c, &e2m->lock, LOCK_SH) != HP_OK)
+		goto drop_1g;
+	if (pamt_type(e2m) == PAMT_REG || target == 1) {
+		l->parent[1] = e1g;
+		if (walk_ends_at(c, l, e2m, 1, &busy))
+			return true;
+		goto drop_2m;
+	}
+	if (take_hp(c, &e4k->lock, l->mode) != HP_OK)
+		goto drop_2m;
+	l->entry = e4k;
+	l->level = 0;
+	l->parent[0] = e2m;
+	l->parent[1] = e1g;
+	return true;
+
+drop_2m:
+	drop_hp(c, &e2m->lock, LOCK_SH);
+drop_1g:
+	drop_hp(c, &e1g->lock, LOCK_SH);
+	return false;
+}
+
+u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lock_mode mode,
+		       u32 level, enum pamt_type type, struct page_lock *out)
+{
+	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WALK);
+	struct page_lock l = { .page = { hpa }, .mode = (u8)mode };
+	u64 st = private_page_check(c->m, hpa, level, step->operand);
+
+	if (st)
+		return st;
+	if (!pamt_walk(c, &l, level))
+		return step->busy;
+	c->held++;
+	if (level != LEVEL_ANY && (l.level != level || pamt_type(l.entry) != type)) {
+		page_unlock(c, &l);
+		return with_op(TDX_PAGE_METADATA_INCORRECT, step->operand);
+	}
+	*out = l;
+	return 0;
+}
+
+u64 page_lock_implicit(struct call *c, enum lock_object object, struct hpa page,
+		       enum lock_mode mode, u32 level, struct page_lock *out)
+{
+	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_LEAF);
+	struct pamt_entry *e = mem_pamt(c->m, page, level);
+	enum pamt_type type = pamt_type(e);
+
+	/* Read before any lock, as in the module: a page that nobody owns cannot get here. */
+	if (type == PAMT_NDA || type == PAMT_RSVD)
+		return module_halt(c->lp, "implicit PAMT get", "page 0x%llx has type %u",
+				   (unsigned long long)page.v, type);
+	if (take_hp(c, &e->lock, mode) != HP_OK)
+		return step->busy;
+	c->held++;
+	*out = (struct page_lock){ .page = page, .entry = e, .level = (u8)level,
+				   .mode = (u8)mode };
+	return 0;
+}
+
+void page_unlock(struct call *c, struct page_lock *l)
+{
+	drop_hp(c, &l->entry->lock, (enum lock_mode)l->mode);
+	if (l->parent[0])
+		drop_hp(c, &l->parent[0]->lock, LOCK_SH);
+	if (l->parent[1])
+		drop_hp(c, &l->parent[1]->lock, LOCK_SH);
+	l->entry = NULL;
+	c->held--;
+}
+
+/* ---- Words ---------------------------------------------------------------------------- */
+
+u64 sharex_lock(struct call *c, enum lock_object object, sharex_t *l, enum lock_mode mode)
+{
+	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WORD);
+	enum hp_result r;
+
+	if (c->m->hardened)
+		r = mode == LOCK_EX ? sharex_try_exclusive(l) : sharex_try_shared(l);
+	else
+		r = mode == LOCK_EX ? sharex_try_exclusive_published(l) :
+				      sharex_try_shared_published(l);
+	if (r != HP_OK)
+		return step->busy;
+	c->held++;
+	return 0;
+}
+
+void sharex_unlock(struct call *c, sharex_t *l, enum lock_mode mode)
+{
+	if (c->m->hardened) {
+		if (mode == LOCK_EX)
+			sharex_release_exclusive(l);
+		else
+			sharex_release_shared(l);
+	} else if (mode == LOCK_EX) {
+		sharex_release_exclusive_published(l);
+	} else {
+		sharex_release_shared_published(l);
+	}
+	c->held--;
+}
+
+u64 mutex_lock(struct call *c, enum lock_object object, hp_mutex_t *l)
+{
+	const struct lock_step *step = call_plan_step(c, object, LOCK_EX, LOCK_WORD);
+
+	if (hp_mutex_try_lock(l) != HP_OK)
+		return step->busy;
+	c->held++;
+	return 0;
+}
+
+void mutex_unlock(struct call *c, hp_mutex_t *l)
+{
+	hp_mutex_unlock(l);
+	c->held--;
+}
+
+/* ---- TD state ------------------------------------------------------------------------- */
+
+u64 tdr_lock(struct call *c, u64 hpa, enum lock_mode mode, struct td_ref *td)
+{
+	u64 st = page_lock_explicit(c, LOCK_TDR, hpa, mode, 0, PAMT_TDR, &td->lock);
+
+	if (!st)
+		td->tdr = mem_frame(c->m, td->lock.page);
+	return st;
+}
+
+u64 tdr_lock_implicit(struct call *c, const struct page_lock *page, struct td_ref *td)
+{
+	u64 st = page_lock_implicit(c, LOCK_TDR, pamt_owner(page->entry), LOCK_SH, 0, &td->lock);
+
+	if (!st)
+		td->tdr = mem_frame(c->m, td->lock.page);
+	return st;
+}
+
+u32 op_allowed(u32 leaf)
+{
+#define O(n)  BIT_ULL(n)
+#define O_ALL 0x7FFu
+	switch (leaf) {
+#define SL_OP_ALLOWED(ident, mask) \
+	case SEAMCALL_##ident:     \
+		return (u32)(mask);
+#include "module/op_state.def"
+#undef SL_OP_ALLOWED
+	default:
+		return O_ALL;
+	}
+#undef O
+#undef O_ALL
+}
+
+bool op_state_tracks(u32 op_state)
+{
+	switch (op_state) {
+#define SL_OP_STATE(number, name, tracking) \
+	case number:                        \
+		return tracking;
+#include "module/op_state.def"
+#undef SL_OP_STATE
+	default:
+		return false;
+	}
+}
+
+u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
+{
+	const struct lock_step *step;
+	enum hp_result r;
+
+	if (atomic_load_explicit(&td->tdr->fatal, memory_order_relaxed))
+		return TDX_TD_FATAL;
+	if (td->tdr->lifecycle != TD_KEYS_CONFIGURED)
+		return TDX_TD_KEYS_NOT_CONFIGURED;
+	if (td->tdr->num_tdcx < TDCX_MIN)
+		return TDX_TDCS_NOT_ALLOCATED;
+	td->tdcs = tdr_tdcs(c->m, td->tdr);
+	if (lock) {
+		step = call_plan_step(c, LOCK_OP_STATE, LOCK_SH, LOCK_WORD);
+		r = take_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
+		if (r != HP_OK)
+			return step->busy;
+		td->op_state_held = true;
+		c->held++;
+	}
+	if (!(op_allowed(c->leaf) >> td->tdcs->op_state & 1)) {
+		op_state_unlock(c, td);
+		return TDX_OP_STATE_INCORRECT;
+	}
+	return 0;
+}
+
+void op_state_unlock(struct call *c, struct td_ref *td)
+{
+	if (!td->op_state_held)
+		return;
+	drop_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
+	td->op_state_held = false;
+	c->held--;
+}
+
+void tdr_unlock(struct call *c, struct td_ref *td)
+{
+	op_state_unlock(c, td);
+	page_unlock(c, &td->lock);
+}
+
+/* ---- S-EPT ---------------------------------------------------------------------------- */
+
+u64 page_info_decode(u64 rcx, u32 level_min, u32 level_max, struct entry_ref *e)
+{
+	e->level = (u32)(rcx & 7);
+	e->gpa.v = rcx & GENMASK_ULL(51, 12);
+	if ((rcx & (GENMASK_ULL(11, 3) | GENMASK_ULL(63, 52))) || e->level < level_min ||
+	    e->level > level_max || !sl_is_aligned(e->gpa.v, SL_LEVEL_SIZE(e->level)))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	return 0;
+}
+
+void ext_info(struct call *c, u64 entry, u32 level)
+{
+	enum sept_state state = sept_state(entry);
+	u64 shown = SEPT_SVE;
+
+	if (state != SEPT_FREE) {
+		shown = entry & (SEPT_RWX | SEPT_PS);
+		if (sept_is_leaf(entry))
+			shown = entry & (SEPT_RWX | SEPT_MT_MASK | SEPT_IPAT | SEPT_PS |
+					 SEPT_HPA_MASK | SEPT_SVE);
+	}
+	c->args->rcx = shown;
+	c->args->rdx = level | (u64)sept_state_public(state) << 8;
+}
+
+u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)
+{
+	struct sept_walk w;
+	u64 st;
+
+	if (!sept_gpa_is_private(td->tdcs, e->gpa))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	st = sharex_lock(c, LOCK_TREE, &td->tdcs->tree_lock, mode);
+	if (st)
+		return st;
+	e->tree_mode = mode;
+	e->tree_held = true;
+	w = sept_walk(c->m, td->tdcs, e->gpa, e->level);
+	if (w.halt)
+		st = module_halt(c->lp, "S-EPT walk", "misconfigured entry 0x%llx at level %u",
+				 (unsigned long long)w.copy, w.level);
+	else if (!w.reached)
+		st = with_op(TDX_EPT_WALK_FAILED, TDX_OPERAND_ID_RCX);
+	if (st) {
+		ext_info(c, w.copy, w.level);
+		tree_unlock(c, td, e);
+		return st;
+	}
+	e->entry = w.entry;
+	e->copy = w.copy;
+	return 0;
+}
+
+u64 entry_lock_host(struct call *c, struct entry_ref *e)
+{
+	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
+	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_HOST) :
+					    sept_entry_try_lock_published(e->entry, HP_HOST);
+
+	if (r != HP_OK) {
+		/* From the copy that the walk took before the lock. */
+		ext_info(c, e->copy, e->level);
+		return step->busy;
+	}
+	c->held++;
+	e->locked = true;
+	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);
+	e->state = sept_state(e->copy);
+	return 0;
+}
+
+u32 sept_allowed(u32 leaf)
+{
+#define S(name) (1u << SEPT_##name)
+#define S_ALL	((1u << SEPT_STATES) - 1)
+	switch (leaf) {
+#define SL_SEPT_ALLOWED(ident, mask) \
+	case SEAMCALL_##ident:       \
+		return (mask);
+#include "module/sept_allowed.def"
+#undef SL_SEPT_ALLOWED
+	default:
+		return 0;
+	}
+#undef S
+#undef S_ALL
+}
+
+u64 entry_check_state(struct call *c, struct entry_ref *e)
+{
+	if (sept_allowed(c->leaf) >> e->state & 1)
+		return 0;
+	ext_info(c, e->copy, e->level);
+	return with_op(TDX_EPT_ENTRY_STATE_INCORRECT, TDX_OPERAND_ID_RCX);
+}
+
+void entry_unlock(struct call *c, struct entry_ref *e)
+{
+	if (!e->locked)
+		return;
+	if (c->m->hardened)
+		sept_entry_unlock(e->entry);
+	else
+		sept_entry_unlock_published(e->entry);
+	e->locked = false;
+	c->held--;
+}
+
+void tree_unlock(struct call *c, struct td_ref *td, struct entry_ref *e)
+{
+	if (!e->tree_held)
+		return;
+	sharex_unlock(c, &td->tdcs->tree_lock, e->tree_mode);
+	e->tree_held = false;
+}
+
+void entry_commit(struct call *c, struct entry_ref *e, u64 value, bool keep_locked)
+{
+	SL_BUG_ON(!e->locked);
+	if (c->m->hardened)
+		sept_entry_commit(e->entry, value, keep_locked);
+	else
+		sept_entry_commit_published(e->entry, value, keep_locked);
+	if (!keep_locked) {
+		e->locked = false;
+		c->held--;
+	}
+}
+
+struct pamt_entry *entry_pamt(struct sl_machine *m, u64 copy, u32 level)
+{
+	if (sept_is_leaf(copy))
+		return mem_pamt(m, sept_leaf_hpa(copy, level), level);
+	return mem_pamt(m, sept_hpa(copy), 0);
+}
+
+u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_ref *e,
+		   u32 untracked_operand)
+{
+	u32 flags = sept_state_flags(e->state);
+	u64 st = 0;
+
+	if (!(flags & SEPT_TRACKED) || !op_state_tracks(td->tdcs->op_state))
+		return 0;
+	if (!(flags & SEPT_ANY_BLOCKED))
+		st = with_op(TDX_GPA_RANGE_NOT_BLOCKED, TDX_OPERAND_ID_RCX);
+	else if (!td_is_tracked(td->tdcs, pamt_bepoch(entry_pamt(c->m, e->copy, e->level))))
+		st = with_op(TDX_TLB_TRACKING_NOT_DONE, untracked_operand);
+	if (st)
+		ext_info(c, e->copy, e->level);
+	return st;
+}
+
+void *shared_operand(struct sl_machine *m, u64 pa, u64 align)
+{
+	if (!sl_is_aligned(pa, align))
+		return NULL;
+	return sl_machine_shared(m, pa);
+}

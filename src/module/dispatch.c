@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * SEAMCALL and TDCALL dispatchers: pre-checks, the leaf, what happens after it (spec:
+ * "Leaf/version word", "Host-priority timeout"). Layer: module.
+ */
+#include "module/leaf/leaf.h"
+#include "module/sys.h"
+#include "module/td_exit.h"
+#include "module/zero_step.h"
+
+#define RAX_LEAF(rax)	  ((u32)((rax) & 0xFFFF))
+#define RAX_VERSION(rax)  ((u32)((rax) >> 16 & 0xFF))
+#define RAX_RESERVED_MASK (GENMASK_ULL(31, 24) | GENMASK_ULL(63, 32))
+
+static leaf_fn seamcall_leaf(u32 leaf)
+{
+	switch (leaf) {
+#define SL_SEAMCALL(ident, number, name)
+#define SL_SEAMCALL_IMPL(ident, number, name) \
+	case number:                          \
+		return ident;
+#define SL_TDCALL(ident, number, name)
+#include <seamlab/tdx_leaf.def>
+#undef SL_SEAMCALL
+#undef SL_TDCALL
+	default:
+		return NULL;
+	}
+}
+
+static leaf_fn tdcall_leaf(u32 leaf)
+{
+	switch (leaf) {
+#define SL_SEAMCALL(ident, number, name)
+#define SL_TDCALL(ident, number, name)
+#define SL_TDCALL_IMPL(ident, number, name) \
+	case number:                        \
+		return ident;
+#include <seamlab/tdx_leaf.def>
+#undef SL_SEAMCALL
+#undef SL_TDCALL
+	default:
+		return NULL;
+	}
+}
+
+/* Leaves that have a version 1; every other leaf takes 0 only. */
+static u32 seamcall_version_max(u32 leaf)
+{
+	switch (leaf) {
+	case SEAMCALL_tdh_mem_page_promote:
+	case SEAMCALL_tdh_mem_sept_add:
+	case SEAMCALL_tdh_mem_sept_remove:
+	case SEAMCALL_tdh_mng_rd:
+	case SEAMCALL_tdh_vp_rd:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* Leaves that work before the module is READY. */
+static bool works_before_ready(u32 leaf)
+{
+	switch (leaf) {
+	case SEAMCALL_tdh_sys_info:
+	case SEAMCALL_tdh_sys_rd:
+	case SEAMCALL_tdh_sys_rdall:
+	case SEAMCALL_tdh_sys_init:
+	case SEAMCALL_tdh_sys_lp_init:
+	case SEAMCALL_tdh_sys_config:
+	case SEAMCALL_tdh_sys_key_config:
+	case SEAMCALL_tdh_sys_lp_shutdown:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static u64 seamcall_precheck(struct sl_lp *lp, u64 rax)
+{
+	u32 leaf = RAX_LEAF(rax);
+	enum sys_state state = sys_state(lp->machine);
+
+	/* A guest that runs on this LP is in the TD: SEAMCALL does not exist there. */
+	if (lp->vp || (rax & RAX_RESERVED_MASK))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	if (RAX_VERSION(rax) > seamcall_version_max(leaf))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	if (state == SYS_SHUT_DOWN && leaf != SEAMCALL_tdh_sys_lp_shutdown)
+		return TDX_SYS_SHUTDOWN;
+	if (state != SYS_READY && !works_before_ready(leaf))
+		return TDX_SYS_NOT_READY;
+	if (!seamcall_leaf(leaf))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	return 0;
+}
+
+static bool status_is_busy(u64 status)
+{
+	u64 class = status & TDX_STATUS_CLASS_MASK;
+
+	return class == TDX_OPERAND_BUSY || class == TDX_OPERAND_BUSY_HOST_PRIORITY ||
+	       class == TDX_SYS_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY;
+}
+
+static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)
+{
+	struct sl_stats *s = lp->env->stats;
+
+	if (leaf >= TDX_SEAMCALL_COUNT)
+		return;
+	s->seamcalls[leaf]++;
+	if (sl_unlikely(status_is_busy(status)))
+		s->seamcall_busy[leaf][status & (SL_OPERAND_SLOTS - 1)]++;
+}
+
+u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
+{
+	struct sl_machine *m = lp->machine;
+	u32 leaf = RAX_LEAF(rax);
+	struct call c;
+	u64 st;
+
+	if (sl_unlikely(atomic_load_explicit(&m->halted, memory_order_relaxed)))
+		return TDX_UNINITIALIZE_ERROR;
+	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
+	st = seamcall_precheck(lp, rax);
+	if (!st) {
+		c = (struct call){ .lp = lp, .m = m, .args = args, .leaf = leaf,
+				   .version = RAX_VERSION(rax), .plan = lock_plan_seamcall(leaf) };
+		st = seamcall_leaf(leaf)(&c);
+		SL_BUG_ON(c.held);
+	}
+	if (sl_unlikely(atomic_load_explicit(&m->halted, memory_order_relaxed)))
+		st = TDX_UNINITIALIZE_ERROR;
+	count_seamcall(lp, leaf, st);
+	env_note(lp->env, SL_NOTE_SEAMCALL, rax, st);
+	atomic_store_explicit(&lp->busy, false, memory_order_relaxed);
+	return st;
+}
+
+/*
+ * The host-priority timer. Called with the status of a TDCALL that goes back to the guest; returns
+ * what the guest sees. After the timeout a TD exit is pending instead.
+ */
+static u64 hp_timer(struct sl_lp *lp, u64 status)
+{
+	struct tdvps *vp = lp->vp;
+	u64 now, timeout;
+
+	if ((status & TDX_STATUS_CLASS_MASK) != TDX_OPERAND_BUSY_HOST_PRIORITY) {
+		vp->hp_lock_busy = false;
+		return status;
+	}
+	status = TDX_OPERAND_BUSY | (status & TDX_STATUS_DETAIL_MASK);
+	if (!lp->machine->cfg.hp_timeout)
+		return status;
+	now = env_now(lp->env);
+	if (!vp->hp_lock_busy) {
+		vp->hp_lock_busy = true;
+		vp->hp_lock_busy_start = now;
+		return status;
+	}
+	timeout = atomic_load_explicit(&lp->tdcs->hp_lock_timeout, memory_order_relaxed);
+	if (now - vp->hp_lock_busy_start < timeout)
+		return status;
+	vp->hp_lock_busy = false;
+	vp->rax = status;
+	vp->gpr = (struct tdx_module_args){ 0 };
+	lp->exit = (struct td_exit){ .pending = true, .completed = true,
+				     .last_exit = LAST_EXIT_ASYNC_TRAP,
+				     .rax = TDX_HOST_PRIORITY_BUSY_TIMEOUT };
+	return status;
+}
+
+static void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
+{
+	struct sl_stats *s = lp->env->stats;
+
+	if (leaf < TDX_TDCALL_COUNT) {
+		s->tdcalls[leaf]++;
+		if (sl_unlikely(status_is_busy(status)))
+			s->tdcall_busy[leaf][status & (SL_OPERAND_SLOTS - 1)]++;
+	}
+	if (sl_likely(!status_is_busy(status)))
+		return;
+	sl_count(lp->env, SL_CTR_guest_busy);
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY_HOST_PRIORITY)
+		sl_count(lp->env, SL_CTR_guest_busy_hp);
+}
+
+/* One execution of the leaf. Sets c->restart or c->exits as the leaf does. */
+static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, struct call *c)
+{
+	u32 leaf = RAX_LEAF(rax);
+	leaf_fn fn = tdcall_leaf(leaf);
+	u64 st;
+
+	*c = (struct call){ .lp = lp, .m = lp->machine, .args = args, .leaf = leaf,
+			    .plan = lock_plan_tdcall(leaf) };
+	/* No leaf of this release that is modelled here has a version above 0. */
+	if ((rax & RAX_RESERVED_MASK) || RAX_VERSION(rax) || !fn)
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	st = fn(c);
+	SL_BUG_ON(c->held);
+	return st;
+}
+
+u64 tdcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
+{
+	struct tdx_module_args in = *args;
+	struct call c;
+	u64 st;
+
+	if (!lp->vp || lp->exit.pending)
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	if (sl_unlikely(atomic_load_explicit(&lp->machine->halted, memory_order_relaxed))) {
+		td_exit_async(lp, TDX_UNINITIALIZE_ERROR);
+		return TDX_UNINITIALIZE_ERROR;
+	}
+	/* A TDCALL is a VM exit too. */
+	zero_step_on_vm_exit(lp);
+	for (;;) {
+		st = tdcall_once(lp, rax, args, &c);
+		if (atomic_load_explicit(&lp->machine->halted, memory_order_relaxed)) {
+			st = TDX_UNINITIALIZE_ERROR;
+			td_exit_async(lp, st);
+			break;
+		}
+		if (c.exits)
+			break;
+		count_tdcall(lp, RAX_LEAF(rax), st);
+		st = hp_timer(lp, st);
+		if (!c.restart)
+			break;
+		/* Transparent restart: the guest executes the same TDCALL again. */
+		*args = in;
+		if (sl_guest_exiting(lp))
+			break;
+	}
+	env_note(lp->env, SL_NOTE_TDCALL, rax, st);
+	return st;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+/* Guest side of S-EPT entry locks. Layer: module. */
+#include "module/guest_entry.h"
+
+u64 entry_lock_guest(struct call *c, struct entry_ref *e)
+{
+	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
+	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_GUEST) :
+					    sept_entry_try_lock_published(e->entry, HP_GUEST);
+
+	if (r == HP_BUSY_HOST_PRIORITY)
+		return with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
+	if (r != HP_OK)
+		return step->busy;
+	c->held++;
+	e->locked = true;
+	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);
+	e->state = sept_state(e->copy);
+	return 0;
+}

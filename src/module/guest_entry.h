@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The guest side of S-EPT entry locks, which ACCEPT and ATTR.RD share. Layer: module, private. */
+#ifndef SL_MODULE_GUEST_ENTRY_H
+#define SL_MODULE_GUEST_ENTRY_H
+
+#include "module/call.h"
+
+/* BUSY|RCX or BUSY_HOST_PRIORITY|RCX; on success e->copy and e->state are as read under the lock. */
+u64 entry_lock_guest(struct call *c, struct entry_ref *e) SL_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "module/guest_entry.h"
+#include "module/leaf/leaf.h"
+#include "module/td_exit.h"
+
+#define ATTR_RD_PENDING BIT_ULL(62)
+/* Attributes of the L1 VM: valid, R, W, Xs, Xu. */
+#define ATTR_L1_RWX	0x8007ull
+
+static u32 readable_states(void)
+{
+	return 1u << SEPT_MAPPED | 1u << SEPT_BLOCKEDW | 1u << SEPT_EXPORTED_BLOCKEDW |
+	       1u << SEPT_EXPORTED_DIRTY | 1u << SEPT_EXPORTED_DIRTY_BLOCKEDW |
+	       1u << SEPT_PENDING | 1u << SEPT_PENDING_BLOCKEDW |
+	       1u << SEPT_PENDING_EXPORTED_BLOCKEDW | 1u << SEPT_PENDING_EXPORTED_DIRTY |
+	       1u << SEPT_PENDING_EXPORTED_DIRTY_BLOCKEDW;
+}
+
+/*
+ * tdg_mem_page_attr_rd - read a page's mapping size and attributes
+ *
+ * Side:   guest
+ * Locks:  the entry at which the walk ends, whatever it is
+ * Checks: GPA, lock, entry state
+ * Commit: none
+ * Status: SUCCESS, BUSY, OPERAND_INVALID; an EPT-violation TD exit for a page that is not there
+ */
+u64 tdg_mem_page_attr_rd(struct call *c)
+{
+	struct entry_ref e = { .gpa = { c->args->rcx } };
+	struct sept_walk w;
+	u64 st;
+
+	c->args->rcx = 0;
+	c->args->rdx = 0;
+	if ((e.gpa.v & SL_PAGE_MASK) || !sept_gpa_is_private(c->lp->tdcs, e.gpa))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	w = sept_walk(c->m, c->lp->tdcs, e.gpa, 0);
+	if (w.halt)
+		return module_halt(c->lp, "TDG.MEM.PAGE.ATTR.RD", "misconfigured S-EPT entry");
+	e.entry = w.entry;
+	e.level = w.level;
+	st = entry_lock_guest(c, &e);
+	if (st)
+		return st;
+	if (!(readable_states() >> e.state & 1)) {
+		entry_unlock(c, &e);
+		td_exit_ept_violation(c->lp, e.gpa.v, EPT_QUAL_READ, 0);
+		c->exits = true;
+		return 0;
+	}
+	c->args->rcx = (e.gpa.v & ~(SL_LEVEL_SIZE(e.level) - 1)) | e.level;
+	if (sept_state_flags(e.state) & SEPT_ANY_PENDING)
+		c->args->rcx |= ATTR_RD_PENDING;
+	c->args->rdx = ATTR_L1_RWX;
+	entry_unlock(c, &e);
+	return 0;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "module/leaf/leaf.h"
+
+/*
+ * tdh_mng_addcx - add a page to the TD's control structure (TDCS)
+ *
+ * Side:   host
+ * Locks:  TDR exclusive; new page exclusive
+ * Checks: TDR, fatal, keys, number of pages, new page, OP_STATE for pages 7 to 9, entropy for the
+ *         sixth
+ * Commit: page linked, CHLDCNT, PAMT. Releases the TDR first.
+ * Status: SUCCESS, BUSY, TD_FATAL, TD_KEYS_NOT_CONFIGURED, TDCX_NUM_INCORRECT,
+ *         PAGE_METADATA_INCORRECT, OP_STATE_INCORRECT, RND_NO_ENTROPY
+ */
+u64 tdh_mng_addcx(struct call *c)
+{
+	struct td_ref td = { 0 };
+	struct page_lock page;
+	u32 index;
+	u64 st;
+
+	st = tdr_lock(c, c->args->rdx, LOCK_EX, &td);
+	if (st)
+		return st;
+	if (atomic_load_explicit(&td.tdr->fatal, memory_order_relaxed)) {
+		st = TDX_TD_FATAL;
+		goto out;
+	}
+	if (td.tdr->lifecycle != TD_KEYS_CONFIGURED) {
+		st = TDX_TD_KEYS_NOT_CONFIGURED;
+		goto out;
+	}
+	index = td.tdr->num_tdcx;
+	if (index >= TDCX_MAX) {
+		st = TDX_TDCX_NUM_INCORRECT;
+		goto out;
+	}
+	st = page_lock_explicit(c, LOCK_PAGE, c->args->rcx, LOCK_EX, 0, PAMT_NDA, &page);
+	if (st)
+		goto out;
+	/* The page is written before the last failure point, as in the module. */
+	if (index == 0)
+		memset(mem_frame(c->m, page.page), 0, sizeof(struct tdcs));
+	else if (index == TDCX_SEPT_ROOT)
+		sept_page_init(c->m, page.page);
+	if (index >= TDCX_MIN &&
+	    !(op_allowed(c->leaf) >> tdr_tdcs(c->m, td.tdr)->op_state & 1)) {
+		st = TDX_OP_STATE_INCORRECT;
+		goto out_page;
+	}
+	if (index == TDCX_MIN - 1 && env_choose(c->lp->env, SL_CHOICE_ENTROPY, 2)) {
+		st = TDX_RND_NO_ENTROPY;
+		goto out_page;
+	}
+	td.tdr->tdcx[index] = page.page;
+	td.tdr->num_tdcx = index + 1;
+	atomic_fetch_add_explicit(&td.tdr->chldcnt, 1, memory_order_relaxed);
+	pamt_set_owner(page.entry, td.lock.page);
+	pamt_set_bepoch(page.entry, 0);
+	pamt_set_type(page.entry, PAMT_TDCX);
+out_page:
+	tdr_unlock(c, &td);
+	page_unlock(c, &page);
+	return st;
+out:
+	tdr_unlock(c, &td);
+	return st;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include "module/leaf/leaf.h"
+
+/*
+ * tdh_mr_finalize - close the measurement; the TD may run from here on
+ *
+ * Side:   host
+ * Locks:  TDR exclusive
+ * Checks: TDR, TD state, at least one vCPU initialised
+ * Commit: OP_STATE := RUNNABLE
+ * Status: SUCCESS, BUSY, NO_VCPUS and the TD state codes
+ */
+u64 tdh_mr_finalize(struct call *c)
+{
+	struct td_ref td = { 0 };
+	u64 st;
+
+	st = tdr_lock(c, c->args->rcx, LOCK_EX, &td);
+	if (st)
+		return st;
+	st = td_state_check(c, &td, false);
+	if (st)
+		goto out;
+	if (!atomic_load_explicit(&td.tdcs->num_vcpus, memory_order_relaxed)) {
+		st = TDX_NO_VCPUS;
+		goto out;
+	}
+	td_measure(td.tdcs, c->leaf, 0, NULL, 0);
+	td.tdcs->op_state = OP_RUNNABLE;
+out:
+	tdr_unlock(c, &td);
+	return st;
+}

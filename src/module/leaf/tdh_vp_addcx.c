@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "module/leaf/leaf.h"
+
+/*
+ * tdh_vp_addcx - add a page to a vCPU's control structure (TDVPS)
+ *
+ * Side:   host
+ * Locks:  TDVPR exclusive; TDR shared (implicit); OP_STATE shared; new page exclusive
+ * Checks: TDVPR, TD state, vCPU state, number of pages, new page
+ * Commit: page count, CHLDCNT, PAMT
+ * Status: SUCCESS, BUSY, VCPU_STATE_INCORRECT, TDCX_NUM_INCORRECT, PAGE_METADATA_INCORRECT and the
+ *         TD state codes
+ */
+u64 tdh_vp_addcx(struct call *c)
+{
+	struct page_lock tdvpr, page;
+	struct td_ref td = { 0 };
+	struct tdvps *vp;
+	u64 st;
+
+	st = page_lock_explicit(c, LOCK_TDVPR, c->args->rdx, LOCK_EX, 0, PAMT_TDVPR, &tdvpr);
+	if (st)
+		return st;
+	st = tdr_lock_implicit(c, &tdvpr, &td);
+	if (st)
+		goto out_tdvpr;
+	st = td_state_check(c, &td, true);
+	if (st)
+		goto out;
+	vp = mem_frame(c->m, tdvpr.page);
+	if (atomic_load_explicit(&vp->state, memory_order_relaxed) != VCPU_UNINITIALIZED) {
+		st = TDX_VCPU_STATE_INCORRECT;
+		goto out;
+	}
+	if (vp->num_pages >= TDVPS_PAGES_MAX) {
+		st = TDX_TDCX_NUM_INCORRECT;
+		goto out;
+	}
+	st = page_lock_explicit(c, LOCK_PAGE, c->args->rcx, LOCK_EX, 0, PAMT_NDA, &page);
+	if (st)
+		goto out;
+	vp->num_pages++;
+	atomic_fetch_add_explicit(&td.tdr->chldcnt, 1, memory_order_relaxed);
+	pamt_set_owner(page.entry, td.lock.page);
+	pamt_set_bepoch(page.entry, 0);
+	pamt_set_type(page.entry, PAMT_TDCX);
+	page_unlock(c, &tdvpr);
+	page_unlock(c, &page);
+	tdr_unlock(c, &td);
+	return 0;
+out:
+	tdr_unlock(c, &td);
+out_tdvpr:
+	page_unlock(c, &tdvpr);
+	return st;
+}

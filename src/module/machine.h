@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The module's data structures: physical memory, PAMT, logical processors, global tables and the
+ * control structures that live in TD pages (TDR, TDCS, TDVPS).
+ *
+ * Words that several LPs touch without a common lock are _Atomic; everything else is plain and
+ * protected by the lock that its comment names. Layer: module, private.
+ */
+#ifndef SL_MODULE_MACHINE_H
+#define SL_MODULE_MACHINE_H
+
+#include <seamlab/hplock.h>
+#include <seamlab/module.h>
+
+#include "base/bug.h"
+#include "base/env.h"
+#include "base/stats.h"
+#include "base/types.h"
+
+/* ---- PAMT (spec: "PAMT") ---------------------------------------------------------------- */
+
+enum pamt_type {
+	PAMT_NDA = 0,
+	PAMT_RSVD = 1,
+	PAMT_REG = 3,
+	PAMT_TDR = 4,
+	PAMT_TDCX = 5,
+	PAMT_TDVPR = 6,
+	PAMT_EPT = 8,
+};
+
+/*
+ * 16 bytes. type and bepoch are written under some lock of the page but read by flows that hold
+ * none of them (the 2 MB free scan, the tracked predicate), hence atomic. The owner is only read
+ * under the entry's lock.
+ */
+struct pamt_entry {
+	sharex_hp_t lock;
+	_Atomic u8 type;		/* enum pamt_type */
+	u8 owner_high;
+	u32 owner_low;		/* owner = TDR HPA >> 12, 40 bits */
+	_Atomic u64 bepoch;
+};
+_Static_assert(sizeof(struct pamt_entry) == 16, "PAMT entries are 16 bytes");
+
+static inline enum pamt_type pamt_type(const struct pamt_entry *e)
+{
+	return (enum pamt_type)atomic_load_explicit(&e->type, memory_order_relaxed);
+}
+
+static inline void pamt_set_type(struct pamt_entry *e, enum pamt_type type)
+{
+	atomic_store_explicit(&e->type, (u8)type, memory_order_relaxed);
+}
+
+static inline struct hpa pamt_owner(const struct pamt_entry *e)
+{
+	return (struct hpa){ ((u64)e->owner_high << 32 | e->owner_low) << SL_PAGE_SHIFT };
+}
+
+static inline void pamt_set_owner(struct pamt_entry *e, struct hpa tdr)
+{
+	e->owner_low = (u32)(tdr.v >> SL_PAGE_SHIFT);
+	e->owner_high = (u8)(tdr.v >> (SL_PAGE_SHIFT + 32));
+}
+
+static inline u64 pamt_bepoch(const struct pamt_entry *e)
+{
+	return atomic_load_explicit(&e->bepoch, memory_order_relaxed);
+}
+
+static inline void pamt_set_bepoch(struct pamt_entry *e, u64 epoch)
+{
+	atomic_store_explicit(&e->bepoch, epoch, memory_order_relaxed);
+}
+
+/* ---- Physical memory --------------------------------------------------------------------- */
+
+/*
+ * One TDMR from SL_PRIVATE_BASE on. PAMT arrays and frames are indexed by page number from there;
+ * the engine's arena is populated lazily, so what is never touched costs nothing.
+ */
+struct sl_mem {
+	u64 pages;			/* 4 KB pages present */
+	u64 blocks;			/* 1 GB blocks covering them */
+	struct pamt_entry *pamt[3];	/* by level */
+	struct pamt_entry rsvd;		/* 4 KB entry of every page of a block that is not present */
+	u8 *frames;
+	u8 *shared;
+	_Atomic u64 initialized;	/* end of the initialised part, bytes from base (TDMR.INIT) */
+	hp_mutex_t tdmr_lock;
+};
+
+/* ---- Global tables ------------------------------------------------------------------------ */
+
+enum sys_state {
+	SYS_INIT_PENDING,
+	SYS_INIT_DONE,
+	SYS_CONFIG_DONE,
+	SYS_READY,
+	SYS_SHUT_DOWN,
+};
+
+enum kot_state {
+	KOT_FREE,
+	KOT_ASSIGNED,
+	KOT_FLUSHED,
+	KOT_RESERVED,
+};
+
+struct kot_entry {
+	u8 state;			/* KOT lock */
+	_Atomic u32 wbinvd_bitmap;	/* packages that still have to write back */
+};
+
+/* One per package; protected by its lock. */
+struct wbt_entry {
+	hp_mutex_t lock;
+	bool started;
+	u32 position;
+	u64 hkids;			/* which were FLUSHED when the cycle started */
+};
+
+/* Pieces in which TDH.PHYMEM.CACHE.WB writes a package's cache back, polling in between. */
+#define WBT_PIECES 4
+
+/* ---- TD control structures ------------------------------------------------------------- */
+
+enum td_lifecycle {
+	TD_HKID_ASSIGNED,
+	TD_KEYS_CONFIGURED,
+	TD_BLOCKED,
+	TD_TEARDOWN,
+};
+
+enum op_state {
+#define SL_OP_STATE(number, name, tracking) OP_##name = (number),
+#include "module/op_state.def"
+#undef SL_OP_STATE
+};
+
+#define TDCX_MIN	6
+#define TDCX_MAX	9
+#define TDCX_SEPT_ROOT	3
+#define TDVPS_PAGES_MIN 6
+#define TDVPS_PAGES_MAX 15
+
+/* In the TDR page. Plain fields: written under TDR exclusive, read under TDR shared. */
+struct tdr {
+	_Atomic bool fatal;
+	u8 lifecycle;
+	u16 hkid;
+	u32 num_tdcx;
+	_Atomic u32 pkg_config_bitmap;
+	_Atomic u64 chldcnt;
+	struct hpa tdcx[TDCX_MAX];
+};
+
+/* TD_EPOCH and both reference counts share one word that is read at once. */
+union td_epoch {
+	_Alignas(16) struct {
+		_Atomic u64 epoch;
+		_Atomic u16 refcount[2];
+	} f;
+	unsigned __int128 whole;
+};
+
+#define TD_ATTR_DEBUG		BIT_ULL(0)
+#define TD_ATTR_SEPT_VE_DISABLE BIT_ULL(28)
+#define HP_LOCK_TIMEOUT_DEFAULT_US 1000000ull
+
+/* In the first TDCX page. Plain fields: as in struct tdr. */
+struct tdcs {
+	sharex_hp_t op_state_lock;
+	sharex_hp_t rtmr_lock;
+	sharex_t tree_lock;
+	sharex_t epoch_lock;
+	union td_epoch epoch;
+	u8 op_state;
+	u8 page_walk;			/* level of the root's entries: 3 or 4 */
+	bool gpaw;
+	_Atomic u32 num_vcpus;
+	_Atomic u32 num_assoc_vcpus;
+	u32 max_vcpus;
+	u64 attributes;
+	u64 xfam;
+	_Atomic u64 hp_lock_timeout;	/* TSC ticks */
+	_Atomic u64 notify_enables;
+	_Atomic u64 td_ctls;		/* bit 0: PENDING_VE_DISABLE */
+	u64 measurement;		/* running hash over PAGE.ADD and MR.EXTEND */
+	struct hpa sept_root;
+};
+
+enum vcpu_state {
+	VCPU_UNINITIALIZED = 0,
+	VCPU_READY = 2,
+	VCPU_ACTIVE = 4,
+	VCPU_DISABLED = 8,
+};
+
+enum last_exit {
+	LAST_EXIT_ASYNC_FAULT,
+	LAST_EXIT_ASYNC_TRAP,
+	LAST_EXIT_TDVMCALL,
+};
+
+#define LPID_NONE	     0xFFFFFFFFu
+#define EPF_LIST_MAX	     32
+#define ZERO_STEP_THRESHOLD  6
+
+/*
+ * In the TDVPR page. Plain fields: the LP that the vCPU is associated with, or TDVPR exclusive.
+ */
+struct tdvps {
+	_Atomic u8 state;
+	u8 last_exit;
+	u8 epf_count;			/* POSSIBLY_EPF_STEPPING */
+	u8 epf_index;			/* LAST_EPF_GPA_LIST_IDX */
+	_Atomic u32 assoc_lpid;
+	u32 num_pages;			/* TDVPS pages, TDVPR included */
+	u32 vcpu_index;
+	u64 vcpu_epoch;
+	u64 rip;
+	u64 rax;			/* saved guest RAX */
+	bool tdcall_completed;		/* RIP is past a TDCALL whose result the guest has not seen */
+	bool hp_lock_busy;
+	u64 hp_lock_busy_start;
+	u64 vmcall_mask;
+	struct tdx_module_args gpr;	/* saved guest GPRs around a VMCALL */
+	struct {
+		bool valid;
+		u32 reason;
+		u64 qualification, gla, gpa, info;
+	} ve;
+	struct sl_guest *guest;
+	u64 epf_list[EPF_LIST_MAX];
+};
+_Static_assert(sizeof(struct tdvps) <= SL_PAGE_SIZE, "TDVPS must fit its page");
+_Static_assert(sizeof(struct tdcs) <= SL_PAGE_SIZE, "TDCS must fit its page");
+
+/* ---- Logical processors -------------------------------------------------------------------- */
+
+#define TLB_SIZE 16
+
+struct tlb_entry {
+	u64 tag;	/* gfn + 1; 0 = empty */
+	struct hpa page;
+	u8 level;	/* of the leaf that it came from */
+};
+
+/* What VP.ENTER returns once run() has come back. */
+struct td_exit {
+	bool pending;
+	bool completed;		/* trap-like: RIP moves past the TDCALL */
+	u8 last_exit;
+	u64 rax;
+	struct tdx_module_args args;
+};
+
+/* Private to the LP's own lane, interrupt words and busy flag excepted. */
+struct sl_lp {
+	struct sl_machine *machine;
+	struct sl_env *env;
+	u32 index;
+	u32 package;
+	u32 platform;			/* enum sl_platform */
+	_Atomic bool busy;
+	bool initialized;
+	_Alignas(SL_CACHELINE) _Atomic u32 irq_raised;
+	_Atomic u32 irq_taken;
+	/* The guest that runs here, between TDH.VP.ENTER and TD exit. */
+	_Alignas(SL_CACHELINE) struct tdvps *vp;
+	struct tdr *tdr;
+	struct tdcs *tdcs;
+	struct hpa tdr_hpa;
+	struct td_exit exit;
+	u64 rip_at_entry;
+	struct hpa last_vcpu;		/* TDVPR of the vCPU that ran here last */
+	struct tlb_entry tlb[TLB_SIZE];
+};
+
+/*
+ * Observation points for oracles; all may be NULL. They must not change model state.
+ * translate: the guest on @lp is about to use a cached translation of @gpa to @page.
+ */
+struct sl_module_hooks {
+	void (*translate)(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level);
+};
+
+struct sl_machine {
+	struct sl_machine_config cfg;
+	bool hardened;
+	_Atomic bool halted;
+	_Atomic u8 sys_state;		/* written under sys_lock, read by the dispatcher without */
+	sharex_t sys_lock;
+	_Atomic u32 sys_pkg_bitmap;	/* packages whose global key is configured */
+	_Atomic u32 lps_initialized;
+	sharex_t kot_lock;
+	struct kot_entry kot[SL_HKIDS];
+	struct wbt_entry wbt[SL_PACKAGES_MAX];
+	hp_mutex_t key_engine[SL_PACKAGES_MAX];	/* the CPU's key-programming instruction */
+	const struct sl_module_hooks *hooks;
+	struct sl_mem mem;
+	struct sl_lp lp[];
+};
+
+/* A pointer to the frame behind a private page. The caller knows that @page is present. */
+static inline void *mem_frame(const struct sl_machine *m, struct hpa page)
+{
+	return m->mem.frames + (page.v - SL_PRIVATE_BASE);
+}
+
+static inline bool mem_is_private(const struct sl_machine *m, struct hpa page)
+{
+	return page.v >= SL_PRIVATE_BASE &&
+	       page.v - SL_PRIVATE_BASE < m->mem.blocks << SL_LEVEL_SHIFT(2);
+}
+
+/* The PAMT entry of the page of size @level around @page, which lies inside the TDMR. */
+static inline struct pamt_entry *mem_pamt(struct sl_machine *m, struct hpa page, u32 level)
+{
+	u64 at = page.v - SL_PRIVATE_BASE;
+
+	if (level == 0 && at >> SL_PAGE_SHIFT >= m->mem.pages)
+		return &m->mem.rsvd;
+	return &m->mem.pamt[level][at >> SL_LEVEL_SHIFT(level)];
+}
+
+static inline struct tdcs *tdr_tdcs(const struct sl_machine *m, const struct tdr *tdr)
+{
+	return mem_frame(m, tdr->tdcx[0]);
+}
+
+/*
+ * A failed internal check: the module is dead. Reports a finding and returns the status that every
+ * later call gives, TDX_UNINITIALIZE_ERROR.
+ */
+SL_PRINTF(3, 4)
+u64 module_halt(struct sl_lp *lp, const char *where, const char *fmt, ...) SL_WARN_UNUSED;
+
+/* Is an interrupt pending on this LP? */
+static inline bool lp_interrupt_pending(const struct sl_lp *lp)
+{
+	return atomic_load_explicit(&lp->irq_raised, memory_order_acquire) !=
+	       atomic_load_explicit(&lp->irq_taken, memory_order_relaxed);
+}
+
+#endif

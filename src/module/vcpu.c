@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/* Association of vCPUs with LPs. Layer: module. */
+#include "module/vcpu.h"
+
+u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *fresh)
+{
+	u32 old = LPID_NONE;
+
+	*fresh = false;
+	/* Pairs with the stores of READY in tdh_vp_init() and at TD exit. */
+	if (atomic_load_explicit(&vp->state, memory_order_acquire) != VCPU_READY)
+		return TDX_VCPU_STATE_INCORRECT;
+	/* Pairs with the release in tdh_vp_flush(): the vCPU's state moves with it. */
+	if (atomic_compare_exchange_strong_explicit(&vp->assoc_lpid, &old, c->lp->index,
+						    memory_order_acquire, memory_order_acquire)) {
+		atomic_fetch_add_explicit(&tdcs->num_assoc_vcpus, 1, memory_order_relaxed);
+		*fresh = true;
+		return 0;
+	}
+	return old == c->lp->index ? 0 : TDX_VCPU_ASSOCIATED;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Association of a vCPU with a logical processor (spec: "Association"). Layer: module, private. */
+#ifndef SL_MODULE_VCPU_H
+#define SL_MODULE_VCPU_H
+
+#include "module/call.h"
+
+#define MSR_IA32_TSC_ADJUST  0x3Bu
+#define MSR_IA32_MISC_ENABLE 0x1A0u
+
+/*
+ * State READY, then associate with the caller's LP. *fresh says whether this very call did it. From
+ * here on a failure of the leaf leaves the vCPU associated.
+ */
+u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *fresh) SL_WARN_UNUSED;
+
+#endif

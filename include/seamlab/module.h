@@ -107,7 +107,8 @@ uint64_t tdcall(struct sl_lp *lp, uint64_t rax, struct tdx_module_args *args);
 
 /*
  * A guest. run() executes guest code on @lp from the guest's current RIP and returns when a TD exit
- * is pending (sl_guest_exiting()), which it must check after each tdcall() and sl_guest_access().
+ * is pending: it looks with sl_guest_exit_pending() after each tdcall() and sl_guest_access(), before
+ * it uses their results, and with sl_guest_exiting() between two instructions, where interrupts come.
  */
 struct sl_guest {
 	void (*run)(struct sl_guest *guest, struct sl_lp *lp);
@@ -125,7 +126,9 @@ enum sl_access {
 
 /* One guest memory access to a private GPA (8 bytes; *value read or written if contents are on). */
 enum sl_access sl_guest_access(struct sl_lp *lp, uint64_t gpa, bool write, uint64_t *value);
-/* True when run() has to return. Also takes a pending interrupt as a TD exit. */
+/* True when run() has to return now: the last tdcall() or access did not end in the guest. */
+bool sl_guest_exit_pending(const struct sl_lp *lp);
+/* The same at an instruction boundary, where a pending interrupt becomes a TD exit. */
 bool sl_guest_exiting(struct sl_lp *lp);
 /* The guest's RIP, which the zero-step mitigation watches. */
 uint64_t sl_guest_rip(const struct sl_lp *lp);

@@ -70,6 +70,11 @@ struct sl_env_ops {
 	u32 (*choose)(struct sl_env *env, enum sl_choice what, u32 n);
 	/* Ticks of the model's TSC; see struct sl_env for its frequency. */
 	u64 (*now)(struct sl_env *env);
+	/*
+	 * Have @ticks passed since @start, a value of now()? NULL: now() tells. An engine without
+	 * time of its own decides it freely, which is what a timeout means to a program.
+	 */
+	bool (*elapsed)(struct sl_env *env, u64 start, u64 ticks);
 	/* Once per turn of a retry loop: lets somebody else run. */
 	void (*pause)(struct sl_env *env);
 	/* Returns once *word != old; may return early. The caller tests again. */
@@ -107,6 +112,13 @@ static inline u32 env_choose(struct sl_env *env, enum sl_choice what, u32 n)
 static inline u64 env_now(struct sl_env *env)
 {
 	return env->ops->now(env);
+}
+
+static inline bool env_elapsed(struct sl_env *env, u64 start, u64 ticks)
+{
+	if (env->ops->elapsed)
+		return env->ops->elapsed(env, start, ticks);
+	return env->ops->now(env) - start >= ticks;
 }
 
 static inline void env_pause(struct sl_env *env)

@@ -5,6 +5,9 @@
 #include "base/stats.h"
 #include "engine/world.h"
 
+/* Label of env_checkpoint(): a = index of the operation, b = loop counters. */
+#define LANE_CHECKPOINT 0x4C00u
+
 static bool stopping(const struct world *w)
 {
 	return atomic_load_explicit(&w->stop, memory_order_seq_cst);
@@ -137,6 +140,16 @@ struct host_loop {
 	u32 depth;
 };
 
+/* All of a host lane's own state besides its position, for checkpoints. */
+static u64 loop_digest(const struct host_loop *loop)
+{
+	u64 digest = loop->depth;
+
+	for (u32 i = 0; i < loop->depth; i++)
+		digest = (digest ^ loop->left[i]) * 0x9E3779B97F4A7C15ull;
+	return digest;
+}
+
 /* One operation; returns the index of the next. */
 static u32 host_step(struct world *w, struct lane *l, const struct scn_host *host, u32 at,
 		     struct host_loop *loop)
@@ -189,7 +202,7 @@ static void host_lane(struct world *w, struct lane *l)
 	struct host_loop loop = { 0 };
 
 	for (u32 at = 0; at < host->count && !stopping(w);) {
-		env_checkpoint(l->env, at, loop.depth ? loop.left[loop.depth - 1] : 0, loop.depth);
+		env_checkpoint(l->env, LANE_CHECKPOINT, at, loop_digest(&loop));
 		env_note(l->env, SL_NOTE_OP, at, 0);
 		at = host_step(w, l, host, at, &loop);
 	}

@@ -5,6 +5,9 @@
 #include "base/bug.h"
 #include "base/stats.h"
 
+/* Label of env_checkpoint(): all of the guest's state is in the arena. */
+#define GUEST_CHECKPOINT 0x4700u
+
 /* RIPs of the #VE handler lie above every program's. */
 #define VE_HANDLER_RIP (1ull << 48)
 
@@ -199,7 +202,7 @@ static enum progress do_accept(struct guest *g, struct sl_lp *lp, u64 gpa, u8 le
 	struct tdx_module_args args = { .rcx = gpa | level };
 	u64 status = tdcall(lp, TDCALL_tdg_mem_page_accept, &args);
 
-	if (sl_guest_exiting(lp))
+	if (sl_guest_exit_pending(lp))
 		return STEP_LEAVE;
 	return accept_result(g, lp, status);
 }
@@ -229,7 +232,7 @@ static enum progress do_attr_rd(struct guest *g, struct sl_lp *lp, u64 gpa)
 	struct tdx_module_args args = { .rcx = gpa };
 	u64 status = tdcall(lp, TDCALL_tdg_mem_page_attr_rd, &args);
 
-	if (sl_guest_exiting(lp))
+	if (sl_guest_exit_pending(lp))
 		return STEP_LEAVE;
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);
@@ -261,7 +264,7 @@ static enum progress other_call(struct sl_lp *lp)
 	struct tdx_module_args args = { 0 };
 
 	tdcall(lp, TDCALL_tdg_vp_info, &args);
-	return sl_guest_exiting(lp) ? STEP_LEAVE : STEP_NEXT;
+	return sl_guest_exit_pending(lp) ? STEP_LEAVE : STEP_NEXT;
 }
 
 static enum progress execute(struct guest *g, struct sl_lp *lp)
@@ -303,7 +306,7 @@ static void ve_handler(struct guest *g, struct sl_lp *lp)
 	set_rip(g, lp, VE_HANDLER_RIP + g->ve_step * 2ull);
 	if (g->ve_step == VE_GET_INFO) {
 		status = tdcall(lp, TDCALL_tdg_vp_veinfo_get, &args);
-		if (sl_guest_exiting(lp))
+		if (sl_guest_exit_pending(lp))
 			return;
 		if (status || !g->program->accept_on_ve) {
 			fail(g, status ? status : TDX_NON_RECOVERABLE_VCPU);
@@ -379,10 +382,10 @@ static void guest_run(struct sl_guest *base, struct sl_lp *lp)
 
 	resume(g, lp);
 	while (!sl_guest_exiting(lp)) {
-		env_checkpoint(g->env, g->op, g->page, g->ve_step);
+		env_checkpoint(g->env, GUEST_CHECKPOINT, 0, 0);
 		if (g->state == GUEST_RUNNING)
 			step(g, lp);
-		if (g->state != GUEST_RUNNING && !sl_guest_exiting(lp))
+		if (g->state != GUEST_RUNNING && !sl_guest_exit_pending(lp))
 			do_vmcall(lp, VMCALL_DONE, g->state == GUEST_FAILED, g->why);
 	}
 }

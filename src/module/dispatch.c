@@ -147,7 +147,7 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 static u64 hp_timer(struct sl_lp *lp, u64 status)
 {
 	struct tdvps *vp = lp->vp;
-	u64 now, timeout;
+	u64 timeout;
 
 	if ((status & TDX_STATUS_CLASS_MASK) != TDX_OPERAND_BUSY_HOST_PRIORITY) {
 		vp->hp_lock_busy = false;
@@ -156,14 +156,13 @@ static u64 hp_timer(struct sl_lp *lp, u64 status)
 	status = TDX_OPERAND_BUSY | (status & TDX_STATUS_DETAIL_MASK);
 	if (!lp->machine->cfg.hp_timeout)
 		return status;
-	now = env_now(lp->env);
 	if (!vp->hp_lock_busy) {
 		vp->hp_lock_busy = true;
-		vp->hp_lock_busy_start = now;
+		vp->hp_lock_busy_start = env_now(lp->env);
 		return status;
 	}
 	timeout = atomic_load_explicit(&lp->tdcs->hp_lock_timeout, memory_order_relaxed);
-	if (now - vp->hp_lock_busy_start < timeout)
+	if (!env_elapsed(lp->env, vp->hp_lock_busy_start, timeout))
 		return status;
 	vp->hp_lock_busy = false;
 	vp->rax = status;

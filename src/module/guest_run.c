@@ -26,6 +26,11 @@ void td_exit_ept_violation(struct sl_lp *lp, u64 gpa, u64 qualification, u64 ext
 	sl_count(lp->env, SL_CTR_ept_violations);
 }
 
+bool sl_guest_exit_pending(const struct sl_lp *lp)
+{
+	return lp->exit.pending;
+}
+
 bool sl_guest_exiting(struct sl_lp *lp)
 {
 	if (lp->exit.pending)

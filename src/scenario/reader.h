@@ -32,6 +32,8 @@ struct scn_node {
 struct scn_reader {
 	struct scenario *s;
 	const char *path;	/* as shown in errors */
+	const char *text;	/* of the whole file */
+	size_t size;
 	struct sl_err *err;
 	struct scn_node *nodes;	/* chain through node->all */
 	u32 node_count;

@@ -29,27 +29,27 @@ struct op_desc {
 };
 
 static const struct op_desc guest_ops[] = {
-	{ "accept", "accept PAGES", ARGS_PAGES, GUEST_ACCEPT, NULL },
-	{ "read", "read PAGES", ARGS_PAGES, GUEST_READ, NULL },
-	{ "write", "write PAGES", ARGS_PAGES, GUEST_WRITE, NULL },
-	{ "attr-rd", "attr-rd PAGES", ARGS_PAGES, GUEST_ATTR_RD, NULL },
-	{ "touch", "touch PAGES or touch PAGES..PAGES", ARGS_SPAN, GUEST_TOUCH, NULL },
-	{ "other-call", "other-call", ARGS_NONE, GUEST_OTHER_CALL, NULL },
-	{ "map-gpa", "map-gpa PAGES shared|private", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
-	{ "halt", "halt", ARGS_NONE, GUEST_HALT, NULL },
+	{ "accept", "'accept PAGES'", ARGS_PAGES, GUEST_ACCEPT, NULL },
+	{ "read", "'read PAGES'", ARGS_PAGES, GUEST_READ, NULL },
+	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE, NULL },
+	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD, NULL },
+	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
+	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
+	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
+	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT, NULL },
 	{ "attr-wr", NULL, ARGS_NONE, 0, "TDG.MEM.PAGE.ATTR.WR" },
 	{ "rtmr-extend", NULL, ARGS_NONE, 0, "TDG.MR.RTMR.EXTEND" },
 	{ "report", NULL, ARGS_NONE, 0, "TDG.MR.REPORT" },
 };
 
 static const struct op_desc host_ops[] = {
-	{ "map", "map PAGES", ARGS_PAGES, SCN_HOST_MAP, NULL },
-	{ "zap", "zap PAGES", ARGS_PAGES, SCN_HOST_ZAP, NULL },
-	{ "signal", "signal VCPU", ARGS_VCPU, SCN_HOST_SIGNAL, NULL },
-	{ "interrupt", "interrupt VCPU", ARGS_VCPU, SCN_HOST_INTERRUPT, NULL },
-	{ "build", "build TD", ARGS_TD, SCN_HOST_BUILD, NULL },
-	{ "run", "run TD", ARGS_TD, SCN_HOST_RUN, NULL },
-	{ "teardown", "teardown TD", ARGS_TD, SCN_HOST_TEARDOWN, NULL },
+	{ "map", "'map PAGES'", ARGS_PAGES, SCN_HOST_MAP, NULL },
+	{ "zap", "'zap PAGES'", ARGS_PAGES, SCN_HOST_ZAP, NULL },
+	{ "signal", "'signal VCPU'", ARGS_VCPU, SCN_HOST_SIGNAL, NULL },
+	{ "interrupt", "'interrupt VCPU'", ARGS_VCPU, SCN_HOST_INTERRUPT, NULL },
+	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD, NULL },
+	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN, NULL },
+	{ "teardown", "'teardown TD'", ARGS_TD, SCN_HOST_TEARDOWN, NULL },
 	{ "split", NULL, ARGS_NONE, 0, "" },
 	{ "promote", NULL, ARGS_NONE, 0, "" },
 	{ "delete-slot", NULL, ARGS_NONE, 0, "" },
@@ -483,6 +483,14 @@ static int unknown_op(struct lane *l, const struct scn_node *at, struct word nam
 	}
 	scn_names_add(&names, "{loop N: [...]}");
 	scn_near_try(&near, "loop");
+	if (!near.best) {
+		/* "other call" for "other-call" */
+		near.word = at->text;
+		near.size = at->size;
+		for (size_t i = 0; i < own_count; i++)
+			if (!own[i].missing)
+				scn_near_try(&near, own[i].name);
+	}
 	scn_show_text(&shown, name.text, name.size);
 	if (d && d->missing[0])
 		return scn_fail(l->r, at,
@@ -622,8 +630,9 @@ static int read_op(struct lane *l, const struct scn_node *n)
 /* "loop N" or "loop forever". */
 static int read_times(struct lane *l, const struct scn_node *key, u32 *times)
 {
+	struct scn_near near = { .best = NULL };
 	struct word words[WORDS_MAX];
-	struct scn_shown shown;
+	struct scn_shown shown, hint;
 	u32 count;
 	u64 n;
 
@@ -642,11 +651,18 @@ static int read_times(struct lane *l, const struct scn_node *key, u32 *times)
 			*times = (u32)n;
 			return 0;
 		}
-		return scn_fail(l->r, key, "found %s; expected 'loop N', N from 1 to %u, or 'loop "
-				"forever'",
+		return scn_fail(l->r, key,
+				"found %s; expected 'loop N', N from 1 to %u, or 'loop forever'",
 				shown.text, SCN_LOOP_MAX);
 	}
-	return scn_fail(l->r, key, "found key %s; expected 'loop N' or 'loop forever'", shown.text);
+	if (count) {
+		near = (struct scn_near){ .word = words[0].text, .size = words[0].size };
+		scn_near_try(&near, "loop");
+		if (near.distance == 0)
+			near.best = NULL;
+	}
+	return scn_fail(l->r, key, "found key %s; expected 'loop N' or 'loop forever'%s",
+			shown.text, scn_near_text(&near, &hint));
 }
 
 static int read_list(struct lane *l, const struct scn_node *list, u32 depth);

@@ -13,7 +13,7 @@
 #include "base/env.h"
 
 /* Longer paths are shown by their end, so that the message behind them stays readable. */
-#define PATH_SHOWN_MAX 200
+#define PATH_SHOWN_MAX 100
 #define SECONDS_DEFAULT 5
 
 /* Policies of this version; the first is the default. */
@@ -319,7 +319,8 @@ static int read_guest(struct scn_reader *r, const struct scn_node *n)
 {
 	struct scn_key keys[] = { { .name = "on-busy" } };
 	const struct scn_node *on_busy;
-	struct scn_shown shown;
+	struct scn_near near;
+	struct scn_shown shown, hint;
 	u64 times;
 	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
 
@@ -339,10 +340,15 @@ static int read_guest(struct scn_reader *r, const struct scn_node *n)
 		r->s->on_busy = GUEST_BUSY_RETRY_N;
 		r->s->busy_retries = (u32)times;
 	} else {
+		near = (struct scn_near){ .word = on_busy->text, .size = on_busy->size };
+		scn_near_try(&near, "retry");
+		scn_near_try(&near, "fatal");
+		scn_near_try(&near, "spin-with-other-call");
 		return scn_fail(r, on_busy,
 				"found %s; expected retry, fatal, spin-with-other-call, or retry-N "
-				"with N from 1 to %u",
-				scn_show(&shown, on_busy), SCN_RETRIES_MAX);
+				"with N from 1 to %u%s",
+				scn_show(&shown, on_busy), SCN_RETRIES_MAX,
+				scn_near_text(&near, &hint));
 	}
 	return 0;
 }
@@ -405,7 +411,8 @@ static int read_expect(struct scn_reader *r, const struct scn_node *n)
 {
 	static const char violated[] = "violated(";
 	const size_t head = sizeof(violated) - 1;
-	struct scn_shown shown;
+	struct scn_near near = { .word = n->text, .size = n->size };
+	struct scn_shown shown, hint;
 
 	if (scn_node_is(n, "holds")) {
 		r->s->expect = SCN_HOLDS;
@@ -415,8 +422,10 @@ static int read_expect(struct scn_reader *r, const struct scn_node *n)
 		   memcmp(n->text, violated, head) == 0 && n->text[n->size - 1] == ')') {
 		return read_kind(r, n, n->text + head, n->size - head - 1);
 	} else {
-		return scn_fail(r, n, "found %s; expected holds, violated(KIND) or inconclusive",
-				scn_show(&shown, n));
+		scn_near_try(&near, "holds");
+		scn_near_try(&near, "inconclusive");
+		return scn_fail(r, n, "found %s; expected holds, violated(KIND) or inconclusive%s",
+				scn_show(&shown, n), scn_near_text(&near, &hint));
 	}
 	return 0;
 }
@@ -478,7 +487,12 @@ int scenario_read_text(const char *path, const char *text, size_t size, struct s
 		       struct sl_err *err)
 {
 	char shown_path[PATH_SHOWN_MAX + 1];
-	struct scn_reader r = { .path = shown_path, .err = err };
+	struct scn_reader r = {
+		.path = shown_path,
+		.text = text,
+		.size = size,
+		.err = err,
+	};
 	struct scn_node *root;
 	int ret;
 

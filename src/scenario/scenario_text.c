@@ -15,6 +15,28 @@
 /* Words longer than this are no near miss of anything. */
 #define NEAR_MAX 32
 
+/* The YAML parser puts some marks behind the end of a line: brings one back to the end. */
+static u32 clamp_column(const struct scn_reader *r, u32 line, u32 column)
+{
+	u32 at_line = 1, at_column = 1;
+
+	for (size_t i = 0; i < r->size && at_line <= line; i++) {
+		char c = r->text[i];
+
+		if (c == '\n' || (c == '\r' && (i + 1 == r->size || r->text[i + 1] != '\n'))) {
+			if (at_line == line)
+				break;
+			at_line++;
+			at_column = 1;
+		} else if (((u8)c & 0xc0) != 0x80) {
+			at_column++;
+		}
+	}
+	if (at_line < line)
+		return 1;
+	return column < at_column ? column : at_column;
+}
+
 static int fail_va(struct scn_reader *r, u32 line, u32 column, const char *fmt, va_list ap)
 	__attribute__((format(printf, 4, 0)));
 
@@ -23,7 +45,8 @@ static int fail_va(struct scn_reader *r, u32 line, u32 column, const char *fmt, 
 	char text[sizeof(r->err->text)];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	return sl_err_set(r->err, -EINVAL, "%s:%u:%u: %s", r->path, line, column, text);
+	return sl_err_set(r->err, -EINVAL, "%s:%u:%u: %s", r->path, line,
+			  clamp_column(r, line, column), text);
 }
 
 int scn_fail_at(struct scn_reader *r, u32 line, u32 column, const char *fmt, ...)
@@ -241,19 +264,23 @@ static int unknown_key(struct scn_reader *r, const struct scn_node *key, const s
 	struct scn_near near = { .word = key->text, .size = key->size };
 	struct scn_names names = { .used = 0 };
 	struct scn_shown shown, hint;
+	const char *one_of;
+	u32 own = 0;
 
 	for (u32 i = 0; i < count; i++) {
 		if (keys[i].later)
 			continue;
+		own++;
 		scn_names_add(&names, keys[i].name);
 		scn_near_try(&near, keys[i].name);
 	}
+	one_of = own > 1 ? "one of " : "";
 	scn_show_text(&shown, key->text, key->size);
 	if (later)
 		return scn_fail(r, key,
-				"found key %s, which comes in a later version; expected one of %s",
-				shown.text, names.text);
-	return scn_fail(r, key, "found key %s; expected one of %s%s", shown.text, names.text,
+				"found key %s, which comes in a later version; expected %s%s",
+				shown.text, one_of, names.text);
+	return scn_fail(r, key, "found key %s; expected %s%s%s", shown.text, one_of, names.text,
 			scn_near_text(&near, &hint));
 }
 

@@ -193,21 +193,64 @@ static int check_properties(struct builder *b, struct fy_token *anchor, struct f
 			   anchor ? "an anchor" : "a tag");
 }
 
-/* Bytes from the start to the end of a scalar in the file. */
-static size_t scalar_span(struct fy_token *token)
+/* Where the value of a scalar stands in the file, without its quotes. */
+static size_t scalar_span(const struct builder *b, struct fy_token *token, const char **start)
 {
-	const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
+	const struct fy_mark *from = fy_token_start_mark(token), *to = fy_token_end_mark(token);
 
-	return start && end && end->input_pos > start->input_pos ?
-		       end->input_pos - start->input_pos : 0;
+	if (!from || !to || to->input_pos < from->input_pos || to->input_pos > b->size)
+		return 0;
+	*start = b->text + from->input_pos;
+	return to->input_pos - from->input_pos;
+}
+
+/*
+ * A single-quoted scalar. The library leaks memory when it decodes several doubled quotes in a
+ * row, so this decodes them itself; over several lines it is refused.
+ */
+static int add_single_quoted(struct builder *b, const char *text, size_t size, struct position at)
+{
+	char buf[SCALAR_MAX + 1];
+	size_t used = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == '\n' || text[i] == '\r')
+			return scn_fail_at(b->r, at.line, at.column,
+					   "found a quoted value over several lines; expected one "
+					   "line");
+		if (text[i] == '\'' && i + 1 < size)
+			i++;
+		buf[used++] = text[i];
+	}
+	return add_node(b, SCN_NODE_SCALAR, buf, used, true, at);
+}
+
+static int add_scalar(struct builder *b, struct fy_token *token, struct position at)
+{
+	enum fy_scalar_style style = fy_token_scalar_style(token);
+	const char *text = NULL;
+	size_t size;
+
+	if (!token)
+		return add_node(b, SCN_NODE_NULL, NULL, 0, false, at);
+	size = scalar_span(b, token, &text);
+	if (size > SCALAR_MAX)
+		return scn_fail_at(b->r, at.line, at.column,
+				   "found a value of %zu bytes; expected at most %u", size,
+				   SCALAR_MAX);
+	if (style == FYSS_SINGLE_QUOTED)
+		return add_single_quoted(b, text, size, at);
+	text = fy_token_get_text(token, &size);
+	if (!text)
+		return scn_no_memory(b->r);
+	if (size == 0 && style == FYSS_PLAIN)
+		return add_node(b, SCN_NODE_NULL, NULL, 0, false, at);
+	return add_node(b, SCN_NODE_SCALAR, text, size, style != FYSS_PLAIN, at);
 }
 
 static int add_event(struct builder *b, struct fy_event *e)
 {
 	struct position at = event_position(b, e);
-	const char *text = NULL;
-	size_t size = 0;
-	enum fy_scalar_style style;
 	int ret;
 
 	if (b->documents > 1)
@@ -218,20 +261,7 @@ static int add_event(struct builder *b, struct fy_event *e)
 		ret = check_properties(b, e->scalar.anchor, e->scalar.tag);
 		if (ret)
 			return ret;
-		if (e->scalar.value) {
-			size = scalar_span(e->scalar.value);
-			if (size > SCALAR_MAX)
-				return scn_fail_at(b->r, at.line, at.column,
-						   "found a value of %zu bytes; expected at most %u",
-						   size, SCALAR_MAX);
-			text = fy_token_get_text(e->scalar.value, &size);
-			if (!text)
-				return scn_no_memory(b->r);
-		}
-		style = fy_token_scalar_style(e->scalar.value);
-		if (size == 0 && (!e->scalar.value || style == FYSS_PLAIN))
-			return add_node(b, SCN_NODE_NULL, NULL, 0, false, at);
-		return add_node(b, SCN_NODE_SCALAR, text, size, style != FYSS_PLAIN, at);
+		return add_scalar(b, e->scalar.value, at);
 	case FYET_SEQUENCE_START:
 		ret = check_properties(b, e->sequence_start.anchor, e->sequence_start.tag);
 		if (ret)

@@ -4,6 +4,9 @@
  * seeded run that mutates a built-in corpus: fuzz_scenario [--seed S] [--runs N] [--first I].
  * A failure prints one line that reproduces it.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

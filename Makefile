@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+# The front door. Everything behind it is Meson and Ninja.
+SCENARIO ?= scenarios/boot-accept.yaml
+RUN_FLAGS ?=
+
+.PHONY: all deps run test bench fuzz format clean help
+all: deps
+	@test -e build/build.ninja || meson setup build
+	@ninja -C build
+
+deps:
+	@tools/install_deps
+
+# The main job.
+run: all
+	./build/seamlab run $(RUN_FLAGS) $(SCENARIO)
+
+# All tests: plain, ASan+UBSan, TSan.
+test: deps
+	@tools/run_tests
+
+# Figures of bench/, printed and not judged.
+bench: all
+	@ninja -C build bench
+
+# Longer fuzzing with libFuzzer, FUZZ_SECONDS for each target.
+fuzz: deps
+	@tools/run_fuzz $${FUZZ_SECONDS:-60}
+
+format: deps
+	@tools/check_format --fix
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz
+
+help:
+	@echo "make            build; leaves the program at build/seamlab"
+	@echo "make run        build and run the main job (SCENARIO=..., RUN_FLAGS=...)"
+	@echo "make test       all tests"
+	@echo "make bench      benchmarks"
+	@echo "make fuzz       libFuzzer targets, FUZZ_SECONDS each (default 60)"
+	@echo "make format     clang-format over the tree"

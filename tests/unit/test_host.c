@@ -1,0 +1,1186 @@
+// SPDX-License-Identifier: MIT
+/* The host layer against the module: life of a VM, each class of site, faults, zaps, kicks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "host/host.h"
+#include "module/machine.h"
+#include "test_env.h"
+
+#define LPS 3
+
+/* 4 KB free, 4 KB mapped, 4 KB pending; then one 2 MB pending, one 2 MB free. */
+#define GFN_FREE    0ull
+#define GFN_MAPPED  16ull
+#define GFN_PENDING 24ull
+#define GFN_2M_PEND 512ull
+#define GFN_2M_FREE 1024ull
+#define VM_PAGES    1536ull
+
+static const struct vm_range ranges[] = {
+	{ .gfn = GFN_FREE, .pages = 16, .level = 0, .init = VM_RANGE_FREE },
+	{ .gfn = GFN_MAPPED, .pages = 2, .level = 0, .init = VM_RANGE_MAPPED },
+	{ .gfn = GFN_PENDING, .pages = 3, .level = 0, .init = VM_RANGE_PENDING },
+	{ .gfn = GFN_2M_PEND, .pages = 512, .level = 1, .init = VM_RANGE_PENDING },
+	{ .gfn = GFN_2M_FREE, .pages = 512, .level = 1, .init = VM_RANGE_FREE },
+};
+
+/* ---- a world -------------------------------------------------------------------------------- */
+
+struct world {
+	struct sl_arena arena, host_arena;
+	struct test_env env[LPS];
+	struct sl_machine *m;
+	struct vmm *vmm;
+	struct vm *vm;
+	struct cpu *cpu;	/* CPU 0, taken by the test itself */
+};
+
+/* A guest: a function that is called from the start at each entry. */
+struct test_guest {
+	struct sl_guest base;
+	void (*body)(struct test_guest *g, struct sl_lp *lp);
+	struct world *w;
+	u32 step;
+	u64 rounds;
+};
+
+static void test_guest_run(struct sl_guest *base, struct sl_lp *lp)
+{
+	struct test_guest *g = (struct test_guest *)base;
+
+	while (!sl_guest_exiting(lp))
+		g->body(g, lp);
+}
+
+static void guest_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
+{
+	struct tdx_module_args args = {
+		.rcx = GENMASK_ULL(15, 10), .r11 = number, .r12 = r12, .r13 = r13,
+	};
+
+	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
+}
+
+static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
+{
+	struct world *w = test_calloc(1, sizeof(*w));
+	const struct vm_config vm = {
+		.vcpus = 2,
+		.pages = VM_PAGES,
+		.sept_ve_disable = ve_disable,
+		.ranges = ranges,
+		.range_count = ARRAY_SIZE(ranges),
+	};
+	struct vm_config configs[2] = { vm, vm };
+	struct vmm_config cfg = {
+		.policy = host_policy_find("kvm-6.19"),
+		.lps = LPS,
+		.packages = packages,
+		.vms = configs,
+		.vm_count = vms,
+	};
+	struct sl_machine_config mc;
+
+	for (u32 i = 0; i < LPS; i++)
+		test_env_init(&w->env[i], i + 1);
+	assert_int_equal(vmm_config_check(&cfg), 0);
+	sl_machine_config_init(&mc);
+	mc.lps = LPS;
+	mc.packages = packages;
+	mc.private_pages = vmm_private_pages(&cfg);
+	test_arena_init(&w->arena, sl_machine_arena_size(&mc));
+	test_arena_init(&w->host_arena, vmm_arena_size(&cfg));
+	w->m = sl_machine_init(&mc, w->arena.base, w->arena.size);
+	w->vmm = vmm_init(&w->host_arena, &cfg, w->m, &w->env[0].base);
+	assert_int_equal(vmm_bring_up(w->vmm, &w->env[0].base), 0);
+	w->vm = &w->vmm->vm[0];
+	w->cpu = cpu_take(w->vmm, 0, &w->env[0].base);
+	return w;
+}
+
+static struct world *world_built(bool ve_disable)
+{
+	struct world *w = world_new(1, 1, ve_disable);
+
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	for (u32 i = 0; i < LPS; i++)
+		assert_int_equal(w->env[i].locks_held, 0);
+	test_arena_free(&w->arena);
+	test_arena_free(&w->host_arena);
+	test_free(w);
+}
+
+/* Nothing was found, and the TD goes without a trace. */
+static void world_end(struct world *w)
+{
+	for (u32 i = 0; i < LPS; i++)
+		if (w->env[i].violations)
+			fail_msg("%s: %s", w->env[i].id, w->env[i].text);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	assert_int_equal(w->env[0].violations, 0);
+	world_free(w);
+}
+
+static void assert_no_residue(struct world *w)
+{
+	struct host_check check;
+
+	host_check(w->vm, &check);
+	assert_int_equal(check.leaves[0] + check.leaves[1] + check.tables + check.frozen, 0);
+	assert_int_equal(check.orphans + check.in_guest + check.kicks, 0);
+	assert_false(check.keep_out);
+	assert_int_equal(w->vmm->free_count, w->vmm->free_max);
+	assert_int_equal(w->vmm->hkids_used, 0);
+	for (u64 i = 0; i < w->vmm->private_pages; i++) {
+		struct hpa page = { SL_PRIVATE_BASE + (i << SL_PAGE_SHIFT) };
+
+		assert_int_equal(pamt_type(mem_pamt(w->m, page, 0)), PAMT_NDA);
+		assert_int_equal(pamt_type(mem_pamt(w->m, page, 1)), PAMT_NDA);
+	}
+	for (u32 i = SL_HKID_PRIVATE + 1; i < SL_HKIDS; i++)
+		assert_int_equal(w->m->kot[i].state, KOT_FREE);
+}
+
+/* Public S-EPT state of a gfn, from the module; ~0 if the walk does not get there. */
+static u64 sept_state_of(struct world *w, u64 gfn, u32 level)
+{
+	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | level, .rdx = w->vm->tdr.v };
+
+	if (seamcall(w->cpu->lp, SEAMCALL_tdh_mem_sept_rd, &args))
+		return ~0ull;
+	return args.rdx >> 8 & 0xFF;
+}
+
+#define STATE_FREE    0
+#define STATE_PENDING 2
+#define STATE_MAPPED  4
+
+static struct tdcs *vm_tdcs(struct world *w)
+{
+	return mem_frame(w->m, w->vm->tdcx[0]);
+}
+
+/* ---- hooks ---------------------------------------------------------------------------------- */
+
+/* Something that gets in the host's way until some pauses have gone by, or until a kick. */
+struct obstacle {
+	void (*clear)(struct world *w);
+	struct world *w;
+	u32 after;
+	bool on_kick;
+};
+
+static void obstacle_pause(struct test_env *env, void *arg)
+{
+	struct obstacle *o = arg;
+
+	(void)env;
+	if (o->after && --o->after == 0)
+		o->clear(o->w);
+}
+
+static void obstacle_note(struct test_env *env, enum sl_note what, u64 a, u64 b, void *arg)
+{
+	struct obstacle *o = arg;
+
+	(void)env;
+	(void)a;
+	(void)b;
+	if (o->on_kick && what == SL_NOTE_KICK) {
+		o->on_kick = false;
+		o->clear(o->w);
+	}
+}
+
+static void obstacle_place(struct world *w, struct obstacle *o)
+{
+	o->w = w;
+	w->env[0].on_pause = obstacle_pause;
+	w->env[0].on_note = obstacle_note;
+	w->env[0].arg = o;
+}
+
+static void tree_share(struct world *w)
+{
+	assert_int_equal(sharex_try_shared_published(&vm_tdcs(w)->tree_lock), HP_OK);
+}
+
+static void tree_unshare(struct world *w)
+{
+	sharex_release_shared_published(&vm_tdcs(w)->tree_lock);
+}
+
+static void tree_hold(struct world *w)
+{
+	assert_int_equal(sharex_try_exclusive_published(&vm_tdcs(w)->tree_lock), HP_OK);
+}
+
+static void tree_release(struct world *w)
+{
+	sharex_release_exclusive_published(&vm_tdcs(w)->tree_lock);
+}
+
+/* ---- policy --------------------------------------------------------------------------------- */
+
+static void test_policy(void **state)
+{
+	const struct host_policy *p = host_policy_find("kvm-6.19");
+
+	(void)state;
+	assert_non_null(p);
+	assert_string_equal(host_policy_name(0), "kvm-6.19");
+	assert_null(host_policy_name(1000));
+	assert_null(host_policy_find("kvm"));
+	assert_int_equal(p->site_class[HOST_SITE_fault_aug], SITE_LOCAL_RETRY);
+	assert_int_equal(p->site_class[HOST_SITE_zap_track], SITE_KICK_ONCE);
+	assert_int_equal(p->site_class[HOST_SITE_reclaim_tdr], SITE_MUST_SUCCEED);
+	assert_int_equal(p->site_class[HOST_SITE_enter], SITE_RETURN_BUSY);
+	assert_string_equal(host_site_name(HOST_SITE_zap_remove), "zap-remove");
+	assert_int_equal(host_site_leaf(HOST_SITE_zap_remove), SEAMCALL_tdh_mem_page_remove);
+}
+
+static void test_config_refused(void **state)
+{
+	struct vm_range r[2] = { { .gfn = 0, .pages = 4 }, { .gfn = 3, .pages = 4 } };
+	struct vm_config vm = { .vcpus = 1, .pages = 512, .ranges = r, .range_count = 1 };
+	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"), .lps = 2, .packages = 1,
+				  .vms = &vm, .vm_count = 1 };
+
+	(void)state;
+	assert_int_equal(vmm_config_check(&cfg), 0);
+	vm.range_count = 2;	/* overlap */
+	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
+	r[1] = (struct vm_range){ .gfn = 8, .pages = 512, .level = 1 };	/* misaligned */
+	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
+	r[1] = (struct vm_range){ .gfn = 512, .pages = 512, .level = 1 };	/* outside */
+	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
+	vm.pages = 1024;
+	assert_int_equal(vmm_config_check(&cfg), 0);
+	r[1].init = VM_RANGE_MAPPED;	/* 2 MB pages cannot be added */
+	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
+	vm.range_count = 1;
+	cfg.packages = 3;	/* more than LPs */
+	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
+	cfg.packages = 1;
+	vm.vcpus = 0;
+	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void test_build_map_zap_teardown(void **state)
+{
+	struct world *w = world_new(1, 3, false);
+	struct host_check check;
+
+	(void)state;
+	assert_no_residue(w);
+	for (u32 round = 0; round < 3; round++) {
+		assert_int_equal(vm_build(w->vm, w->cpu), 0);
+		host_check(w->vm, &check);
+		assert_int_equal(check.leaves[0], 5);
+		assert_int_equal(check.leaves[1], 1);
+		assert_int_equal(check.tables, 3);
+		assert_int_equal(check.frozen + check.orphans, 0);
+		assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_FREE);
+		assert_int_equal(sept_state_of(w, GFN_MAPPED + 1, 0), STATE_MAPPED);
+		assert_int_equal(sept_state_of(w, GFN_PENDING + 2, 0), STATE_PENDING);
+		assert_int_equal(sept_state_of(w, GFN_2M_PEND, 1), STATE_PENDING);
+		assert_int_equal(sept_state_of(w, GFN_2M_FREE, 1), STATE_FREE);
+
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 4), 0);
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_2M_FREE + 77, 1), 0);
+		assert_int_equal(sept_state_of(w, GFN_FREE + 3, 0), STATE_PENDING);
+		assert_int_equal(sept_state_of(w, GFN_2M_FREE, 1), STATE_PENDING);
+		/* A second time is spurious. */
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 4), 0);
+		host_check(w->vm, &check);
+		assert_int_equal(check.leaves[0], 9);
+		assert_int_equal(check.leaves[1], 2);
+
+		assert_int_equal(host_zap(w->vm, w->cpu, GFN_FREE + 1, 8), 0);
+		assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_PENDING);
+		assert_int_equal(sept_state_of(w, GFN_FREE + 1, 0), STATE_FREE);
+		assert_int_equal(host_zap(w->vm, w->cpu, GFN_2M_FREE, 1), 0);
+		assert_int_equal(sept_state_of(w, GFN_2M_FREE, 1), STATE_FREE);
+		assert_int_equal(host_zap(w->vm, w->cpu, GFN_MAPPED, 2), 0);
+		host_check(w->vm, &check);
+		assert_int_equal(check.leaves[0], 4);
+		assert_int_equal(host_map(w->vm, w->cpu, VM_PAGES, 1), -EFAULT);
+		assert_int_equal(host_map(w->vm, w->cpu, 40, 1), -EFAULT);
+
+		assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+		assert_int_equal(w->env[0].violations, 0);
+		assert_no_residue(w);
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), -EINVAL);
+	}
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_tds_built), 3);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_tds_torn_down), 3);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_init_mem_extend].calls, 3 * 2 * 16);
+	/* Map + zap of all: both counts are in 4 KB pages and agree once the TD is gone. */
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_pages_mapped),
+			 test_counter(&w->env[0], SL_CTR_pages_zapped));
+	world_free(w);
+}
+
+static void test_two_vms(void **state)
+{
+	struct world *w = world_new(2, 1, false);
+
+	(void)state;
+	assert_int_equal(vm_build(&w->vmm->vm[0], w->cpu), 0);
+	assert_int_equal(vm_build(&w->vmm->vm[1], w->cpu), 0);
+	assert_int_not_equal(w->vmm->vm[0].hkid, w->vmm->vm[1].hkid);
+	assert_int_equal(vm_teardown(&w->vmm->vm[0], w->cpu), 0);
+	assert_int_equal(host_map(&w->vmm->vm[1], w->cpu, GFN_FREE, 4), 0);
+	assert_int_equal(vm_teardown(&w->vmm->vm[1], w->cpu), 0);
+	assert_no_residue(w);
+	world_free(w);
+}
+
+/* Each n: the n-th control page allocation finds none left. Everything goes back. */
+static void test_half_built(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	u32 all = w->vmm->free_count;
+
+	(void)state;
+	for (u32 left = 0; left < all; left++) {
+		/* Hide the bottom of the stack. */
+		u32 *stack = w->vmm->free_page;
+
+		w->vmm->free_page = stack + (all - left);
+		w->vmm->free_count = left;
+		assert_int_equal(vm_build(w->vm, w->cpu), -ENOMEM);
+		assert_int_equal(w->vmm->free_count, left);
+		w->vmm->free_page = stack;
+		w->vmm->free_count = all;
+		assert_no_residue(w);
+		assert_int_equal(w->env[0].violations, 0);
+	}
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	world_end(w);
+}
+
+static void test_no_entropy(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+
+	(void)state;
+	w->env[0].no_entropy = true;
+	assert_int_equal(vm_build(w->vm, w->cpu), -EAGAIN);
+	assert_int_equal(w->vm->failed_site, HOST_SITE_build_create);
+	assert_no_residue(w);
+	w->env[0].no_entropy = false;
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	world_end(w);
+}
+
+/* ---- the classes ---------------------------------------------------------------------------- */
+
+static void test_return_busy(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+
+	(void)state;
+	assert_int_equal(sharex_try_shared_published(&w->m->kot_lock), HP_OK);
+	assert_int_equal(vm_build(w->vm, w->cpu), -EBUSY);
+	assert_int_equal(w->vm->failed_site, HOST_SITE_build_create);
+	assert_int_equal(w->vm->failed_status, TDX_OPERAND_BUSY | TDX_OPERAND_ID_KOT);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_build_create].busy, 1);
+	assert_no_residue(w);
+	sharex_release_shared_published(&w->m->kot_lock);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	world_end(w);
+}
+
+static void test_local_retry(void **state)
+{
+	struct world *w = world_built(false);
+	const struct sl_site_stats *aug = &w->env[0].stats.site[HOST_SITE_fault_aug];
+	u64 calls = aug->calls, kicks = test_counter(&w->env[0], SL_CTR_kicks);
+	struct obstacle o = { .clear = tree_release, .after = 3 };
+
+	(void)state;
+	tree_hold(w);
+	obstacle_place(w, &o);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 3);
+	assert_int_equal(aug->busy, 3);
+	assert_int_equal(aug->max_retries, 3);
+	assert_int_equal(aug->calls, calls + 1);
+	assert_int_equal(aug->ticks.count, 1);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_kicks), kicks);
+	assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_PENDING);
+	world_end(w);
+}
+
+static void tree_unshare_kept_out(struct world *w)
+{
+	assert_int_equal(atomic_load(&w->vm->keep_out), 1);
+	tree_unshare(w);
+}
+
+static void test_kick_once(void **state)
+{
+	struct world *w = world_built(false);
+	struct obstacle o = { .clear = tree_unshare_kept_out, .on_kick = true };
+
+	(void)state;
+	tree_share(w);	/* BLOCK wants the tree exclusive */
+	obstacle_place(w, &o);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_block].busy, 1);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_block].max_retries, 1);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_second_attempts), 1);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_second_attempts_failed), 0);
+	/* One for the second attempt, one after TRACK. */
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_kicks), 2);
+	assert_int_equal(sept_state_of(w, GFN_PENDING, 0), STATE_FREE);
+	assert_int_equal(atomic_load(&w->vm->keep_out), 0);
+	world_end(w);
+}
+
+static void test_kick_once_failed(void **state)
+{
+	struct world *w = world_built(false);
+
+	(void)state;
+	tree_share(w);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 2), -EIO);
+	tree_unshare(w);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_second_attempts), 2);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_second_attempts_failed), 2);
+	/* Reported once per VM. */
+	assert_int_equal(w->env[0].violations, 1);
+	assert_int_equal(w->env[0].kind, SL_VIOLATION_HOST_ASSERT);
+	assert_string_equal(w->env[0].id, "zap-block");
+	assert_non_null(strstr(w->env[0].text, "TDX_OPERAND_BUSY(SEPT_TREE) 0x8000020000000092"));
+	assert_true(vm_is_dead(w->vm));
+	assert_int_equal(atomic_load(&w->vm->keep_out), 0);
+	assert_int_equal(atomic_load(&w->vm->leaked), 2);
+	/* The mirror has given them up, the module has not. */
+	assert_int_equal(mirror_peek(w->vm, GFN_PENDING, 0), 0);
+	assert_int_equal(sept_state_of(w, GFN_PENDING, 0), STATE_PENDING);
+	/* The TD goes as far as it can, and the VM cannot be built again. */
+	assert_int_equal(vm_teardown(w->vm, w->cpu), -EIO);
+	assert_int_equal(atomic_load(&w->vm->state), VM_LEAKED);
+	assert_int_equal(w->env[0].violations, 1);
+	assert_int_equal(vm_build(w->vm, w->cpu), -ENOMEM);
+	world_free(w);
+}
+
+static void test_must_succeed(void **state)
+{
+	struct world *w = world_built(false);
+
+	(void)state;
+	assert_int_equal(sharex_try_shared_published(&w->m->kot_lock), HP_OK);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), -EIO);
+	assert_int_equal(w->env[0].violations, 1);
+	assert_int_equal(w->env[0].kind, SL_VIOLATION_HOST_ASSERT);
+	assert_string_equal(w->env[0].id, "vpflushdone");
+	/* The key id has leaked, and every page with it; none went back to the allocator. */
+	assert_int_not_equal(w->vmm->hkids_used, 0);
+	assert_int_equal(w->vmm->free_count, 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_reclaim_tdr].calls, 0);
+	sharex_release_shared_published(&w->m->kot_lock);
+	world_free(w);
+}
+
+/* ---- faults --------------------------------------------------------------------------------- */
+
+static void thaw(struct world *w)
+{
+	_Atomic u64 *spte = &w->vm->mirror.table[w->vm->mirror.first[1]].spte[GFN_FREE];
+
+	assert_int_equal(atomic_load(spte), SPTE_FROZEN);
+	atomic_store(spte, 0);
+}
+
+static void test_frozen_spte(void **state)
+{
+	struct world *w = world_built(false);
+	struct obstacle o = { .clear = thaw, .after = 2 };
+	u64 calls = w->env[0].stats.site[HOST_SITE_fault_aug].calls;
+	struct host_check check;
+
+	(void)state;
+	atomic_store(&w->vm->mirror.table[w->vm->mirror.first[1]].spte[GFN_FREE], SPTE_FROZEN);
+	host_check(w->vm, &check);
+	assert_int_equal(check.frozen, 1);
+	obstacle_place(w, &o);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+	/* A conflict over an SPTE makes no SEAMCALL. */
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_fault_aug].calls, calls + 1);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_fault_aug].busy, 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 2);
+	world_end(w);
+}
+
+static void window_clear(struct world *w)
+{
+	w->vm->mmu_invalidate_in_progress = 0;
+}
+
+static void test_invalidation_window(void **state)
+{
+	struct world *w = world_built(false);
+	struct obstacle o = { .clear = window_clear, .after = 2 };
+
+	(void)state;
+	w->vm->mmu_invalidate_in_progress = 1;
+	w->vm->mmu_invalidate_start = GFN_FREE + 2;
+	w->vm->mmu_invalidate_end = GFN_FREE + 4;
+	/* Not covered: no retry. */
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE + 1, 1), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 0);
+	obstacle_place(w, &o);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE + 2, 1), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 2);
+	world_end(w);
+}
+
+/* An invalidation comes and goes between the fault's snapshot and its lock, once. */
+static void invalidate_once(struct test_env *env, void *arg)
+{
+	struct world *w = arg;
+
+	env->on_read_lock = NULL;
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_FREE + 8, 1), 0);
+}
+
+static void test_invalidation_in_between(void **state)
+{
+	struct world *w = world_built(false);
+
+	(void)state;
+	w->env[0].on_read_lock = invalidate_once;
+	w->env[0].arg = w;
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 1);
+	world_end(w);
+}
+
+/* Reads a page, then is done. */
+static void body_read(struct test_guest *g, struct sl_lp *lp)
+{
+	u64 value;
+
+	if (g->step == 0 && sl_guest_access(lp, GFN_MAPPED << SL_PAGE_SHIFT, false, &value) ==
+			SL_ACCESS_OK)
+		g->step = 1;
+	if (g->step == 1 && !sl_guest_exiting(lp))
+		guest_vmcall(lp, VMCALL_DONE, 0, 0);
+}
+
+/* Accepts a page that the host still has to map, then is done. */
+static void body_accept(struct test_guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args args = { .rcx = GFN_FREE << SL_PAGE_SHIFT };
+	u64 status;
+
+	if (g->step == 0) {
+		status = tdcall(lp, TDCALL_tdg_mem_page_accept, &args);
+		if (sl_guest_exiting(lp))
+			return;
+		g->step = 1;
+		if (status)
+			guest_vmcall(lp, VMCALL_DONE, 1, status);
+		return;
+	}
+	guest_vmcall(lp, VMCALL_DONE, 0, 0);
+}
+
+static void guest_place(struct world *w, u32 vcpu, struct test_guest *g,
+			void (*body)(struct test_guest *g, struct sl_lp *lp))
+{
+	*g = (struct test_guest){ .base.run = test_guest_run, .body = body, .w = w };
+	vcpu_set_guest(&w->vm->vcpu[vcpu], &g->base);
+}
+
+static void test_run_to_done(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct vcpu *v = &w->vm->vcpu[0];
+	struct test_guest g, g1;
+
+	(void)state;
+	guest_place(w, 0, &g, body_read);
+	guest_place(w, 1, &g1, body_accept);
+	assert_int_equal(vcpu_run(v, w->cpu), -EIO);	/* no TD yet */
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(vcpu_run(v, w->cpu), 0);
+	assert_true(v->done);
+	assert_false(v->failed);
+	assert_int_equal(vcpu_run(v, w->cpu), 0);	/* stays done */
+	assert_int_equal(vcpu_run(&w->vm->vcpu[1], w->cpu), 0);
+	assert_false(w->vm->vcpu[1].failed);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_faults), 1);
+	assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_MAPPED);
+	world_end(w);
+}
+
+static void signal_vcpu0(struct world *w)
+{
+	vcpu_signal(&w->vm->vcpu[0]);
+}
+
+/* A signal ends the local retry loop, and the run loop with it. */
+static void test_signal(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct obstacle o = { .clear = signal_vcpu0, .after = 2 };
+	struct vcpu *v = &w->vm->vcpu[0];
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_accept);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	vcpu_signal(v);
+	assert_int_equal(vcpu_run(v, w->cpu), -EINTR);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_faults), 0);
+	tree_hold(w);
+	obstacle_place(w, &o);
+	assert_int_equal(vcpu_run(v, w->cpu), -EINTR);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 2);
+	tree_release(w);
+	assert_int_equal(vcpu_run(v, w->cpu), 0);
+	assert_false(v->failed);
+	world_end(w);
+}
+
+static void keep_out_end(struct world *w)
+{
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_held_off), 3);
+	atomic_store(&w->vm->keep_out, 0);
+}
+
+/* A vCPU that is kept out goes round the run loop and makes no TDH.VP.ENTER. */
+static void test_keep_out(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct obstacle o = { .clear = keep_out_end, .after = 3 };
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_read);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	atomic_store(&w->vm->keep_out, 1);
+	obstacle_place(w, &o);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_held_off), 3);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_enter].calls, 1);
+	world_end(w);
+}
+
+/* TDH.VP.ENTER refused: back to the run loop, with interrupts opened in between. */
+static void epoch_release(struct world *w)
+{
+	sharex_release_exclusive_published(&vm_tdcs(w)->epoch_lock);
+}
+
+static void test_enter_busy(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct obstacle o = { .clear = epoch_release, .after = 4 };
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_read);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(sharex_try_exclusive_published(&vm_tdcs(w)->epoch_lock), HP_OK);
+	obstacle_place(w, &o);
+	sl_lp_interrupt_raise(w->cpu->lp);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_enter_busy), 4);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_enter].max_retries, 4);
+	assert_false(sl_lp_interrupt_take(w->cpu->lp));
+	world_end(w);
+}
+
+static void kill_vm(struct world *w)
+{
+	vm_mark_dead(w->vm);
+}
+
+static void test_dead_vm(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct obstacle o = { .clear = kill_vm, .after = 2 };
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_accept);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	tree_hold(w);
+	obstacle_place(w, &o);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EIO);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EIO);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[1], w->cpu), -EIO);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), -EIO);
+	tree_release(w);
+	assert_int_equal(w->env[0].violations, 0);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	assert_no_residue(w);
+	/* A new TD lives. */
+	g.step = 0;
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	world_end(w);
+}
+
+static void body_touch_pending(struct test_guest *g, struct sl_lp *lp)
+{
+	u64 value;
+
+	(void)g;
+	sl_guest_access(lp, GFN_PENDING << SL_PAGE_SHIFT, false, &value);
+}
+
+static void test_pending_touch_kills(void **state)
+{
+	struct world *w = world_new(1, 1, true);
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_touch_pending);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EIO);
+	assert_int_equal(w->env[0].violations, 1);
+	assert_int_equal(w->env[0].kind, SL_VIOLATION_TD_KILLED);
+	assert_true(vm_is_dead(w->vm));
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	world_free(w);
+}
+
+static void body_touch_nothing(struct test_guest *g, struct sl_lp *lp)
+{
+	u64 value;
+
+	(void)g;
+	sl_guest_access(lp, VM_PAGES << SL_PAGE_SHIFT, false, &value);
+}
+
+static void test_touch_outside_kills(void **state)
+{
+	struct world *w = world_new(1, 1, true);
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_touch_nothing);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EIO);
+	assert_int_equal(w->env[0].kind, SL_VIOLATION_TD_KILLED);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	world_free(w);
+}
+
+/* ACCEPT on an entry whose host priority nobody takes back. */
+static void test_hp_timeout_kills(void **state)
+{
+	struct world *w = world_new(1, 1, true);
+	struct tdx_module_args args;
+	struct test_guest g;
+	_Atomic u64 *entry;
+	u64 *table;
+	u64 hpa;
+
+	(void)state;
+	guest_place(w, 0, &g, body_accept);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+	/* The table of 4 KB entries, as its parent's entry says. */
+	args = (struct tdx_module_args){ .rcx = 1, .rdx = w->vm->tdr.v };
+	assert_int_equal(seamcall(w->cpu->lp, SEAMCALL_tdh_mem_sept_rd, &args), 0);
+	hpa = mirror_peek(w->vm, GFN_FREE, 1) & SPTE_ADDR;
+	table = mem_frame(w->m, (struct hpa){ hpa });
+	entry = (_Atomic u64 *)&table[GFN_FREE];
+	atomic_fetch_or(entry, SEPT_ENTRY_HP);
+	w->env[0].clock_step = 600000;
+	/* body_accept() takes BUSY for the end; make it try for ever. */
+	while (!vm_is_dead(w->vm)) {
+		g.step = 0;
+		w->vm->vcpu[0].done = false;
+		if (vcpu_run(&w->vm->vcpu[0], w->cpu))
+			break;
+	}
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_hp_timeouts), 1);
+	assert_int_equal(w->env[0].kind, SL_VIOLATION_TD_KILLED);
+	assert_non_null(strstr(w->env[0].text, "TDX_HOST_PRIORITY_BUSY_TIMEOUT"));
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	world_free(w);
+}
+
+static void body_map_gpa(struct test_guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args args;
+	u64 value, rax;
+
+	if (sl_guest_tdcall_completed(lp, &rax, &args)) {
+		test_check(g->step == 3 ? args.r10 == VMCALL_INVALID : args.r10 == 0);
+		g->step++;
+	}
+	switch (g->step) {
+	case 0:		/* to shared: the mapping goes */
+		guest_vmcall(lp, VMCALL_MAP_GPA, GFN_MAPPED << SL_PAGE_SHIFT | BIT_ULL(47),
+			     SL_PAGE_SIZE);
+		return;
+	case 1:
+		test_check(mirror_peek(g->w->vm, GFN_MAPPED, 0) == 0);
+		test_check(mirror_peek(g->w->vm, GFN_MAPPED + 1, 0) != 0);
+		guest_vmcall(lp, VMCALL_MAP_GPA, GFN_MAPPED << SL_PAGE_SHIFT, SL_PAGE_SIZE);
+		return;
+	case 2:		/* shared again, then used as private all the same */
+		guest_vmcall(lp, VMCALL_MAP_GPA, GFN_MAPPED << SL_PAGE_SHIFT | BIT_ULL(47),
+			     SL_PAGE_SIZE);
+		return;
+	case 3:
+		guest_vmcall(lp, VMCALL_MAP_GPA, VM_PAGES << SL_PAGE_SHIFT, SL_PAGE_SIZE);
+		return;
+	case 4:
+		if (sl_guest_access(lp, GFN_MAPPED << SL_PAGE_SHIFT, true, &value) == SL_ACCESS_VE)
+			g->step = 5;	/* mapped again, pending */
+		return;
+	default:
+		guest_vmcall(lp, VMCALL_DONE, 0, 0);
+	}
+}
+
+static void test_map_gpa(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_map_gpa);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_map_gpa), 4);
+	assert_int_equal(sept_state_of(w, GFN_MAPPED, 0), STATE_PENDING);
+	world_end(w);
+}
+
+/* ---- halt, association ---------------------------------------------------------------------- */
+
+static void body_halt(struct test_guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args args;
+	u64 rax;
+
+	if (sl_guest_tdcall_completed(lp, &rax, &args))
+		g->step++;
+	guest_vmcall(lp, g->step < 2 ? VMCALL_HLT : VMCALL_DONE, 0, 0);
+}
+
+struct run_arg {
+	struct world *w;
+	u32 vcpu;
+	u32 cpu;
+	int ret;
+	u32 rounds;
+};
+
+static void lane_vcpu(void *arg)
+{
+	struct run_arg *a = arg;
+	struct cpu *cpu = cpu_take(a->w->vmm, a->cpu, &a->w->env[a->cpu].base);
+
+	a->ret = vcpu_run(&a->w->vm->vcpu[a->vcpu], cpu);
+	cpu_put(cpu);
+}
+
+static void lane_interrupts(void *arg)
+{
+	struct run_arg *a = arg;
+
+	for (u32 i = 0; i < 2; i++) {
+		vcpu_interrupt(&a->w->vm->vcpu[a->vcpu]);
+		/* Until it has been taken by a halt. */
+		while (atomic_load(&a->w->vm->vcpu[a->vcpu].requests) ||
+		       a->w->vm->vcpu[a->vcpu].interrupt)
+			env_pause(&a->w->env[2].base);
+	}
+}
+
+static void test_halt(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct test_guest g;
+	struct run_arg a = { .w = w, .vcpu = 0, .cpu = 1 };
+	struct test_lane lanes[] = {
+		{ &w->env[1], lane_vcpu, &a },
+		{ &w->env[2], lane_interrupts, &a },
+	};
+
+	(void)state;
+	guest_place(w, 0, &g, body_halt);
+	for (u64 seed = 0; seed < 50; seed++) {
+		g.step = 0;
+		a.ret = 1;
+		assert_int_equal(vm_build(w->vm, w->cpu), 0);
+		assert_true(test_lanes_run(lanes, 2, seed, 100000));
+		assert_int_equal(a.ret, 0);
+		assert_int_equal(g.step, 2);
+		assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	}
+	/* A signal and a death end a halt too. */
+	g.step = 0;
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	vcpu_signal(&w->vm->vcpu[0]);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EINTR);
+	world_end(w);
+}
+
+/* A vCPU moves from CPU to CPU while no lane has the old one. */
+static void test_migrate_idle(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct vcpu *v = &w->vm->vcpu[0];
+	struct test_guest g;
+	struct cpu *other;
+
+	(void)state;
+	guest_place(w, 0, &g, body_read);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(atomic_load(&v->cpu), CPU_NONE);
+	assert_int_equal(vcpu_run(v, w->cpu), 0);
+	assert_int_equal(atomic_load(&v->cpu), 0);
+	cpu_put(w->cpu);
+	other = cpu_take(w->vmm, 1, &w->env[1].base);
+	v->done = false;
+	assert_int_equal(vcpu_run(v, other), 0);
+	assert_int_equal(atomic_load(&v->cpu), 1);
+	assert_int_equal(w->env[1].stats.site[HOST_SITE_flush].calls, 1);
+	assert_int_equal(atomic_load(&w->vmm->cpu[0].state), CPU_IDLE);
+	cpu_put(other);
+	w->cpu = cpu_take(w->vmm, 0, &w->env[0].base);
+	/* Teardown flushes it from CPU 1, where no lane is. */
+	world_end(w);
+}
+
+static void body_spin_until(struct test_guest *g, struct sl_lp *lp)
+{
+	test_yield();
+	if (g->rounds)
+		guest_vmcall(lp, VMCALL_DONE, 0, 0);
+}
+
+struct migrate_arg {
+	struct run_arg run;
+	struct test_guest *spinner;
+};
+
+static void lane_migrate(void *arg)
+{
+	struct migrate_arg *a = arg;
+
+	/* vCPU 1 spins on CPU 1, where vCPU 0 is still associated. */
+	while (atomic_load(&a->run.w->vm->vcpu[1].mode) != VCPU_IN_GUEST)
+		test_yield();
+	lane_vcpu(&a->run);
+	a->spinner->rounds = 1;
+}
+
+/* The old CPU's lane is in the guest: it makes the VP.FLUSH when it is interrupted. */
+static void test_migrate_busy(void **state)
+{
+	struct world *w = world_new(1, 1, false);
+	struct test_guest g0, g1;
+	struct run_arg a1 = { .w = w, .vcpu = 1, .cpu = 1 };
+	struct migrate_arg a0 = { .run = { .w = w, .vcpu = 0, .cpu = 2 }, .spinner = &g1 };
+	struct test_lane lanes[] = {
+		{ &w->env[1], lane_vcpu, &a1 },
+		{ &w->env[2], lane_migrate, &a0 },
+	};
+	struct cpu *cpu1;
+
+	(void)state;
+	guest_place(w, 0, &g0, body_read);
+	guest_place(w, 1, &g1, body_spin_until);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	cpu1 = cpu_take(w->vmm, 1, &w->env[1].base);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], cpu1), 0);
+	cpu_put(cpu1);
+	w->vm->vcpu[0].done = false;
+	assert_true(test_lanes_run(lanes, 2, 7, 100000));
+	assert_int_equal(a0.run.ret, 0);
+	assert_int_equal(a1.ret, 0);
+	assert_int_equal(w->env[1].stats.site[HOST_SITE_flush].calls, 1);
+	assert_int_equal(w->env[2].stats.site[HOST_SITE_flush].calls, 0);
+	assert_int_equal(atomic_load(&w->vm->vcpu[0].cpu), 2);
+	world_end(w);
+}
+
+/* ---- zaps beside running guests ------------------------------------------------------------- */
+
+#define STRESS_ROUNDS 6
+
+/* Reads, accepts, converts, halts never; goes on at another page each round. */
+static void body_stress(struct test_guest *g, struct sl_lp *lp)
+{
+	u64 gpa = (GFN_FREE + g->rounds % 3) << SL_PAGE_SHIFT;
+	struct tdx_module_args args = { .rcx = gpa };
+	u64 rax;
+
+	test_yield();
+	if (sl_guest_tdcall_completed(lp, &rax, &args))
+		g->step = 0;
+	if (g->rounds == STRESS_ROUNDS) {
+		guest_vmcall(lp, VMCALL_DONE, 0, 0);
+		return;
+	}
+	if (sl_guest_exiting(lp))
+		return;
+	/* BUSY is tried again; already accepted is fine. Host priority cannot stay for ever. */
+	args = (struct tdx_module_args){ .rcx = gpa };
+	rax = tdcall(lp, TDCALL_tdg_mem_page_accept, &args);
+	if (sl_guest_exiting(lp) || (rax & TDX_STATUS_ERROR))
+		return;
+	g->rounds++;
+	if (g->rounds % 2)
+		guest_vmcall(lp, VMCALL_MAP_GPA, gpa | BIT_ULL(47), SL_PAGE_SIZE);
+}
+
+static void lane_zapper(void *arg)
+{
+	struct run_arg *a = arg;
+	struct cpu *cpu = cpu_take(a->w->vmm, a->cpu, &a->w->env[a->cpu].base);
+
+	for (u32 i = 0; i < STRESS_ROUNDS && !a->ret; i++) {
+		a->ret = host_zap(a->w->vm, cpu, GFN_FREE + i % 3, 1);
+		if (!a->ret)
+			a->ret = host_map(a->w->vm, cpu, GFN_FREE + i % 3, 1);
+		if (a->ret == -EFAULT)
+			a->ret = 0;	/* shared just now */
+	}
+	cpu_put(cpu);
+}
+
+static void test_zap_beside_guests(void **state)
+{
+	u64 kicked = 0;
+
+	(void)state;
+	for (u64 seed = 0; seed < 200; seed++) {
+		struct world *w = world_new(1, 1, false);
+		struct test_guest g[2];
+		struct run_arg a[3] = {
+			{ .w = w, .vcpu = 0, .cpu = 0 },
+			{ .w = w, .vcpu = 1, .cpu = 1 },
+			{ .w = w, .cpu = 2 },
+		};
+		struct test_lane lanes[] = {
+			{ &w->env[0], lane_vcpu, &a[0] },
+			{ &w->env[1], lane_vcpu, &a[1] },
+			{ &w->env[2], lane_zapper, &a[2] },
+		};
+
+		guest_place(w, 0, &g[0], body_stress);
+		guest_place(w, 1, &g[1], body_stress);
+		assert_int_equal(vm_build(w->vm, w->cpu), 0);
+		cpu_put(w->cpu);
+		assert_true(test_lanes_run(lanes, 3, seed, 1000000));
+		w->cpu = cpu_take(w->vmm, 0, &w->env[0].base);
+		for (u32 i = 0; i < 3; i++)
+			assert_int_equal(a[i].ret, 0);
+		for (u32 i = 0; i < LPS; i++)
+			kicked += test_counter(&w->env[i], SL_CTR_kicked_vcpus);
+		world_end(w);
+	}
+	assert_int_not_equal(kicked, 0);
+}
+
+struct builder_arg {
+	struct world *w;
+	u32 vm;
+	u32 cpu;
+	int ret;
+};
+
+static void lane_builder(void *arg)
+{
+	struct builder_arg *a = arg;
+	struct cpu *cpu = cpu_take(a->w->vmm, a->cpu, &a->w->env[a->cpu].base);
+	struct vm *vm = &a->w->vmm->vm[a->vm];
+
+	for (u32 i = 0; i < 3 && !a->ret; i++) {
+		a->ret = vm_build(vm, cpu);
+		if (!a->ret)
+			a->ret = vm_teardown(vm, cpu);
+	}
+	cpu_put(cpu);
+}
+
+/* Two TDs come and go on two packages: no build may be refused, nothing may stay. */
+static void test_two_builders(void **state)
+{
+	(void)state;
+	for (u64 seed = 0; seed < 30; seed++) {
+		struct world *w = world_new(2, 2, false);
+		struct builder_arg a[2] = {
+			{ .w = w, .vm = 0, .cpu = 0 },
+			{ .w = w, .vm = 1, .cpu = 1 },
+		};
+		struct test_lane lanes[] = {
+			{ &w->env[0], lane_builder, &a[0] },
+			{ &w->env[1], lane_builder, &a[1] },
+		};
+
+		cpu_put(w->cpu);
+		assert_true(test_lanes_run(lanes, 2, seed, 1000000));
+		assert_int_equal(a[0].ret, 0);
+		assert_int_equal(a[1].ret, 0);
+		assert_int_equal(w->env[0].violations + w->env[1].violations, 0);
+		assert_no_residue(w);
+		world_free(w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_config_refused),
+		cmocka_unit_test(test_build_map_zap_teardown),
+		cmocka_unit_test(test_two_vms),
+		cmocka_unit_test(test_half_built),
+		cmocka_unit_test(test_no_entropy),
+		cmocka_unit_test(test_return_busy),
+		cmocka_unit_test(test_local_retry),
+		cmocka_unit_test(test_kick_once),
+		cmocka_unit_test(test_kick_once_failed),
+		cmocka_unit_test(test_must_succeed),
+		cmocka_unit_test(test_frozen_spte),
+		cmocka_unit_test(test_invalidation_window),
+		cmocka_unit_test(test_invalidation_in_between),
+		cmocka_unit_test(test_run_to_done),
+		cmocka_unit_test(test_signal),
+		cmocka_unit_test(test_keep_out),
+		cmocka_unit_test(test_enter_busy),
+		cmocka_unit_test(test_dead_vm),
+		cmocka_unit_test(test_pending_touch_kills),
+		cmocka_unit_test(test_touch_outside_kills),
+		cmocka_unit_test(test_hp_timeout_kills),
+		cmocka_unit_test(test_map_gpa),
+		cmocka_unit_test(test_halt),
+		cmocka_unit_test(test_migrate_idle),
+		cmocka_unit_test(test_migrate_busy),
+		cmocka_unit_test(test_zap_beside_guests),
+		cmocka_unit_test(test_two_builders),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -20,7 +20,7 @@
 
 #define EXIT_USAGE 2
 #define ROUNDS_MAX 100000
-#define PAIRS_MAX 100000000
+#define PAIRS_MAX  100000000
 
 /* One cache line each, so that nothing else lives beside the word that is measured. */
 static _Alignas(64) sharex_hp_t word;
@@ -33,18 +33,18 @@ static _Alignas(64) pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 /*
  * Each runs @count pairs and returns how many tries were refused: none, unless something is broken.
  */
-#define PAIRS(name, try_expression, release_statement)                                             \
-	static __attribute__((noinline)) unsigned long name(unsigned long count)                   \
-	{                                                                                          \
-		unsigned long refused = 0;                                                         \
-                                                                                                   \
-		for (unsigned long i = 0; i < count; i++) {                                        \
-			if (try_expression)                                                        \
-				release_statement;                                                 \
-			else                                                                       \
-				refused++;                                                         \
-		}                                                                                  \
-		return refused;                                                                    \
+#define PAIRS(name, try_expression, release_statement)                           \
+	static __attribute__((noinline)) unsigned long name(unsigned long count) \
+	{                                                                        \
+		unsigned long refused = 0;                                       \
+                                                                                 \
+		for (unsigned long i = 0; i < count; i++) {                      \
+			if (try_expression)                                      \
+				release_statement;                               \
+			else                                                     \
+				refused++;                                       \
+		}                                                                \
+		return refused;                                                  \
 	}
 
 static inline bool bare_take(void)
@@ -98,28 +98,29 @@ struct variant {
 
 /* The first is what the ratios refer to. */
 static struct variant variants[] = {
-	{"bare_cas_store", "bare CAS + seq_cst store", bare_seq_cst, NULL},
-	{"bare_cas_release_store", "bare CAS + release store", bare_release, NULL},
-	{"sharex_hp_ex_host", "sharex_hp exclusive, host", hard_ex_host, NULL},
-	{"sharex_hp_ex_guest", "sharex_hp exclusive, guest", hard_ex_guest, NULL},
-	{"sharex_hp_ex_published", "sharex_hp exclusive, published", pub_ex_host, NULL},
-	{"sharex_hp_sh_host", "sharex_hp shared, host", hard_sh_host, NULL},
-	{"sharex_hp_sh_guest", "sharex_hp shared, guest", hard_sh_guest, NULL},
-	{"sharex_hp_sh_host_published", "sharex_hp shared, host, published", pub_sh_host, NULL},
-	{"sharex_hp_sh_guest_published", "sharex_hp shared, guest, published", pub_sh_guest, NULL},
-	{"sharex_ex", "sharex exclusive", plain_hard_ex, NULL},
-	{"sharex_ex_published", "sharex exclusive, published", plain_pub_ex, NULL},
-	{"sharex_sh", "sharex shared", plain_hard_sh, NULL},
-	{"sharex_sh_published", "sharex shared, published", plain_pub_sh, NULL},
-	{"hp_mutex", "mutex", mutex_pair, NULL},
-	{"sept_entry_host", "S-EPT entry, host", entry_hard_host, NULL},
-	{"sept_entry_guest", "S-EPT entry, guest", entry_hard_guest, NULL},
-	{"sept_entry_host_commit", "S-EPT entry, host, commit unlocks", entry_hard_commit, NULL},
-	{"sept_entry_host_published", "S-EPT entry, host, published", entry_pub_host, NULL},
-	{"sept_entry_guest_published", "S-EPT entry, guest, published", entry_pub_guest, NULL},
-	{"sept_entry_host_commit_published", "S-EPT entry, host, commit unlocks, published",
-	 entry_pub_commit, NULL},
-	{"pthread_rwlock", "pthread_rwlock trywrlock + unlock", rwlock_pair, NULL},
+	{ "bare_cas_store", "bare CAS + seq_cst store", bare_seq_cst, NULL },
+	{ "bare_cas_release_store", "bare CAS + release store", bare_release, NULL },
+	{ "sharex_hp_ex_host", "sharex_hp exclusive, host", hard_ex_host, NULL },
+	{ "sharex_hp_ex_guest", "sharex_hp exclusive, guest", hard_ex_guest, NULL },
+	{ "sharex_hp_ex_published", "sharex_hp exclusive, published", pub_ex_host, NULL },
+	{ "sharex_hp_sh_host", "sharex_hp shared, host", hard_sh_host, NULL },
+	{ "sharex_hp_sh_guest", "sharex_hp shared, guest", hard_sh_guest, NULL },
+	{ "sharex_hp_sh_host_published", "sharex_hp shared, host, published", pub_sh_host, NULL },
+	{ "sharex_hp_sh_guest_published", "sharex_hp shared, guest, published", pub_sh_guest,
+	  NULL },
+	{ "sharex_ex", "sharex exclusive", plain_hard_ex, NULL },
+	{ "sharex_ex_published", "sharex exclusive, published", plain_pub_ex, NULL },
+	{ "sharex_sh", "sharex shared", plain_hard_sh, NULL },
+	{ "sharex_sh_published", "sharex shared, published", plain_pub_sh, NULL },
+	{ "hp_mutex", "mutex", mutex_pair, NULL },
+	{ "sept_entry_host", "S-EPT entry, host", entry_hard_host, NULL },
+	{ "sept_entry_guest", "S-EPT entry, guest", entry_hard_guest, NULL },
+	{ "sept_entry_host_commit", "S-EPT entry, host, commit unlocks", entry_hard_commit, NULL },
+	{ "sept_entry_host_published", "S-EPT entry, host, published", entry_pub_host, NULL },
+	{ "sept_entry_guest_published", "S-EPT entry, guest, published", entry_pub_guest, NULL },
+	{ "sept_entry_host_commit_published", "S-EPT entry, host, commit unlocks, published",
+	  entry_pub_commit, NULL },
+	{ "pthread_rwlock", "pthread_rwlock trywrlock + unlock", rwlock_pair, NULL },
 };
 
 #define VARIANT_COUNT (sizeof(variants) / sizeof(variants[0]))
@@ -151,8 +152,7 @@ static bool measure(unsigned long rounds, unsigned long pairs)
 					variants[i].name);
 				return false;
 			}
-			variants[i].ns[round ? round - 1 : 0] =
-				(now_ns() - start) / (double)pairs;
+			variants[i].ns[round ? round - 1 : 0] = (now_ns() - start) / (double)pairs;
 		}
 	}
 	for (size_t i = 0; i < VARIANT_COUNT; i++)

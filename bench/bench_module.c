@@ -43,8 +43,11 @@ static void bench_init(struct bench *b, u64 pages, enum sl_flavour flavour, stru
 {
 	struct vm_range range = { .pages = pages };
 	struct vm_config vc = { .vcpus = 1, .pages = pages, .ranges = &range, .range_count = 1 };
-	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"), .lps = 2, .packages = 1,
-				  .vms = &vc, .vm_count = 1 };
+	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"),
+				  .lps = 2,
+				  .packages = 1,
+				  .vms = &vc,
+				  .vm_count = 1 };
 	struct sl_machine_config mc;
 	struct sl_arena a;
 	int rc;
@@ -58,9 +61,9 @@ static void bench_init(struct bench *b, u64 pages, enum sl_flavour flavour, stru
 		  SL_PAGE_SIZE;
 	b->arena = bench_arena(b->size);
 	a = (struct sl_arena){ .base = b->arena, .size = b->size };
-	b->machine = sl_machine_init(&mc, sl_arena_alloc(&a, sl_machine_arena_size(&mc),
-							 SL_PAGE_SIZE),
-				     sl_machine_arena_size(&mc));
+	b->machine =
+		sl_machine_init(&mc, sl_arena_alloc(&a, sl_machine_arena_size(&mc), SL_PAGE_SIZE),
+				sl_machine_arena_size(&mc));
 	b->vmm = vmm_init(&a, &cfg, b->machine, &b->env);
 	b->vm = &b->vmm->vm[0];
 	rc = vmm_bring_up(b->vmm, &b->env);

@@ -67,6 +67,39 @@ SL_API char *sl_run_report(const struct sl_run *run, enum sl_format format);
 SL_API enum sl_exit sl_run_exit(const struct sl_run *run);
 SL_API void sl_run_free(struct sl_run *run);
 
+/* What an exploration has done so far. */
+struct sl_check_progress {
+	double seconds;
+	uint64_t states, transitions;
+	uint32_t depth, pass;
+	size_t memory;
+};
+
+struct sl_check_options {
+	const char *path;	/* scenario file */
+	double seconds;		/* limit; 0 for none */
+	size_t memory;		/* limit in bytes; 0 for none */
+	uint32_t depth;		/* limit in steps; 0 for none */
+	uint64_t hash_seed;	/* of the state hash: counts and verdict do not depend on it */
+	bool no_reduction;	/* every atomic access is a scheduling point */
+	void (*progress)(void *ctx, const struct sl_check_progress *p);
+	bool (*interrupted)(void *ctx);
+	void *ctx;
+};
+
+struct sl_check;
+
+/*
+ * Explores every interleaving of a scenario. 0 and *check, or a negative errno and a message in @err.
+ * One exploration at a time in a process. Free with sl_check_free().
+ */
+SL_API int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check, char *err,
+			     size_t err_size);
+SL_API char *sl_check_report(const struct sl_check *check, enum sl_format format);
+/* SL_EXIT_EXPECTED, SL_EXIT_UNEXPECTED, or SL_EXIT_INCONCLUSIVE (a limit was reached). */
+SL_API enum sl_exit sl_check_exit(const struct sl_check *check);
+SL_API void sl_check_free(struct sl_check *check);
+
 /* "0.1.0" */
 SL_API const char *sl_version(void);
 

@@ -11,10 +11,10 @@
 __attribute__((noreturn, cold)) void sl_bug(const char *file, int line, const char *func,
 					    const char *what);
 
-#define SL_BUG_ON(cond)                                                  \
-	do {                                                             \
-		if (__builtin_expect(!!(cond), 0))                       \
-			sl_bug(__FILE__, __LINE__, __func__, #cond);     \
+#define SL_BUG_ON(cond)                                              \
+	do {                                                         \
+		if (__builtin_expect(!!(cond), 0))                   \
+			sl_bug(__FILE__, __LINE__, __func__, #cond); \
 	} while (0)
 
 #endif

@@ -17,9 +17,9 @@ struct sl_stats;
 
 /* What a choose() decides; reports and traces print the name. */
 enum sl_choice {
-	SL_CHOICE_INTERRUPT,	/* is an interrupt pending at this poll? */
-	SL_CHOICE_RANDOM_PAGE,	/* which page of a range does a random operation take? */
-	SL_CHOICE_ENTROPY,	/* does the random number generator fail? */
+	SL_CHOICE_INTERRUPT,   /* is an interrupt pending at this poll? */
+	SL_CHOICE_RANDOM_PAGE, /* which page of a range does a random operation take? */
+	SL_CHOICE_ENTROPY,     /* does the random number generator fail? */
 };
 
 /* Kinds of finding; the names are those of scenario verdicts. */
@@ -40,10 +40,10 @@ const char *sl_violation_name(enum sl_violation kind);
 
 /* What note() records. */
 enum sl_note {
-	SL_NOTE_SEAMCALL,	/* a = RAX in, b = status */
-	SL_NOTE_TDCALL,		/* a = RAX in, b = status */
-	SL_NOTE_KICK,		/* a = number of vCPUs that got an IPI */
-	SL_NOTE_OP,		/* a = index of the lane operation */
+	SL_NOTE_SEAMCALL, /* a = RAX in, b = status */
+	SL_NOTE_TDCALL,   /* a = RAX in, b = status */
+	SL_NOTE_KICK,     /* a = number of vCPUs that got an IPI */
+	SL_NOTE_OP,       /* a = index of the lane operation */
 };
 
 /*

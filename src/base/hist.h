@@ -9,8 +9,8 @@
 #include "base/types.h"
 
 #define SL_HIST_SUB_BITS 4
-#define SL_HIST_SUB	 (1u << SL_HIST_SUB_BITS)
-#define SL_HIST_BUCKETS	 ((64 - SL_HIST_SUB_BITS + 1) * SL_HIST_SUB)
+#define SL_HIST_SUB      (1u << SL_HIST_SUB_BITS)
+#define SL_HIST_BUCKETS  ((64 - SL_HIST_SUB_BITS + 1) * SL_HIST_SUB)
 
 struct sl_hist {
 	u64 count;

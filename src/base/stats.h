@@ -13,7 +13,7 @@
 #include "base/env.h"
 #include "base/hist.h"
 
-#define SL_SITE_MAX	 32
+#define SL_SITE_MAX      32
 #define SL_OPERAND_SLOTS 256
 
 enum sl_counter {
@@ -24,10 +24,10 @@ enum sl_counter {
 };
 
 struct sl_site_stats {
-	u64 calls;		/* times the host came to this site */
-	u64 busy;		/* BUSY results here */
-	u64 max_retries;	/* largest number of BUSY results in one visit */
-	struct sl_hist ticks;	/* TSC ticks to get through, contended visits only */
+	u64 calls;            /* times the host came to this site */
+	u64 busy;             /* BUSY results here */
+	u64 max_retries;      /* largest number of BUSY results in one visit */
+	struct sl_hist ticks; /* TSC ticks to get through, contended visits only */
 };
 
 struct sl_stats {

@@ -27,23 +27,23 @@ struct hpa {
 	u64 v;
 };
 
-#define SL_PAGE_SHIFT	 12
-#define SL_PAGE_SIZE	 (1ull << SL_PAGE_SHIFT)
-#define SL_PAGE_MASK	 (SL_PAGE_SIZE - 1)
-#define SL_LEVEL_BITS	 9
-#define SL_ENTRIES	 512
+#define SL_PAGE_SHIFT 12
+#define SL_PAGE_SIZE  (1ull << SL_PAGE_SHIFT)
+#define SL_PAGE_MASK  (SL_PAGE_SIZE - 1)
+#define SL_LEVEL_BITS 9
+#define SL_ENTRIES    512
 /* Level 0 = 4 KB, 1 = 2 MB, 2 = 1 GB, 3 = PML4, 4 = PML5. */
 #define SL_LEVEL_SHIFT(level) (SL_PAGE_SHIFT + SL_LEVEL_BITS * (unsigned int)(level))
 #define SL_LEVEL_SIZE(level)  (1ull << SL_LEVEL_SHIFT(level))
 /* Number of 4 KB units that an entry at this level maps. */
 #define SL_LEVEL_PAGES(level) (1ull << (SL_LEVEL_BITS * (unsigned int)(level)))
 
-#define BIT_ULL(n)	   (1ull << (n))
-#define GENMASK_ULL(h, l)  ((~0ull >> (63 - (h))) & (~0ull << (l)))
-#define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
-#define SL_WARN_UNUSED	   __attribute__((warn_unused_result))
-#define SL_PRINTF(f, a)	   __attribute__((format(printf, f, a)))
-#define SL_CACHELINE	   64
+#define BIT_ULL(n)        (1ull << (n))
+#define GENMASK_ULL(h, l) ((~0ull >> (63 - (h))) & (~0ull << (l)))
+#define ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
+#define SL_WARN_UNUSED    __attribute__((warn_unused_result))
+#define SL_PRINTF(f, a)   __attribute__((format(printf, f, a)))
+#define SL_CACHELINE      64
 
 #define sl_likely(x)   __builtin_expect(!!(x), 1)
 #define sl_unlikely(x) __builtin_expect(!!(x), 0)

@@ -26,8 +26,8 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "seconds", OPT_SECONDS, "N", 0, "let the lanes run for N seconds (default: the scenario's)",
-	  0 },
+	{ "seconds", OPT_SECONDS, "N", 0,
+	  "let the lanes run for N seconds (default: the scenario's)", 0 },
 	{ "seed", OPT_SEED, "N", 0, "seed of random operations (default 1)", 0 },
 	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
 	{ 0 },
@@ -68,7 +68,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->o.path = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no scenario; expected a file such as scenarios/boot-accept.yaml");
+		argp_error(state,
+			   "no scenario; expected a file such as scenarios/boot-accept.yaml");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

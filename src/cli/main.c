@@ -14,6 +14,8 @@ static const struct command {
 	int (*fn)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "check", cmd_check,
+	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
 	{ "run", cmd_run, "run a scenario in real time on threads and report contention" },
 };
 
@@ -60,7 +62,8 @@ static void usage(FILE *f)
 	fprintf(f, "usage: seamlab COMMAND [OPTION...] [FILE...]\n\ncommands:\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(f, "\n'seamlab COMMAND --help' says more. Try: seamlab run scenarios/boot-accept.yaml\n");
+	fprintf(f,
+		"\n'seamlab COMMAND --help' says more. Try: seamlab run scenarios/boot-accept.yaml\n");
 }
 
 int main(int argc, char **argv)

@@ -82,7 +82,6 @@ static void do_build(struct world *w, struct lane *l, u32 td)
 			    (unsigned long long)vm->failed_status);
 }
 
-
 /* Lets the vCPU lanes of a TD run their programs once, and waits for them. */
 static void do_run(struct world *w, struct lane *l, u32 td)
 {

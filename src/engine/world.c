@@ -25,9 +25,9 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 		to->gfn = from->gpa >> SL_PAGE_SHIFT;
 		to->pages = from->count << (SL_LEVEL_BITS * from->level);
 		to->level = from->level;
-		to->init = from->state == SCN_PENDING ? VM_RANGE_PENDING :
-			   from->state == SCN_MAPPED  ? VM_RANGE_MAPPED :
-							VM_RANGE_FREE;
+		to->init = from->state == SCN_PENDING  ? VM_RANGE_PENDING
+			   : from->state == SCN_MAPPED ? VM_RANGE_MAPPED
+						       : VM_RANGE_FREE;
 	}
 	p->vm[i] = (struct vm_config){ .vcpus = td->vcpus,
 				       .pages = td->pages,
@@ -140,8 +140,7 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 	SL_BUG_ON(plan_make(s, &p, &err));
 	w = sl_arena_alloc(&a, sizeof(*w), SL_CACHELINE);
 	w->scenario = s;
-	w->machine = sl_machine_init(&p.machine,
-				     sl_arena_alloc(&a, machine_size(&p), SL_PAGE_SIZE),
+	w->machine = sl_machine_init(&p.machine, sl_arena_alloc(&a, machine_size(&p), SL_PAGE_SIZE),
 				     machine_size(&p));
 	w->vmm = vmm_init(&a, &p.vmm, w->machine, boss);
 	for (u32 i = 0; i < s->td_count; i++)

@@ -19,9 +19,9 @@ enum ve_step {
 
 /* What became of one instruction. */
 enum progress {
-	STEP_NEXT,	/* done, go on */
-	STEP_AGAIN,	/* the same once more */
-	STEP_LEAVE,	/* a TD exit is pending, or #VE changed the flow: look again */
+	STEP_NEXT,  /* done, go on */
+	STEP_AGAIN, /* the same once more */
+	STEP_LEAVE, /* a TD exit is pending, or #VE changed the flow: look again */
 };
 
 static bool is_control(enum guest_opcode code)
@@ -75,9 +75,9 @@ static u64 program_rip(const struct guest *g)
 	const struct guest_op *op;
 
 	if (g->op == g->program->count)
-		return g->program->count ?
-			       (g->program->ops[g->program->count - 1].rip + (1ull << 40)) * 2 :
-			       0;
+		return g->program->count
+			       ? (g->program->ops[g->program->count - 1].rip + (1ull << 40)) * 2
+			       : 0;
 	op = current(g);
 	return (op->rip + (op->code == GUEST_TOUCH || op->random ? 0 : g->page)) * 2;
 }
@@ -246,8 +246,9 @@ static enum progress do_attr_rd(struct guest *g, struct sl_lp *lp, u64 gpa)
 /* A VMCALL always leaves; its result is taken when the guest comes back. */
 static enum progress do_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
 {
-	struct tdx_module_args args = { .rcx = GENMASK_ULL(15, 10), .r11 = number, .r12 = r12,
-					.r13 = r13 };
+	struct tdx_module_args args = {
+		.rcx = GENMASK_ULL(15, 10), .r11 = number, .r12 = r12, .r13 = r13
+	};
 
 	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
 	return STEP_LEAVE;

@@ -14,18 +14,19 @@
 #include <seamlab/module.h>
 
 #include "base/env.h"
+#include "base/vmcall.h"
 
 enum guest_opcode {
-	GUEST_ACCEPT,		/* TDG.MEM.PAGE.ACCEPT of each page (or 2 MB piece) */
-	GUEST_READ,		/* one 8-byte read of each page */
-	GUEST_WRITE,		/* one 8-byte write to each page */
-	GUEST_ATTR_RD,		/* TDG.MEM.PAGE.ATTR.RD of each page */
-	GUEST_TOUCH,		/* read the pages, all at one RIP */
-	GUEST_OTHER_CALL,	/* TDG.VP.INFO: a TDCALL that takes no lock */
-	GUEST_MAP_GPA_SHARED,	/* TDG.VP.VMCALL<MapGPA>: convert each page to shared */
-	GUEST_MAP_GPA_PRIVATE,	/* the same, back to private */
-	GUEST_HALT,		/* TDG.VP.VMCALL<HLT>: wait for an interrupt */
-	GUEST_LOOP,		/* repeat the operations up to the matching GUEST_END */
+	GUEST_ACCEPT,          /* TDG.MEM.PAGE.ACCEPT of each page (or 2 MB piece) */
+	GUEST_READ,            /* one 8-byte read of each page */
+	GUEST_WRITE,           /* one 8-byte write to each page */
+	GUEST_ATTR_RD,         /* TDG.MEM.PAGE.ATTR.RD of each page */
+	GUEST_TOUCH,           /* read the pages, all at one RIP */
+	GUEST_OTHER_CALL,      /* TDG.VP.INFO: a TDCALL that takes no lock */
+	GUEST_MAP_GPA_SHARED,  /* TDG.VP.VMCALL<MapGPA>: convert each page to shared */
+	GUEST_MAP_GPA_PRIVATE, /* the same, back to private */
+	GUEST_HALT,            /* TDG.VP.VMCALL<HLT>: wait for an interrupt */
+	GUEST_LOOP,            /* repeat the operations up to the matching GUEST_END */
 	GUEST_END,
 };
 
@@ -35,21 +36,21 @@ enum guest_opcode {
 
 struct guest_op {
 	enum guest_opcode code;
-	u8 level;	/* of the range's leaves: 0 = 4 KB, 1 = 2 MB */
-	bool random;	/* one page of the range, drawn anew each time, instead of all */
-	u64 gpa;	/* first page */
-	u64 count;	/* leaves in the range; 1 for operations without a range */
-	u32 times;	/* GUEST_LOOP: iterations or GUEST_FOREVER */
-	u32 match;	/* GUEST_LOOP: index of its END; GUEST_END: index of its LOOP */
-	u64 rip;	/* index of the first instruction; filled by guest_program_link() */
+	u8 level;    /* of the range's leaves: 0 = 4 KB, 1 = 2 MB */
+	bool random; /* one page of the range, drawn anew each time, instead of all */
+	u64 gpa;     /* first page */
+	u64 count;   /* leaves in the range; 1 for operations without a range */
+	u32 times;   /* GUEST_LOOP: iterations or GUEST_FOREVER */
+	u32 match;   /* GUEST_LOOP: index of its END; GUEST_END: index of its LOOP */
+	u64 rip;     /* index of the first instruction; filled by guest_program_link() */
 };
 
 /* What a guest does when a TDCALL returns TDX_OPERAND_BUSY. */
 enum guest_on_busy {
-	GUEST_BUSY_RETRY,	/* again, until it works */
-	GUEST_BUSY_FATAL,	/* stop: the program ends as failed */
-	GUEST_BUSY_RETRY_N,	/* again, at most busy_retries times, then as FATAL */
-	GUEST_BUSY_SPIN_OTHER,	/* again, with a TDG.VP.INFO in between */
+	GUEST_BUSY_RETRY,      /* again, until it works */
+	GUEST_BUSY_FATAL,      /* stop: the program ends as failed */
+	GUEST_BUSY_RETRY_N,    /* again, at most busy_retries times, then as FATAL */
+	GUEST_BUSY_SPIN_OTHER, /* again, with a TDG.VP.INFO in between */
 };
 
 /* Read-only once linked; many vCPUs may share one. */
@@ -58,34 +59,34 @@ struct guest_program {
 	u32 count;
 	enum guest_on_busy on_busy;
 	u32 busy_retries;
-	bool accept_on_ve;	/* the #VE handler accepts the page; else a #VE is fatal */
+	bool accept_on_ve; /* the #VE handler accepts the page; else a #VE is fatal */
 };
 
 enum guest_state {
 	GUEST_RUNNING,
-	GUEST_DONE,	/* all operations ran */
-	GUEST_FAILED,	/* see guest->why */
+	GUEST_DONE,   /* all operations ran */
+	GUEST_FAILED, /* see guest->why */
 };
 
 /* One vCPU's guest. Lives in the arena. */
 struct guest {
-	struct sl_guest base;	/* first: what TDH.VP.ENTER calls */
-	struct sl_env *env;	/* of the lane that runs the vCPU */
+	struct sl_guest base; /* first: what TDH.VP.ENTER calls */
+	struct sl_env *env;   /* of the lane that runs the vCPU */
 	const struct guest_program *program;
 	/* The program counter: operation, page within it. */
 	u32 op;
 	u64 page;
-	u64 picked;	/* page drawn by a random operation, while it is in progress */
+	u64 picked; /* page drawn by a random operation, while it is in progress */
 	bool has_picked;
 	u32 loops_left[GUEST_LOOPS_MAX];
 	u32 loop_depth;
 	u32 busy_count;
 	/* #VE handler. */
-	u8 ve_step;	/* 0 = not in the handler */
+	u8 ve_step; /* 0 = not in the handler */
 	u64 ve_gpa;
 	u64 ve_rip;
 	enum guest_state state;
-	u64 why;	/* status that ended a FAILED program */
+	u64 why; /* status that ended a FAILED program */
 };
 
 /* Fills rip and match of every operation. Loops must be balanced (the scenario layer checks). */
@@ -95,11 +96,5 @@ void guest_init(struct guest *g, struct sl_env *env, const struct guest_program 
 
 /* Starts the program over (a new TD with the same guest). */
 void guest_reset(struct guest *g);
-
-/* VMCALL numbers the guest uses (R11; GHCI). */
-#define VMCALL_HLT     12ull
-#define VMCALL_MAP_GPA 0x10001ull
-/* The program has ended: the host should not enter this vCPU again. R12 = 0 done, 1 failed. */
-#define VMCALL_DONE    0x5EA0ull
 
 #endif

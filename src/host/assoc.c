@@ -130,11 +130,9 @@ u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site s
 		 * Release: publishes the request; pairs with the acquires in
 		 * cpu_open_interrupts() and cpu_release().
 		 */
-		if (state == CPU_BUSY &&
-		    atomic_compare_exchange_strong_explicit(&target->state, &state,
-							    CPU_MAIL + me->index,
-							    memory_order_release,
-							    memory_order_relaxed)) {
+		if (state == CPU_BUSY && atomic_compare_exchange_strong_explicit(
+						 &target->state, &state, CPU_MAIL + me->index,
+						 memory_order_release, memory_order_relaxed)) {
 			sl_lp_interrupt_raise(target->lp);
 			/* Acquire: pairs with the store in cpu_serve(). */
 			while (!atomic_load_explicit(&me->call.done, memory_order_acquire))
@@ -158,8 +156,7 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
 	if (atomic_load_explicit(&v->cpu, memory_order_relaxed) != target->index)
 		return 0;
 	status = cpu_call(me, target, v->vm, HOST_SITE_flush, v->tdvpr.v);
-	if (status_class(status) != TDX_SUCCESS &&
-	    status_class(status) != TDX_VCPU_NOT_ASSOCIATED)
+	if (status_class(status) != TDX_SUCCESS && status_class(status) != TDX_VCPU_NOT_ASSOCIATED)
 		return -EIO;
 	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_relaxed);
 	return 0;

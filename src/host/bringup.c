@@ -6,12 +6,12 @@
 #include "host/internal.h"
 
 /* TDMR_INFO: base and size, then base and size of the PAMT of 1 GB, 2 MB and 4 KB entries. */
-#define TDMR_BASE	  0
-#define TDMR_SIZE	  1
-#define TDMR_PAMT	  2
-#define PAMT_ENTRY_SIZE	  16ull
+#define TDMR_BASE       0
+#define TDMR_SIZE       1
+#define TDMR_PAMT       2
+#define PAMT_ENTRY_SIZE 16ull
 /* TDMR.INIT does 4 MB per call. */
-#define TDMR_INIT_STEP	  (4ull << 20)
+#define TDMR_INIT_STEP (4ull << 20)
 
 /* Where the PAMTs of the one TDMR would lie: behind it. */
 static void tdmr_write(struct vmm *vmm, u64 size)

@@ -6,17 +6,17 @@
  */
 #include "host/internal.h"
 
-#define ATTR_SEPT_VE_DISABLE  BIT_ULL(28)
-#define EPTP_WB_4_LEVELS      (6ull | 3ull << 3)
-#define XFAM_X87_SSE	      3ull
-#define EXTEND_CHUNK	      256ull
+#define ATTR_SEPT_VE_DISABLE BIT_ULL(28)
+#define EPTP_WB_4_LEVELS     (6ull | 3ull << 3)
+#define XFAM_X87_SSE         3ull
+#define EXTEND_CHUNK         256ull
 /* TD_PARAMS, as 8-byte fields. */
-#define PARAMS_ATTRIBUTES     0
-#define PARAMS_XFAM	      1
-#define PARAMS_MAX_VCPUS      2
-#define PARAMS_EPTP_CONTROLS  3
-#define PARAMS_TSC_FREQUENCY  5	/* units of 25 MHz */
-#define TSC_FREQUENCY_2_GHZ   80
+#define PARAMS_ATTRIBUTES    0
+#define PARAMS_XFAM          1
+#define PARAMS_MAX_VCPUS     2
+#define PARAMS_EPTP_CONTROLS 3
+#define PARAMS_TSC_FREQUENCY 5 /* units of 25 MHz */
+#define TSC_FREQUENCY_2_GHZ  80
 
 /* A build-time SEAMCALL; remembers what went wrong. */
 static int build_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 rcx, u64 rdx)
@@ -80,8 +80,7 @@ static int td_key_config(struct vm *vm, struct cpu *cpu)
 	struct vmm *vmm = vm->vmm;
 
 	for (u32 i = 0; i < vmm->package_count; i++) {
-		u64 status = cpu_call(cpu, &vmm->cpu[i], vm, HOST_SITE_build_key_config,
-				      vm->tdr.v);
+		u64 status = cpu_call(cpu, &vmm->cpu[i], vm, HOST_SITE_build_key_config, vm->tdr.v);
 
 		if (status_class(status) != TDX_SUCCESS) {
 			vm->failed_site = HOST_SITE_build_key_config;

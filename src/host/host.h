@@ -30,33 +30,24 @@
 #include "base/arena.h"
 #include "base/env.h"
 #include "base/types.h"
+#include "base/vmcall.h"
 #include "host/policy.h"
 
-#define VMM_VMS_MAX	   8
-#define VM_RANGES_MAX	   64
-#define VM_VCPUS_MAX	   64
+#define VMM_VMS_MAX   8
+#define VM_RANGES_MAX 64
+#define VM_VCPUS_MAX  64
 /* Control pages: TDCX of a TD, TDCX of a vCPU (besides the TDVPR page). */
-#define VM_TDCX_PAGES	   6
-#define VCPU_TDCX_PAGES	   5
+#define VM_TDCX_PAGES   6
+#define VCPU_TDCX_PAGES 5
 /* Levels of the private EPT below the root: entries at 3 (in the root), 2, 1, 0. */
-#define MIRROR_ROOT_LEVEL  3
-#define GPA_SHARED_BIT	   47
-
-/*
- * TDG.VP.VMCALL: number in R11, arguments from R12 on, result in R10 (0 = done). What the host does
- * not know is answered with 0.
- */
-#define VMCALL_HLT	   12ull
-#define VMCALL_MAP_GPA	   0x10001ull	/* R12 = GPA (bit 47: to shared), R13 = bytes */
-#define VMCALL_DONE	   0x5EA0ull	/* R12 = 0 done, 1 failed; R13 = status */
-#define VMCALL_RETRY	   1ull			/* MAP_GPA stopped at the GPA in R11 */
-#define VMCALL_INVALID	   0x8000000000000000ull
+#define MIRROR_ROOT_LEVEL 3
+#define GPA_SHARED_BIT    47
 
 /* Labels of env_checkpoint(). */
 enum host_checkpoint {
-	HOST_CHECKPOINT_RUN = 0x4801,	/* a = vCPU id, b = 0 */
-	HOST_CHECKPOINT_FAULT,		/* a = vCPU id, b = gfn */
-	HOST_CHECKPOINT_MAP,		/* a = gfn, b = end of the range */
+	HOST_CHECKPOINT_RUN = 0x4801, /* a = vCPU id, b = 0 */
+	HOST_CHECKPOINT_FAULT,        /* a = vCPU id, b = gfn */
+	HOST_CHECKPOINT_MAP,          /* a = gfn, b = end of the range */
 };
 
 struct vmm;
@@ -67,9 +58,9 @@ struct vm;
 #define CPU_NONE ((u32)-1)
 
 /* Values of cpu.state. */
-#define CPU_IDLE 0u	/* no lane has it */
-#define CPU_BUSY 1u	/* a lane has it */
-#define CPU_MAIL 2u	/* + index of the CPU that wants a SEAMCALL made here; a lane has it */
+#define CPU_IDLE 0u /* no lane has it */
+#define CPU_BUSY 1u /* a lane has it */
+#define CPU_MAIL 2u /* + index of the CPU that wants a SEAMCALL made here; a lane has it */
 
 /* A SEAMCALL that has to be made on another CPU: VP.FLUSH, KEY.CONFIG, CACHE.WB. */
 struct cpu_call {
@@ -86,24 +77,24 @@ struct cpu {
 	u32 package;
 	struct sl_lp *lp;
 	struct vmm *vmm;
-	struct sl_env *env;	/* of the lane that has the CPU */
-	struct cpu_call call;	/* made by the lane of this CPU, one at a time */
+	struct sl_env *env;   /* of the lane that has the CPU */
+	struct cpu_call call; /* made by the lane of this CPU, one at a time */
 };
 
 /* ---- memory of a VM -------------------------------------------------------------------------- */
 
 enum vm_range_init {
-	VM_RANGE_FREE,		/* mapped on the first fault */
-	VM_RANGE_PENDING,	/* AUG after the TD is finalized */
-	VM_RANGE_MAPPED,	/* ADD and EXTEND before; level 0 only */
+	VM_RANGE_FREE,    /* mapped on the first fault */
+	VM_RANGE_PENDING, /* AUG after the TD is finalized */
+	VM_RANGE_MAPPED,  /* ADD and EXTEND before; level 0 only */
 };
 
 /* A piece of the memory map (memslot). In 4 KB units; ranges are sorted and do not overlap. */
 struct vm_range {
 	u64 gfn;
 	u64 pages;
-	u8 level;	/* of the leaves: 0 = 4 KB, 1 = 2 MB; gfn and pages are multiples of it */
-	u8 init;	/* enum vm_range_init */
+	u8 level; /* of the leaves: 0 = 4 KB, 1 = 2 MB; gfn and pages are multiples of it */
+	u8 init;  /* enum vm_range_init */
 };
 
 /*
@@ -115,67 +106,67 @@ struct mirror_table {
 };
 
 struct mirror {
-	struct mirror_table *table;	/* [0] = root */
+	struct mirror_table *table; /* [0] = root */
 	u64 tables;
 	/* Tables linked by an entry at this level (1..3) start here. */
 	u64 first[MIRROR_ROOT_LEVEL + 1];
-	struct hpa sept_base;		/* S-EPT page of table 1; the root is a TDCX page */
+	struct hpa sept_base; /* S-EPT page of table 1; the root is a TDCX page */
 };
 
 /* Software SPTE. 0 = not present. */
-#define SPTE_PRESENT  BIT_ULL(0)
-#define SPTE_LEAF     BIT_ULL(7)
-#define SPTE_ADDR     GENMASK_ULL(51, 12)	/* HPA of the page, or of the S-EPT page */
-#define SPTE_FROZEN   0x5A0ull			/* not present, somebody is changing it */
+#define SPTE_PRESENT BIT_ULL(0)
+#define SPTE_LEAF    BIT_ULL(7)
+#define SPTE_ADDR    GENMASK_ULL(51, 12) /* HPA of the page, or of the S-EPT page */
+#define SPTE_FROZEN  0x5A0ull            /* not present, somebody is changing it */
 
 /* ---- vCPU ------------------------------------------------------------------------------------ */
 
 enum vcpu_mode {
 	VCPU_OUTSIDE,
-	VCPU_IN_GUEST,	/* interrupts off: from the last look at requests until after the exit */
+	VCPU_IN_GUEST, /* interrupts off: from the last look at requests until after the exit */
 };
 
 /* Bits of vcpu.requests. */
-#define VCPU_REQ_SIGNAL 1u	/* leave vcpu_run() with -EINTR */
-#define VCPU_REQ_EVENT	2u	/* an interrupt was posted */
-#define VCPU_REQ_DEAD	4u	/* the VM is dead */
+#define VCPU_REQ_SIGNAL 1u /* leave vcpu_run() with -EINTR */
+#define VCPU_REQ_EVENT  2u /* an interrupt was posted */
+#define VCPU_REQ_DEAD   4u /* the VM is dead */
 
 struct vcpu {
 	/* Shared with kickers and wakers. */
 	_Alignas(SL_CACHELINE) _Atomic u32 mode;
-	_Atomic u32 kick;	/* 1: somebody waits for this vCPU to be outside the guest */
+	_Atomic u32 kick; /* 1: somebody waits for this vCPU to be outside the guest */
 	_Atomic u32 requests;
-	_Atomic u32 cpu;	/* index of the associated CPU, or CPU_NONE */
+	_Atomic u32 cpu; /* index of the associated CPU, or CPU_NONE */
 	/* The lane that runs it. */
 	_Alignas(SL_CACHELINE) struct vm *vm;
 	u32 index;
-	bool interrupt;		/* delivered and not yet taken by a halt */
+	bool interrupt; /* delivered and not yet taken by a halt */
 	bool halted;
 	bool done;
-	bool failed;		/* the guest program says so */
-	u64 why;		/* status that it gives as reason */
-	u64 vmcall_r10;		/* answer to the last VMCALL */
+	bool failed;    /* the guest program says so */
+	u64 why;        /* status that it gives as reason */
+	u64 vmcall_r10; /* answer to the last VMCALL */
 	u64 vmcall_r11;
 	struct sl_guest *guest;
 	/* Build and teardown. */
 	struct hpa tdvpr;
 	struct hpa tdcx[VCPU_TDCX_PAGES];
-	bool created;		/* TDVPR belongs to the module */
-	u32 tdcx_count;		/* so many TDCX pages do */
+	bool created;   /* TDVPR belongs to the module */
+	u32 tdcx_count; /* so many TDCX pages do */
 };
 
 /* ---- VM -------------------------------------------------------------------------------------- */
 
 enum vm_state {
-	VM_EMPTY,		/* no TD */
-	VM_BUILDING,		/* TD exists, not finalized: PAGE.ADD, no TRACK */
+	VM_EMPTY,    /* no TD */
+	VM_BUILDING, /* TD exists, not finalized: PAGE.ADD, no TRACK */
 	VM_RUNNABLE,
-	VM_LEAKED,		/* torn down, but pages or the key id stayed with the module */
+	VM_LEAKED, /* torn down, but pages or the key id stayed with the module */
 };
 
 struct vm_config {
 	u32 vcpus;
-	u64 pages;		/* 4 KB pages of GPA space, from gfn 0 on */
+	u64 pages; /* 4 KB pages of GPA space, from gfn 0 on */
 	bool sept_ve_disable;
 	const struct vm_range *ranges;
 	u32 range_count;
@@ -191,7 +182,7 @@ struct vm {
 	u32 mmu_invalidate_in_progress;
 	u64 mmu_invalidate_start;
 	u64 mmu_invalidate_end;
-	struct sl_mutex slots_lock;	/* changes of attributes; outside mmu_lock */
+	struct sl_mutex slots_lock; /* changes of attributes; outside mmu_lock */
 	/* Read at every entry. */
 	_Alignas(SL_CACHELINE) _Atomic u32 keep_out;
 	_Atomic u32 state;
@@ -201,22 +192,22 @@ struct vm {
 	_Alignas(SL_CACHELINE) struct vmm *vmm;
 	u32 index;
 	u64 pages;
-	u64 base_pfn;			/* guest_memfd: pfn = base_pfn + gfn */
+	u64 base_pfn; /* guest_memfd: pfn = base_pfn + gfn */
 	bool sept_ve_disable;
 	struct vm_range range[VM_RANGES_MAX];
 	u32 range_count;
-	_Atomic u64 *shared;		/* attribute, one bit per gfn; slots_lock to write */
+	_Atomic u64 *shared; /* attribute, one bit per gfn; slots_lock to write */
 	struct mirror mirror;
 	struct vcpu *vcpu;
 	u32 vcpu_count;
-	u64 params_pa;			/* shared page with TD_PARAMS */
+	u64 params_pa; /* shared page with TD_PARAMS */
 	/* The TD; build and teardown. */
-	u32 hkid;			/* 0 = none */
-	bool created;			/* TDR belongs to the module */
+	u32 hkid;     /* 0 = none */
+	bool created; /* TDR belongs to the module */
 	struct hpa tdr;
 	struct hpa tdcx[VM_TDCX_PAGES];
-	u32 tdcx_count;			/* so many belong to the module */
-	_Atomic u32 leaked;		/* pages whose owner is uncertain */
+	u32 tdcx_count;     /* so many belong to the module */
+	_Atomic u32 leaked; /* pages whose owner is uncertain */
 	/* What stopped the last build; for messages. */
 	enum host_site failed_site;
 	u64 failed_status;
@@ -321,12 +312,12 @@ int vm_gfn_level(const struct vm *vm, u64 gfn);
 /* ---- for oracles ----------------------------------------------------------------------------- */
 
 struct host_check {
-	u64 leaves[2];		/* present mirror leaves by level */
-	u64 tables;		/* linked mirror tables, root not counted */
-	u64 frozen;		/* SPTEs in the FROZEN state: none when nothing runs */
-	u64 orphans;		/* present entries in tables that are not linked: none, ever */
-	u32 in_guest;		/* vCPUs in mode IN_GUEST */
-	u32 kicks;		/* kicks not acknowledged */
+	u64 leaves[2]; /* present mirror leaves by level */
+	u64 tables;    /* linked mirror tables, root not counted */
+	u64 frozen;    /* SPTEs in the FROZEN state: none when nothing runs */
+	u64 orphans;   /* present entries in tables that are not linked: none, ever */
+	u32 in_guest;  /* vCPUs in mode IN_GUEST */
+	u32 kicks;     /* kicks not acknowledged */
 	bool keep_out;
 };
 

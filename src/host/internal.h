@@ -15,8 +15,8 @@
  * caller's stack; only statistics come from it.
  */
 struct site_visit {
-	u64 busy;	/* BUSY results so far */
-	u64 start;	/* now() at the first of them */
+	u64 busy;  /* BUSY results so far */
+	u64 start; /* now() at the first of them */
 };
 
 /*
@@ -63,7 +63,7 @@ void tdx_unlock(struct cpu *cpu);
 #define SHARED_PA_TDMR_ARRAY (1 * SL_PAGE_SIZE)
 #define SHARED_PA_TDMR_INFO  (2 * SL_PAGE_SIZE)
 #define SHARED_PA_SOURCE     (3 * SL_PAGE_SIZE)
-#define SHARED_PA_PARAMS     (8 * SL_PAGE_SIZE)	/* + VM index */
+#define SHARED_PA_PARAMS     (8 * SL_PAGE_SIZE) /* + VM index */
 
 static inline u32 vcpu_id(const struct vcpu *v)
 {
@@ -106,7 +106,7 @@ struct fault {
 	u64 mmu_seq;
 	struct site_visit sept_add;
 	struct site_visit leaf;
-	enum host_site leaf_site;	/* ADD or AUG */
+	enum host_site leaf_site; /* ADD or AUG */
 };
 
 /* Tables the mirror of a VM with so many pages has, root included. */

@@ -207,8 +207,8 @@ void host_check(const struct vm *vm, struct host_check *out)
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		const struct vcpu *v = &vm->vcpu[i];
 
-		out->in_guest += atomic_load_explicit(&v->mode, memory_order_relaxed) ==
-				 VCPU_IN_GUEST;
+		out->in_guest +=
+			atomic_load_explicit(&v->mode, memory_order_relaxed) == VCPU_IN_GUEST;
 		out->kicks += atomic_load_explicit(&v->kick, memory_order_relaxed);
 	}
 	out->keep_out = atomic_load_explicit(&vm->keep_out, memory_order_relaxed) != 0;

@@ -22,18 +22,18 @@ enum host_site {
 _Static_assert(HOST_SITE_COUNT <= SL_SITE_MAX, "statistics have room for every site");
 
 enum site_class {
-	SITE_RETURN_BUSY,	/* hand the status to the caller's caller */
-	SITE_LOCAL_RETRY,	/* hand it to the fault loop, which tries again; other errors bug */
-	SITE_KICK_ONCE,		/* keep out, kick, try once more; what fails then bugs the VM */
-	SITE_MUST_SUCCEED,	/* anything but success bugs the VM */
+	SITE_RETURN_BUSY,  /* hand the status to the caller's caller */
+	SITE_LOCAL_RETRY,  /* hand it to the fault loop, which tries again; other errors bug */
+	SITE_KICK_ONCE,    /* keep out, kick, try once more; what fails then bugs the VM */
+	SITE_MUST_SUCCEED, /* anything but success bugs the VM */
 	SITE_CLASS_COUNT
 };
 
 /* Only what the code consults. */
 struct host_switches {
-	bool local_retry;	/* RET_PF_RETRY loops in the fault handler, not through the guest */
-	bool keep_out;		/* vCPUs stay out of the guest during a second attempt */
-	bool kick_after_track;	/* each TRACK is followed by a kick of all vCPUs */
+	bool local_retry;      /* RET_PF_RETRY loops in the fault handler, not through the guest */
+	bool keep_out;         /* vCPUs stay out of the guest during a second attempt */
+	bool kick_after_track; /* each TRACK is followed by a kick of all vCPUs */
 };
 
 struct host_policy {

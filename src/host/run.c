@@ -13,9 +13,9 @@
 
 /* What an exit asks the run loop to do next, if it is no negative errno. */
 enum exit_fate {
-	EXIT_CONTINUE,	/* enter again */
-	EXIT_HANDLED,	/* nothing was run: let others run before entering again */
-	EXIT_DONE,	/* the guest program is over */
+	EXIT_CONTINUE, /* enter again */
+	EXIT_HANDLED,  /* nothing was run: let others run before entering again */
+	EXIT_DONE,     /* the guest program is over */
 };
 
 /* The outcome of one TDH.VP.ENTER. */

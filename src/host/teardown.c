@@ -8,8 +8,8 @@
 
 /* CACHE.WB may be interrupted this often. */
 #define CACHE_WB_RESUMES 10000
-#define CACHE_WB_START	 0
-#define CACHE_WB_RESUME	 1
+#define CACHE_WB_START   0
+#define CACHE_WB_RESUME  1
 
 static void leak(struct vm *vm)
 {

@@ -184,8 +184,8 @@ struct hpa page_alloc(struct cpu *cpu)
 
 	env->ops->mutex_lock(env, &vmm->page_lock);
 	if (vmm->free_count)
-		page.v = SL_PRIVATE_BASE +
-			 ((u64)vmm->free_page[--vmm->free_count] << SL_PAGE_SHIFT);
+		page.v =
+			SL_PRIVATE_BASE + ((u64)vmm->free_page[--vmm->free_count] << SL_PAGE_SHIFT);
 	env->ops->mutex_unlock(env, &vmm->page_lock);
 	return page;
 }

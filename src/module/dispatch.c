@@ -45,7 +45,7 @@ static leaf_fn tdcall_leaf(u32 leaf)
 }
 
 /* Leaves that have a version 1; every other leaf takes 0 only. */
-static u32 seamcall_version_max(u32 leaf)
+static bool has_version_1(u32 leaf)
 {
 	switch (leaf) {
 	case SEAMCALL_tdh_mem_page_promote:
@@ -53,9 +53,9 @@ static u32 seamcall_version_max(u32 leaf)
 	case SEAMCALL_tdh_mem_sept_remove:
 	case SEAMCALL_tdh_mng_rd:
 	case SEAMCALL_tdh_vp_rd:
-		return 1;
+		return true;
 	default:
-		return 0;
+		return false;
 	}
 }
 
@@ -85,13 +85,14 @@ static u64 seamcall_precheck(struct sl_lp *lp, u64 rax)
 	/* A guest that runs on this LP is in the TD: SEAMCALL does not exist there. */
 	if (lp->vp || (rax & RAX_RESERVED_MASK))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (RAX_VERSION(rax) > seamcall_version_max(leaf))
+	if (RAX_VERSION(rax) && !has_version_1(leaf))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	if (state == SYS_SHUT_DOWN && leaf != SEAMCALL_tdh_sys_lp_shutdown)
 		return TDX_SYS_SHUTDOWN;
 	if (state != SYS_READY && !works_before_ready(leaf))
 		return TDX_SYS_NOT_READY;
-	if (!seamcall_leaf(leaf))
+	/* A version above 1 is for the leaf to refuse, which comes after the module's state. */
+	if (!seamcall_leaf(leaf) || RAX_VERSION(rax) > 1)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	return 0;
 }
@@ -144,7 +145,7 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
  * The host-priority timer. Called with the status of a TDCALL that goes back to the guest; returns
  * what the guest sees. After the timeout a TD exit is pending instead.
  */
-static u64 hp_timer(struct sl_lp *lp, u64 status)
+static u64 hp_timer(struct sl_lp *lp, u64 status, const struct tdx_module_args *args)
 {
 	struct tdvps *vp = lp->vp;
 	u64 timeout;
@@ -166,7 +167,8 @@ static u64 hp_timer(struct sl_lp *lp, u64 status)
 		return status;
 	vp->hp_lock_busy = false;
 	vp->rax = status;
-	vp->gpr = (struct tdx_module_args){ 0 };
+	/* The guest's own registers stay as the leaf left them; the host sees zeros. */
+	vp->gpr = *args;
 	lp->exit = (struct td_exit){ .pending = true, .completed = true,
 				     .last_exit = LAST_EXIT_ASYNC_TRAP,
 				     .rax = TDX_HOST_PRIORITY_BUSY_TIMEOUT };
@@ -230,7 +232,7 @@ u64 tdcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 		if (c.exits)
 			break;
 		count_tdcall(lp, RAX_LEAF(rax), st);
-		st = hp_timer(lp, st);
+		st = hp_timer(lp, st, args);
 		if (!c.restart)
 			break;
 		/* Transparent restart: the guest executes the same TDCALL again. */

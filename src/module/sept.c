@@ -94,8 +94,9 @@ struct sept_walk sept_walk(const struct sl_machine *m, const struct tdcs *tdcs, 
 
 void sept_page_init(const struct sl_machine *m, struct hpa page)
 {
-	_Atomic u64 *table = mem_frame(m, page);
+	/* Plain stores: nobody else can reach the page before it is linked. */
+	u64 *table = mem_frame(m, page);
 
 	for (u32 i = 0; i < SL_ENTRIES; i++)
-		atomic_store_explicit(&table[i], SEPT_FREE_ENTRY, memory_order_relaxed);
+		table[i] = SEPT_FREE_ENTRY;
 }

@@ -15,9 +15,9 @@ struct check {
 
 #define FINDINGS_MAX 16
 
-#define BROKEN(c, id, ...)                                                       \
-	do {                                                                     \
-		if ((c)->findings++ < FINDINGS_MAX)                              \
+#define BROKEN(c, id, ...)                                                           \
+	do {                                                                         \
+		if ((c)->findings++ < FINDINGS_MAX)                                  \
 			env_violate((c)->env, SL_VIOLATION_ORACLE, id, __VA_ARGS__); \
 	} while (0)
 
@@ -136,8 +136,7 @@ static void check_mirror(struct check *c, const struct vm *vm, u64 entry, u32 le
 	else
 		agree = (spte & SPTE_PRESENT) && !(spte & SPTE_LEAF);
 	if (!agree)
-		BROKEN(c, "INV-MIRROR-01",
-		       "GPA 0x%llx level %u: mirror 0x%llx, S-EPT 0x%llx (%s)",
+		BROKEN(c, "INV-MIRROR-01", "GPA 0x%llx level %u: mirror 0x%llx, S-EPT 0x%llx (%s)",
 		       (unsigned long long)gpa, level, (unsigned long long)spte,
 		       (unsigned long long)entry, sept_state_name(sept_state(entry)));
 }

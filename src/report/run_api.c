@@ -28,8 +28,7 @@ static void on_progress(void *ctx, const struct threads_progress *p)
 	g->o->progress(g->o->ctx, &out);
 }
 
-int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *err,
-		    size_t err_size)
+int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *err, size_t err_size)
 {
 	struct glue glue = { .o = o };
 	struct threads_options to = { .seed = o->seed };

@@ -35,8 +35,7 @@ static json_t *counters(const struct sl_run *run)
 	return o;
 }
 
-static void add_leaf(json_t *list, const char *name, u64 calls,
-		     const u64 busy[SL_OPERAND_SLOTS])
+static void add_leaf(json_t *list, const char *name, u64 calls, const u64 busy[SL_OPERAND_SLOTS])
 {
 	json_t *by = json_object();
 	u64 total = 0;
@@ -83,10 +82,10 @@ static json_t *sites(const struct sl_run *run)
 			json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f}", "calls",
 				  number(t->calls), "busy", number(t->busy), "max_retries",
 				  number(t->max_retries), "contended", number(t->ticks.count),
-				  "p50_us", (double)sl_hist_quantile(&t->ticks, 0.5) / us,
-				  "p99_us", (double)sl_hist_quantile(&t->ticks, 0.99) / us,
-				  "p999_us", (double)sl_hist_quantile(&t->ticks, 0.999) / us,
-				  "max_us", (double)t->ticks.max / us));
+				  "p50_us", (double)sl_hist_quantile(&t->ticks, 0.5) / us, "p99_us",
+				  (double)sl_hist_quantile(&t->ticks, 0.99) / us, "p999_us",
+				  (double)sl_hist_quantile(&t->ticks, 0.999) / us, "max_us",
+				  (double)t->ticks.max / us));
 	}
 	return o;
 }
@@ -97,11 +96,10 @@ static json_t *findings(const struct sl_run *run)
 	json_t *list = json_array();
 
 	for (u32 i = 0; i < r->findings && i < THREADS_FINDINGS_MAX; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:s}", "kind",
-						sl_violation_name(r->finding[i].kind), "id",
-						r->finding[i].id, "lane", r->finding[i].lane,
-						"text", r->finding[i].text));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "kind",
+						      sl_violation_name(r->finding[i].kind), "id",
+						      r->finding[i].id, "lane", r->finding[i].lane,
+						      "text", r->finding[i].text));
 	return list;
 }
 
@@ -122,8 +120,8 @@ char *run_report_json(const struct sl_run *run)
 	json_object_set_new(o, "as_expected", json_boolean(run_as_expected(run)));
 	json_object_set_new(o, "release", json_string("1.5.01"));
 	json_object_set_new(o, "flavour",
-			    json_string(s->module.flavour == SL_HARDENED ? "hardened" :
-									   "published"));
+			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
+									 : "published"));
 	json_object_set_new(o, "policy", json_string(s->policy));
 	json_object_set_new(o, "seed", hex(run->seed));
 	json_object_set_new(o, "lanes", number(r->lanes));

@@ -46,12 +46,13 @@ static void print_counters(FILE *f, const struct sl_run *run)
 {
 	static const enum sl_counter rates[] = {
 		SL_CTR_pages_accepted, SL_CTR_pages_mapped, SL_CTR_pages_zapped,
-		SL_CTR_guest_accesses, SL_CTR_tlb_hits, SL_CTR_ept_violations, SL_CTR_ve_injected,
+		SL_CTR_guest_accesses, SL_CTR_tlb_hits,     SL_CTR_ept_violations,
+		SL_CTR_ve_injected,
 	};
 	static const enum sl_counter contention[] = {
-		SL_CTR_guest_busy,	 SL_CTR_guest_busy_hp,	  SL_CTR_enter_busy,
-		SL_CTR_local_retries,	 SL_CTR_kicks,		  SL_CTR_kicked_vcpus,
-		SL_CTR_held_off,	 SL_CTR_second_attempts,  SL_CTR_second_attempts_failed,
+		SL_CTR_guest_busy,       SL_CTR_guest_busy_hp,   SL_CTR_enter_busy,
+		SL_CTR_local_retries,    SL_CTR_kicks,           SL_CTR_kicked_vcpus,
+		SL_CTR_held_off,         SL_CTR_second_attempts, SL_CTR_second_attempts_failed,
 		SL_CTR_zero_step_listed, SL_CTR_zero_step_exits, SL_CTR_hp_timeouts,
 	};
 
@@ -142,8 +143,8 @@ static void print_findings(FILE *f, const struct sl_run *run)
 		fprintf(f, "  %s (%s, lane %s): %s\n", sl_violation_name(r->finding[i].kind),
 			r->finding[i].id, r->finding[i].lane, r->finding[i].text);
 	/* Real time: the same seed gives the same random pages, not the same interleaving. */
-	fprintf(f, "again: seamlab run %s --seconds %g --seed %" PRIu64 "\n",
-		run->scenario->path, run->seconds, run->seed);
+	fprintf(f, "again: seamlab run %s --seconds %g --seed %" PRIu64 "\n", run->scenario->path,
+		run->seconds, run->seed);
 }
 
 static void print_verdict(FILE *f, const struct sl_run *run)
@@ -156,8 +157,9 @@ static void print_verdict(FILE *f, const struct sl_run *run)
 	else if (run->result.interrupted)
 		fprintf(f, "\nverdict: inconclusive (interrupted); nothing was found so far\n");
 	else if (s->expect == SCN_VIOLATED)
-		fprintf(f, "\nverdict: nothing was found in this run, although violated(%s) is "
-			   "possible\n",
+		fprintf(f,
+			"\nverdict: nothing was found in this run, although violated(%s) is "
+			"possible\n",
 			s->expect_kind ? s->expect_kind : "any");
 	else
 		fprintf(f, "\nverdict: nothing was found in this run (a run is no proof)\n");

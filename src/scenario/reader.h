@@ -9,35 +9,35 @@
 #include "scenario/scenario.h"
 
 enum scn_node_kind {
-	SCN_NODE_NULL,		/* nothing was written: "key:" */
+	SCN_NODE_NULL, /* nothing was written: "key:" */
 	SCN_NODE_SCALAR,
 	SCN_NODE_LIST,
-	SCN_NODE_MAP,		/* children: key, value, key, value, ... */
+	SCN_NODE_MAP, /* children: key, value, key, value, ... */
 };
 
 struct scn_node {
-	struct scn_node *all;	/* chain of every node, for freeing */
-	struct scn_node *next;	/* sibling */
+	struct scn_node *all;  /* chain of every node, for freeing */
+	struct scn_node *next; /* sibling */
 	struct scn_node *first;
 	struct scn_node *last;
-	u32 count;		/* children */
+	u32 count; /* children */
 	enum scn_node_kind kind;
-	bool quoted;		/* a scalar that is a string even if it looks like a number */
-	u32 line;		/* from 1 */
-	u32 column;		/* from 1, in characters */
+	bool quoted; /* a scalar that is a string even if it looks like a number */
+	u32 line;    /* from 1 */
+	u32 column;  /* from 1, in characters */
 	size_t size;
-	char text[];		/* of a scalar; a zero byte follows */
+	char text[]; /* of a scalar; a zero byte follows */
 };
 
 struct scn_reader {
 	struct scenario *s;
-	const char *path;	/* as shown in errors */
-	const char *text;	/* of the whole file */
+	const char *path; /* as shown in errors */
+	const char *text; /* of the whole file */
 	size_t size;
 	struct sl_err *err;
-	struct scn_node *nodes;	/* chain through node->all */
+	struct scn_node *nodes; /* chain through node->all */
 	u32 node_count;
-	u32 ops;		/* of all lanes so far */
+	u32 ops; /* of all lanes so far */
 };
 
 /*
@@ -75,7 +75,7 @@ void scn_names_add(struct scn_names *l, const char *name);
 struct scn_near {
 	const char *word;
 	size_t size;
-	const char *best;	/* NULL: nothing near enough */
+	const char *best; /* NULL: nothing near enough */
 	u32 distance;
 };
 
@@ -95,10 +95,10 @@ SL_WARN_UNUSED int scn_get_bool(struct scn_reader *r, const struct scn_node *n, 
 /* One key that a mapping may have. */
 struct scn_key {
 	const char *name;
-	const char *required;	/* "name: TEXT" for the message, NULL if it may be missing */
-	bool later;		/* known by design, not in this version */
+	const char *required; /* "name: TEXT" for the message, NULL if it may be missing */
+	bool later;           /* known by design, not in this version */
 	const struct scn_node *key;
-	const struct scn_node *value;	/* NULL: not there */
+	const struct scn_node *value; /* NULL: not there */
 };
 
 /* Checks that @n is a mapping of these keys, each at most once, and finds their values. */

@@ -12,44 +12,47 @@
 #include "base/types.h"
 #include "guest/guest.h"
 
-#define SCN_TDS_MAX	4
-#define SCN_VCPUS_MAX	16
-#define SCN_HOSTS_MAX	8
-#define SCN_RANGES_MAX	64
-#define SCN_NAME_MAX	64
+#define SCN_TDS_MAX    4
+#define SCN_VCPUS_MAX  16
+#define SCN_HOSTS_MAX  8
+#define SCN_RANGES_MAX 64
+#define SCN_NAME_MAX   64
 /* Limits of the reader: bytes of a file, of a title, operations of all lanes, memory of one TD. */
-#define SCN_FILE_MAX	(1u << 20)
-#define SCN_TITLE_MAX	256
-#define SCN_OPS_MAX	65536u
-#define SCN_MEMORY_MAX	(64ull << 30)
-#define SCN_LOOP_MAX	1000000000u
+#define SCN_FILE_MAX    (1u << 20)
+#define SCN_TITLE_MAX   256
+#define SCN_OPS_MAX     65536u
+#define SCN_MEMORY_MAX  (64ull << 30)
+#define SCN_LOOP_MAX    1000000000u
 #define SCN_RETRIES_MAX 1000000u
 #define SCN_SECONDS_MAX 86400u
 
 enum scn_page_state {
-	SCN_FREE,	/* no S-EPT entry for it yet */
-	SCN_PENDING,	/* mapped by TDH.MEM.PAGE.AUG, not accepted */
-	SCN_MAPPED,	/* added by TDH.MEM.PAGE.ADD before the TD was finalized */
+	SCN_FREE,    /* no S-EPT entry for it yet */
+	SCN_PENDING, /* mapped by TDH.MEM.PAGE.AUG, not accepted */
+	SCN_MAPPED,  /* added by TDH.MEM.PAGE.ADD before the TD was finalized */
 };
 
 /* A named range of guest memory. */
 struct scn_range {
 	char name[SCN_NAME_MAX];
-	u8 level;		/* 0 = 4 KB leaves, 1 = 2 MB leaves */
+	u8 level; /* 0 = 4 KB leaves, 1 = 2 MB leaves */
 	enum scn_page_state state;
-	u64 gpa;		/* assigned by the reader: ranges lie one after another, aligned to
-				 * 2 MB, the first at 0 */
-	u64 count;		/* leaves */
+	/*
+	 * Assigned by the reader: the first range is at 0, each other one at the next multiple of
+	 * its own leaf size behind the range before it.
+	 */
+	u64 gpa;
+	u64 count; /* leaves */
 };
 
 enum scn_host_opcode {
-	SCN_HOST_MAP,		/* map a page as if a vCPU had faulted on it (prefault) */
+	SCN_HOST_MAP, /* map a page as if a vCPU had faulted on it (prefault) */
 	SCN_HOST_ZAP,
-	SCN_HOST_SIGNAL,	/* make vCPU @vcpu leave its run loop once, as a signal would */
-	SCN_HOST_INTERRUPT,	/* wake vCPU @vcpu from halt */
-	SCN_HOST_BUILD,		/* build TD @td */
-	SCN_HOST_RUN,		/* let the vCPU lanes of TD @td run their programs, wait for them */
-	SCN_HOST_TEARDOWN,	/* tear TD @td down */
+	SCN_HOST_SIGNAL,    /* make vCPU @vcpu leave its run loop once, as a signal would */
+	SCN_HOST_INTERRUPT, /* wake vCPU @vcpu from halt */
+	SCN_HOST_BUILD,     /* build TD @td */
+	SCN_HOST_RUN,       /* let the vCPU lanes of TD @td run their programs, wait for them */
+	SCN_HOST_TEARDOWN,  /* tear TD @td down */
 	SCN_HOST_LOOP,
 	SCN_HOST_END,
 };
@@ -60,10 +63,10 @@ struct scn_host_op {
 	u8 level;
 	bool random;
 	u64 gpa;
-	u64 count;	/* leaves */
+	u64 count; /* leaves */
 	u32 vcpu;
-	u32 times;	/* LOOP */
-	u32 match;	/* LOOP <-> END */
+	u32 times; /* LOOP */
+	u32 match; /* LOOP <-> END */
 };
 
 struct scn_vcpu {
@@ -73,12 +76,12 @@ struct scn_vcpu {
 
 struct scn_td {
 	u32 vcpus;
-	bool sept_ve_disable;	/* TD attribute: a PENDING access exits instead of raising #VE */
+	bool sept_ve_disable; /* TD attribute: a PENDING access exits instead of raising #VE */
 	struct scn_range ranges[SCN_RANGES_MAX];
 	u32 range_count;
-	u64 pages;		/* 4 KB pages of GPA space that the ranges take */
+	u64 pages; /* 4 KB pages of GPA space that the ranges take */
 	struct scn_vcpu vcpu[SCN_VCPUS_MAX];
-	bool explicit_life;	/* a host lane builds and tears it down itself */
+	bool explicit_life; /* a host lane builds and tears it down itself */
 };
 
 struct scn_host {
@@ -93,10 +96,10 @@ enum scn_expect {
 };
 
 struct scenario {
-	char *path;		/* as given */
+	char *path; /* as given */
 	char *title;
-	struct sl_machine_config module;	/* lps and private_pages are filled by the world */
-	char *policy;		/* name */
+	struct sl_machine_config module; /* lps and private_pages are filled by the world */
+	char *policy;                    /* name */
 	enum guest_on_busy on_busy;
 	u32 busy_retries;
 	struct scn_td td[SCN_TDS_MAX];
@@ -106,8 +109,8 @@ struct scenario {
 	bool all_finish;
 	bool no_stale_hp;
 	enum scn_expect expect;
-	char *expect_kind;	/* "host-assert", ... or NULL */
-	u32 seconds;		/* `seconds:` of the file, 5 by default; --seconds overrides it */
+	char *expect_kind; /* "host-assert", ... or NULL */
+	u32 seconds;       /* `seconds:` of the file, 5 by default; --seconds overrides it */
 };
 
 /*

@@ -14,18 +14,18 @@
 enum op_args {
 	ARGS_NONE,
 	ARGS_PAGES,
-	ARGS_SPAN,	/* pages, or pages..pages */
-	ARGS_SHARE,	/* pages and shared|private */
+	ARGS_SPAN,  /* pages, or pages..pages */
+	ARGS_SHARE, /* pages and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
 };
 
 struct op_desc {
 	const char *name;
-	const char *form;	/* how it is written, for messages */
+	const char *form; /* how it is written, for messages */
 	enum op_args args;
 	u32 code;
-	const char *missing;	/* leaf that the module lacks; "" = not in this version */
+	const char *missing; /* leaf that the module lacks; "" = not in this version */
 };
 
 static const struct op_desc guest_ops[] = {
@@ -70,15 +70,15 @@ struct lane {
 	struct scn_reader *r;
 	struct scn_vcpu *vcpu;
 	struct scn_host *host;
-	u32 td;		/* of a vCPU lane; of a plain page name in a host lane */
+	u32 td; /* of a vCPU lane; of a plain page name in a host lane */
 	u32 capacity;
 };
 
 /* What a page reference means. */
 struct pages {
 	u32 td;
-	u32 range;	/* index */
-	u64 first;	/* leaf */
+	u32 range; /* index */
+	u64 first; /* leaf */
 	u64 count;
 	bool random;
 };
@@ -243,7 +243,7 @@ static int take_leaves(struct lane *l, const struct scn_node *at, struct word wh
 		if (!take_number(p, end, &b))
 			return bad_pages(l, at, whole);
 	} else if (starts_with(*p, end, "@")) {
-		return bad_pages(l, at, whole);	/* one leaf leaves nothing to draw */
+		return bad_pages(l, at, whole); /* one leaf leaves nothing to draw */
 	}
 	if (a >= range->count || b >= range->count)
 		return scn_fail(l->r, at, "found %s; expected leaves from 0 to %llu of '%s'",
@@ -329,6 +329,31 @@ static int read_pages(struct lane *l, const struct scn_node *at, struct word wor
 	return 0;
 }
 
+/* The pages from range @from up to range @to are of one level and leave no address out. */
+static int check_joined(struct lane *l, const struct scn_node *at, struct word word,
+			const struct scn_range *from, const struct scn_range *to)
+{
+	struct scn_shown shown;
+
+	scn_show_text(&shown, word.text, word.size);
+	for (const struct scn_range *a = from; a < to; a++) {
+		const struct scn_range *b = a + 1;
+
+		if (from->level == to->level &&
+		    a->gpa + a->count * SL_LEVEL_SIZE(a->level) != b->gpa)
+			return scn_fail(l->r, at,
+					"found %s; expected ranges without a gap: '%s' does not "
+					"start where '%s' ends",
+					shown.text, b->name, a->name);
+		if (a->level != b->level)
+			return scn_fail(l->r, at,
+					"found %s; expected ranges of one level: '%s' and '%s' "
+					"differ",
+					shown.text, a->name, b->name);
+	}
+	return 0;
+}
+
 /* P, or P..Q from the first leaf of P to the last leaf of Q. */
 static int read_span(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
 {
@@ -358,26 +383,14 @@ static int read_span(struct lane *l, const struct scn_node *at, struct word word
 		return scn_fail(l->r, at, "found %s; expected no '@random' beside '..'",
 				shown.text);
 	range = l->r->s->td[from.td].ranges;
-	if (to.range < from.range ||
-	    (to.range == from.range && to.first + to.count <= from.first))
+	if (to.range < from.range || (to.range == from.range && to.first + to.count <= from.first))
 		return scn_fail(l->r, at, "found %s; expected the first page before the last",
 				shown.text);
-	for (u32 i = from.range; i < to.range; i++) {
-		if (range[i].level != range[i + 1].level)
-			return scn_fail(l->r, at,
-					"found %s; expected ranges of one level: '%s' and '%s' "
-					"differ",
-					shown.text, range[i].name, range[i + 1].name);
-		if (range[i].gpa + range[i].count * SL_LEVEL_SIZE(range[i].level) !=
-		    range[i + 1].gpa)
-			return scn_fail(l->r, at,
-					"found %s; expected ranges without a gap: '%s' does not "
-					"fill its last 2 MB",
-					shown.text, range[i].name);
-	}
+	ret = check_joined(l, at, word, &range[from.range], &range[to.range]);
+	if (ret)
+		return ret;
 	pages_to_op(l, &from, op);
-	last = range[to.range].gpa +
-	       (to.first + to.count) * SL_LEVEL_SIZE(range[to.range].level);
+	last = range[to.range].gpa + (to.first + to.count) * SL_LEVEL_SIZE(range[to.range].level);
 	op->count = (last - op->gpa) >> SL_LEVEL_SHIFT(op->level);
 	return 0;
 }
@@ -596,8 +609,8 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 static int read_op(struct lane *l, const struct scn_node *n)
 {
 	static const u32 arg_count[] = {
-		[ARGS_NONE] = 0, [ARGS_PAGES] = 1, [ARGS_SPAN] = 1,
-		[ARGS_SHARE] = 2, [ARGS_VCPU] = 1, [ARGS_TD] = 1,
+		[ARGS_NONE] = 0,  [ARGS_PAGES] = 1, [ARGS_SPAN] = 1,
+		[ARGS_SHARE] = 2, [ARGS_VCPU] = 1,  [ARGS_TD] = 1,
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);
@@ -796,7 +809,8 @@ static int open_lane(struct scn_reader *r, const struct scn_node *key, struct la
 		return unknown_lane(r, key);
 	}
 	if (*line)
-		return scn_fail(r, key, "found lane %s again; expected one program for it (line %u)",
+		return scn_fail(r, key,
+				"found lane %s again; expected one program for it (line %u)",
 				shown.text, *line);
 	*line = key->line;
 	return 0;

@@ -11,13 +11,11 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "host/policy.h"
 
 /* Longer paths are shown by their end, so that the message behind them stays readable. */
-#define PATH_SHOWN_MAX 100
+#define PATH_SHOWN_MAX  100
 #define SECONDS_DEFAULT 5
-
-/* Policies of this version; the first is the default. */
-static const char *const policies[] = { "kvm-6.19" };
 
 static char *copy_text(const char *text, size_t size)
 {
@@ -138,8 +136,8 @@ static int read_size(struct scn_reader *r, const struct scn_node *n, u8 level, u
 	if (n->kind != SCN_NODE_SCALAR || !scn_parse_number(n->text, digits, &bytes) ||
 	    bytes == 0 || bytes > SCN_MEMORY_MAX >> shift)
 		return scn_fail(r, n,
-				"found %s; expected a size from one page to 64G: bytes, or a number "
-				"with K, M or G",
+				"found %s; expected a size from one page to 64G: bytes, or a "
+				"number with K, M or G",
 				scn_show(&shown, n));
 	bytes <<= shift;
 	if (!sl_is_aligned(bytes, SL_LEVEL_SIZE(level)))
@@ -233,12 +231,12 @@ static int read_memory(struct scn_reader *r, const struct scn_node *n, struct sc
 		ret = read_range(r, key->next, range);
 		if (ret)
 			return ret;
-		range->gpa = sl_align_up(end, SL_LEVEL_SIZE(1));
+		range->gpa = sl_align_up(end, SL_LEVEL_SIZE(range->level));
 		end = range->gpa + range->count * SL_LEVEL_SIZE(range->level);
 		if (end > SCN_MEMORY_MAX)
 			return scn_fail(r, key,
 					"found ranges of more than 64G in one TD; expected at most "
-					"that, each from a multiple of 2M on");
+					"that, each from a multiple of its leaf size on");
 		td->range_count++;
 	}
 	td->pages = end >> SL_PAGE_SHIFT;
@@ -303,13 +301,13 @@ static int read_host(struct scn_reader *r, const struct scn_node *n)
 	policy = keys[POLICY].value;
 	if (ret || !policy)
 		return ret;
-	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
-		if (scn_node_is(policy, policies[i])) {
+	for (u32 i = 0; host_policy_name(i); i++) {
+		if (scn_node_is(policy, host_policy_name(i))) {
 			free(r->s->policy);
 			r->s->policy = copy_text(policy->text, policy->size);
 			return r->s->policy ? 0 : scn_no_memory(r);
 		}
-		scn_names_add(&names, policies[i]);
+		scn_names_add(&names, host_policy_name(i));
 	}
 	return scn_fail(r, policy, "found %s; expected a policy that this version knows: %s",
 			scn_show(&shown, policy), names.text);
@@ -507,7 +505,8 @@ int scenario_read_text(const char *path, const char *text, size_t size, struct s
 	r.s->expect = SCN_HOLDS;
 	r.s->seconds = SECONDS_DEFAULT;
 	r.s->path = copy_text(path, strlen(path));
-	r.s->policy = copy_text(policies[0], strlen(policies[0]));
+	/* The first one is the default. */
+	r.s->policy = copy_text(host_policy_name(0), strlen(host_policy_name(0)));
 	if (r.s->path && r.s->policy)
 		ret = scn_tree_build(&r, text, size, &root);
 	else

@@ -78,8 +78,8 @@ static int check_bytes(struct scn_reader *r, const char *text, size_t size)
 	for (; i < size; i += n) {
 		n = utf8_size(p + i, size - i);
 		if (n == 0)
-			return scn_fail_at(r, line, column, "found byte 0x%02x; expected UTF-8 text",
-					   p[i]);
+			return scn_fail_at(r, line, column,
+					   "found byte 0x%02x; expected UTF-8 text", p[i]);
 		if ((n == 1 && (p[i] < 0x20 || p[i] == 0x7f) && p[i] != '\t' && p[i] != '\n' &&
 		     p[i] != '\r') ||
 		    (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0) ||

@@ -4,9 +4,6 @@
  * seeded run that mutates a built-in corpus: fuzz_scenario [--seed S] [--runs N] [--first I].
  * A failure prints one line that reproduces it.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "host/policy.h"
 #include "scenario/scenario.h"
 
 #define PATH "fuzz.yaml"
@@ -134,7 +132,7 @@ static void check_scenario(const struct scenario *s)
 {
 	REQUIRE(s->title && s->title[0] && strlen(s->title) <= SCN_TITLE_MAX);
 	REQUIRE(strcmp(s->path, PATH) == 0);
-	REQUIRE(s->policy);
+	REQUIRE(s->policy && host_policy_find(s->policy));
 	REQUIRE(s->td_count >= 1 && s->td_count <= SCN_TDS_MAX);
 	REQUIRE(s->host_count <= SCN_HOSTS_MAX);
 	REQUIRE(s->seconds >= 1 && s->seconds <= SCN_SECONDS_MAX);
@@ -144,6 +142,7 @@ static void check_scenario(const struct scenario *s)
 	REQUIRE((s->on_busy == GUEST_BUSY_RETRY_N) == (s->busy_retries != 0));
 	for (u32 i = 0; i < s->td_count; i++) {
 		const struct scn_td *td = &s->td[i];
+		u64 end = 0;
 
 		REQUIRE(td->vcpus >= 1 && td->vcpus <= SCN_VCPUS_MAX);
 		REQUIRE(td->range_count <= SCN_RANGES_MAX);
@@ -153,7 +152,12 @@ static void check_scenario(const struct scenario *s)
 			REQUIRE(!(td->ranges[j].level && td->ranges[j].state == SCN_MAPPED));
 			check_pages(td, td->ranges[j].gpa, td->ranges[j].count,
 				    td->ranges[j].level);
+			REQUIRE(td->ranges[j].gpa ==
+				sl_align_up(end, SL_LEVEL_SIZE(td->ranges[j].level)));
+			end = td->ranges[j].gpa +
+			      td->ranges[j].count * SL_LEVEL_SIZE(td->ranges[j].level);
 		}
+		REQUIRE(td->pages == end >> SL_PAGE_SHIFT);
 		for (u32 j = 0; j < SCN_VCPUS_MAX; j++) {
 			REQUIRE(j < td->vcpus || td->vcpu[j].count == 0);
 			check_vcpu(td, &td->vcpu[j]);
@@ -220,14 +224,16 @@ static const char *const corpus[] = {
 	"    a: {level: 4K, state: pending}\n"
 	"    big: {level: 2M, size: 16M, state: free}\n"
 	"    ram: {size: 64K}   # sixteen\n"
+	"    b: {}\n"
 	"host: {policy: kvm-6.19}\n"
 	"guest: {on-busy: retry-7}\n"
 	"run:\n"
-	"  vcpu0: [accept a, read big@1/4, {loop 3: [touch big@1..big@6, other-call]}]\n"
+	"  vcpu0: [accept a, read big@1/4, {loop 3: [touch big@1..big@6, touch ram..b]}]\n"
 	"  vcpu1:\n"
 	"    - loop forever:\n"
 	"        - map-gpa ram@random shared\n"
 	"        - map-gpa ram@3 private\n"
+	"    - other-call\n"
 	"    - halt\n"
 	"  host0: [zap a, map ram@1/4@random, signal 0, interrupt vcpu1]\n"
 	"claims: [all-finish, no-stale-hp]\n"
@@ -241,24 +247,90 @@ static const char *const corpus[] = {
 	"    sept-ve-disable: true\n"
 	"    memory: {m: {state: mapped, size: 8192}}\n"
 	"run: {td1.vcpu2: [write m@0..1@random, attr-rd m], vcpu0: [touch a],\n"
-	"      host1: [{loop 2: [build td1, run td1, teardown td1]}, zap td1:m@1, signal td1.vcpu2]}\n"
+	"      host1: [{loop 2: [build td1, run td1, teardown td1]}, zap td1:m@1,\n"
+	"              signal td1.vcpu2]}\n"
 	"expect: inconclusive\n",
 
 	"title: least\ntd: {vcpus: 1}\nrun: {}\n",
 
-	("{\"title\": \"as JSON\", \"td\": {\"vcpus\": 1, \"memory\": {\"p\": {\"level\": \"4K\"}}},\n"
-	" \"run\": {\"vcpu0\": [\"touch p\", {\"loop 2\": [\"read p\"]}]}, \"expect\": \"holds\"}\n"),
+	("{\"title\": \"as JSON\",\n"
+	 " \"td\": {\"vcpus\": 1, \"memory\": {\"p\": {\"level\": \"4K\"}}},\n"
+	 " \"run\": {\"vcpu0\": [\"touch p\", {\"loop 2\": [\"read p\"]}]},\n"
+	 " \"expect\": \"holds\"}\n"),
 };
 
 /* Pieces that random bytes would hardly ever make. */
 static const char *const pieces[] = {
-	"title: ", "td: ", "run: ", "vcpus: ", "memory: ", "level: ", "size: ", "state: ", "vcpu0: ",
-	"td1.vcpu0: ", "host0: ", "host7: ", "loop 3: ", "loop forever: ", "{", "}", "[", "]", ", ",
-	"\n", "\n  ", "\n    - ", "- ", ": ", "@random", "@1/4", "@0", "..", "a", "td0:", "td3:",
-	"'", "\"", "|\n  ", ">-\n  ", "? ", "&x ", "*x", "!!str ", "# ", "---\n", "...\n", "%YAML 1.2",
-	"\t", "\r\n", "\r", "\xef\xbb\xbf", "\xc3\xa9", "\xe2\x80\xa8", "\\x00", "~", "null", "<<: ",
-	"4K", "2M", "64G", "65G", "18446744073709551616", "-1", "0", "accept ", "touch ", "zap ",
-	"violated(", "retry-", "mapped", "lock: ", "lp0: ", "true", "vcpu15: ",
+	"title: ",
+	"td: ",
+	"run: ",
+	"vcpus: ",
+	"memory: ",
+	"level: ",
+	"size: ",
+	"state: ",
+	"vcpu0: ",
+	"td1.vcpu0: ",
+	"host0: ",
+	"host7: ",
+	"loop 3: ",
+	"loop forever: ",
+	"{",
+	"}",
+	"[",
+	"]",
+	", ",
+	"\n",
+	"\n  ",
+	"\n    - ",
+	"- ",
+	": ",
+	"@random",
+	"@1/4",
+	"@0",
+	"..",
+	"a",
+	"td0:",
+	"td3:",
+	"'",
+	"\"",
+	"|\n  ",
+	">-\n  ",
+	"? ",
+	"&x ",
+	"*x",
+	"!!str ",
+	"# ",
+	"---\n",
+	"...\n",
+	"%YAML 1.2",
+	"\t",
+	"\r\n",
+	"\r",
+	"\xef\xbb\xbf",
+	"\xc3\xa9",
+	"\xe2\x80\xa8",
+	"\\x00",
+	"~",
+	"null",
+	"<<: ",
+	"4K",
+	"2M",
+	"64G",
+	"65G",
+	"18446744073709551616",
+	"-1",
+	"0",
+	"accept ",
+	"touch ",
+	"zap ",
+	"violated(",
+	"retry-",
+	"mapped",
+	"lock: ",
+	"lp0: ",
+	"true",
+	"vcpu15: ",
 };
 
 static struct {
@@ -270,8 +342,8 @@ static void report(void)
 {
 	char line[128];
 	int n = snprintf(line, sizeof(line),
-			 "fuzz_scenario: failed; to reproduce: fuzz_scenario --seed %llu --first %llu "
-			 "--runs 1\n",
+			 "fuzz_scenario: failed; to reproduce: fuzz_scenario --seed %llu "
+			 "--first %llu --runs 1\n",
 			 (unsigned long long)now.seed, (unsigned long long)now.index);
 
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
@@ -319,7 +391,7 @@ static size_t mutate(struct sl_rng *rng, u8 *buf, size_t size)
 		return size;
 	case 3:
 		if (at < size)
-			buf[at] = (u8)" \n:,[]{}@./-0129aKMG'\"#"[sl_rng_below(rng, 23)];
+			buf[at] = (u8) " \n:,[]{}@./-0129aKMG'\"#"[sl_rng_below(rng, 23)];
 		return size;
 	case 4:
 		other = corpus[sl_rng_below(rng, ARRAY_SIZE(corpus))];
@@ -361,9 +433,10 @@ int main(int argc, char **argv)
 	u64 runs = 20000, first = 0;
 
 	for (int i = 1; i < argc; i += 2) {
-		u64 *to = strcmp(argv[i], "--seed") == 0  ? &now.seed :
-			  strcmp(argv[i], "--runs") == 0  ? &runs :
-			  strcmp(argv[i], "--first") == 0 ? &first : NULL;
+		u64 *to = strcmp(argv[i], "--seed") == 0    ? &now.seed
+			  : strcmp(argv[i], "--runs") == 0  ? &runs
+			  : strcmp(argv[i], "--first") == 0 ? &first
+							    : NULL;
 		char *end = NULL;
 
 		if (to && i + 1 < argc)

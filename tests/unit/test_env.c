@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* See test_env.h. */
-#define _GNU_SOURCE
 #include "test_env.h"
 
 #include <stdio.h>
@@ -26,9 +25,9 @@ static struct {
 	ucontext_t lane[TEST_LANES_MAX];
 	struct test_lane *lanes;
 	bool ended[TEST_LANES_MAX];
-	bool blocked[TEST_LANES_MAX];	/* gave way because it has to wait */
+	bool blocked[TEST_LANES_MAX]; /* gave way because it has to wait */
 	u32 current;
-	u32 idle;	/* turns in a row that led nowhere */
+	u32 idle; /* turns in a row that led nowhere */
 	struct sl_rng rng;
 	bool active;
 } sched;

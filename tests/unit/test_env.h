@@ -17,13 +17,13 @@
 #define TEST_LANES_MAX 8
 
 struct test_env {
-	struct sl_env base;	/* first */
+	struct sl_env base; /* first */
 	struct sl_stats stats;
 	struct sl_rng rng;
 	u64 clock;
-	u64 clock_step;		/* ticks per now() */
+	u64 clock_step; /* ticks per now() */
 	u32 locks_held;
-	bool no_entropy;	/* choose(ENTROPY) always says "failed" */
+	bool no_entropy; /* choose(ENTROPY) always says "failed" */
 	/* Findings. */
 	u32 violations;
 	enum sl_violation kind;

@@ -39,7 +39,7 @@ struct world {
 	struct sl_machine *m;
 	struct vmm *vmm;
 	struct vm *vm;
-	struct cpu *cpu;	/* CPU 0, taken by the test itself */
+	struct cpu *cpu; /* CPU 0, taken by the test itself */
 };
 
 /* A guest: a function that is called from the start at each entry. */
@@ -62,7 +62,10 @@ static void test_guest_run(struct sl_guest *base, struct sl_lp *lp)
 static void guest_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
 {
 	struct tdx_module_args args = {
-		.rcx = GENMASK_ULL(15, 10), .r11 = number, .r12 = r12, .r13 = r13,
+		.rcx = GENMASK_ULL(15, 10),
+		.r11 = number,
+		.r12 = r12,
+		.r13 = r13,
 	};
 
 	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
@@ -255,23 +258,26 @@ static void test_config_refused(void **state)
 {
 	struct vm_range r[2] = { { .gfn = 0, .pages = 4 }, { .gfn = 3, .pages = 4 } };
 	struct vm_config vm = { .vcpus = 1, .pages = 512, .ranges = r, .range_count = 1 };
-	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"), .lps = 2, .packages = 1,
-				  .vms = &vm, .vm_count = 1 };
+	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"),
+				  .lps = 2,
+				  .packages = 1,
+				  .vms = &vm,
+				  .vm_count = 1 };
 
 	(void)state;
 	assert_int_equal(vmm_config_check(&cfg), 0);
-	vm.range_count = 2;	/* overlap */
+	vm.range_count = 2; /* overlap */
 	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
-	r[1] = (struct vm_range){ .gfn = 8, .pages = 512, .level = 1 };	/* misaligned */
+	r[1] = (struct vm_range){ .gfn = 8, .pages = 512, .level = 1 }; /* misaligned */
 	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
-	r[1] = (struct vm_range){ .gfn = 512, .pages = 512, .level = 1 };	/* outside */
+	r[1] = (struct vm_range){ .gfn = 512, .pages = 512, .level = 1 }; /* outside */
 	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
 	vm.pages = 1024;
 	assert_int_equal(vmm_config_check(&cfg), 0);
-	r[1].init = VM_RANGE_MAPPED;	/* 2 MB pages cannot be added */
+	r[1].init = VM_RANGE_MAPPED; /* 2 MB pages cannot be added */
 	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
 	vm.range_count = 1;
-	cfg.packages = 3;	/* more than LPs */
+	cfg.packages = 3; /* more than LPs */
 	assert_int_equal(vmm_config_check(&cfg), -EINVAL);
 	cfg.packages = 1;
 	vm.vcpus = 0;
@@ -439,7 +445,7 @@ static void test_kick_once(void **state)
 	struct obstacle o = { .clear = tree_unshare_kept_out, .on_kick = true };
 
 	(void)state;
-	tree_share(w);	/* BLOCK wants the tree exclusive */
+	tree_share(w); /* BLOCK wants the tree exclusive */
 	obstacle_place(w, &o);
 	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), 0);
 	assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_block].busy, 1);
@@ -579,10 +585,10 @@ static void body_read(struct test_guest *g, struct sl_lp *lp)
 {
 	u64 value;
 
-	if (g->step == 0 && sl_guest_access(lp, GFN_MAPPED << SL_PAGE_SHIFT, false, &value) ==
-			SL_ACCESS_OK)
+	if (g->step == 0 &&
+	    sl_guest_access(lp, GFN_MAPPED << SL_PAGE_SHIFT, false, &value) == SL_ACCESS_OK)
 		g->step = 1;
-	if (g->step == 1 && !sl_guest_exiting(lp))
+	if (g->step == 1 && !sl_guest_exit_pending(lp))
 		guest_vmcall(lp, VMCALL_DONE, 0, 0);
 }
 
@@ -594,7 +600,7 @@ static void body_accept(struct test_guest *g, struct sl_lp *lp)
 
 	if (g->step == 0) {
 		status = tdcall(lp, TDCALL_tdg_mem_page_accept, &args);
-		if (sl_guest_exiting(lp))
+		if (sl_guest_exit_pending(lp))
 			return;
 		g->step = 1;
 		if (status)
@@ -620,12 +626,12 @@ static void test_run_to_done(void **state)
 	(void)state;
 	guest_place(w, 0, &g, body_read);
 	guest_place(w, 1, &g1, body_accept);
-	assert_int_equal(vcpu_run(v, w->cpu), -EIO);	/* no TD yet */
+	assert_int_equal(vcpu_run(v, w->cpu), -EIO); /* no TD yet */
 	assert_int_equal(vm_build(w->vm, w->cpu), 0);
 	assert_int_equal(vcpu_run(v, w->cpu), 0);
 	assert_true(v->done);
 	assert_false(v->failed);
-	assert_int_equal(vcpu_run(v, w->cpu), 0);	/* stays done */
+	assert_int_equal(vcpu_run(v, w->cpu), 0); /* stays done */
 	assert_int_equal(vcpu_run(&w->vm->vcpu[1], w->cpu), 0);
 	assert_false(w->vm->vcpu[1].failed);
 	assert_int_equal(test_counter(&w->env[0], SL_CTR_faults), 1);
@@ -834,7 +840,7 @@ static void body_map_gpa(struct test_guest *g, struct sl_lp *lp)
 		g->step++;
 	}
 	switch (g->step) {
-	case 0:		/* to shared: the mapping goes */
+	case 0: /* to shared: the mapping goes */
 		guest_vmcall(lp, VMCALL_MAP_GPA, GFN_MAPPED << SL_PAGE_SHIFT | BIT_ULL(47),
 			     SL_PAGE_SIZE);
 		return;
@@ -843,7 +849,7 @@ static void body_map_gpa(struct test_guest *g, struct sl_lp *lp)
 		test_check(mirror_peek(g->w->vm, GFN_MAPPED + 1, 0) != 0);
 		guest_vmcall(lp, VMCALL_MAP_GPA, GFN_MAPPED << SL_PAGE_SHIFT, SL_PAGE_SIZE);
 		return;
-	case 2:		/* shared again, then used as private all the same */
+	case 2: /* shared again, then used as private all the same */
 		guest_vmcall(lp, VMCALL_MAP_GPA, GFN_MAPPED << SL_PAGE_SHIFT | BIT_ULL(47),
 			     SL_PAGE_SIZE);
 		return;
@@ -852,7 +858,7 @@ static void body_map_gpa(struct test_guest *g, struct sl_lp *lp)
 		return;
 	case 4:
 		if (sl_guest_access(lp, GFN_MAPPED << SL_PAGE_SHIFT, true, &value) == SL_ACCESS_VE)
-			g->step = 5;	/* mapped again, pending */
+			g->step = 5; /* mapped again, pending */
 		return;
 	default:
 		guest_vmcall(lp, VMCALL_DONE, 0, 0);
@@ -1042,12 +1048,10 @@ static void body_stress(struct test_guest *g, struct sl_lp *lp)
 		guest_vmcall(lp, VMCALL_DONE, 0, 0);
 		return;
 	}
-	if (sl_guest_exiting(lp))
-		return;
 	/* BUSY is tried again; already accepted is fine. Host priority cannot stay for ever. */
 	args = (struct tdx_module_args){ .rcx = gpa };
 	rax = tdcall(lp, TDCALL_tdg_mem_page_accept, &args);
-	if (sl_guest_exiting(lp) || (rax & TDX_STATUS_ERROR))
+	if (sl_guest_exit_pending(lp) || (rax & TDX_STATUS_ERROR))
 		return;
 	g->rounds++;
 	if (g->rounds % 2)
@@ -1064,7 +1068,7 @@ static void lane_zapper(void *arg)
 		if (!a->ret)
 			a->ret = host_map(a->w->vm, cpu, GFN_FREE + i % 3, 1);
 		if (a->ret == -EFAULT)
-			a->ret = 0;	/* shared just now */
+			a->ret = 0; /* shared just now */
 	}
 	cpu_put(cpu);
 }

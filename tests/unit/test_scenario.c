@@ -2,9 +2,6 @@
 /*
  * The scenario reader: good files with every field checked, bad ones with the exact error.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/policy.h"
 #include "scenario/scenario.h"
 
 #define MB2 SL_LEVEL_SIZE(1)
@@ -85,16 +83,16 @@ static void check_host(const struct scn_host *h, const struct scn_host_op *want,
 	}
 }
 
-#define CHECK_GUEST(v, ...)                                                                  \
-	do {                                                                                 \
-		static const struct guest_want want[] = { __VA_ARGS__ };                     \
-		check_guest(v, want, ARRAY_SIZE(want));                                      \
+#define CHECK_GUEST(v, ...)                                              \
+	do {                                                             \
+		static const struct guest_want want[] = { __VA_ARGS__ }; \
+		check_guest(v, want, ARRAY_SIZE(want));                  \
 	} while (0)
 
-#define CHECK_HOST(h, ...)                                                                   \
-	do {                                                                                 \
-		static const struct scn_host_op want[] = { __VA_ARGS__ };                    \
-		check_host(h, want, ARRAY_SIZE(want));                                       \
+#define CHECK_HOST(h, ...)                                                \
+	do {                                                              \
+		static const struct scn_host_op want[] = { __VA_ARGS__ }; \
+		check_host(h, want, ARRAY_SIZE(want));                    \
 	} while (0)
 
 static void test_defaults(void **state)
@@ -148,32 +146,31 @@ static void test_empty_mappings(void **state)
 
 static void test_all_keys(void **state)
 {
-	struct scenario *s = read_good(
-		"title: \"Everything: at \\u00e9 once\"\n"
-		"module:\n"
-		"  release: 1.5.01\n"
-		"  flavour: hardened\n"
-		"  zero-step-threshold: 255\n"
-		"  hp-timeout: false\n"
-		"  packages: 8\n"
-		"  contents: true\n"
-		"td:\n"
-		"  vcpus: 16\n"
-		"  sept-ve-disable: true\n"
-		"  memory:\n"
-		"    a: {level: 4K, state: pending}\n"
-		"    b_2-x: {size: \"64K\", state: mapped}\n"
-		"    c: {size: 2101248}\n"
-		"    big: {level: 2M, size: 1G, state: pending}\n"
-		"    one: {level: 2M}\n"
-		"host: {policy: \"kvm-6.19\"}\n"
-		"guest: {on-busy: retry-1000000}\n"
-		"run:\n"
-		"  host7: [zap a]\n"
-		"  vcpu15: [halt]\n"
-		"claims: [no-stale-hp, \"all-finish\"]\n"
-		"expect: violated(td-killed)\n"
-		"seconds: 86400\n");
+	struct scenario *s = read_good("title: \"Everything: at \\u00e9 once\"\n"
+				       "module:\n"
+				       "  release: 1.5.01\n"
+				       "  flavour: hardened\n"
+				       "  zero-step-threshold: 255\n"
+				       "  hp-timeout: false\n"
+				       "  packages: 8\n"
+				       "  contents: true\n"
+				       "td:\n"
+				       "  vcpus: 16\n"
+				       "  sept-ve-disable: true\n"
+				       "  memory:\n"
+				       "    a: {level: 4K, state: pending}\n"
+				       "    b_2-x: {size: \"64K\", state: mapped}\n"
+				       "    c: {size: 2101248}\n"
+				       "    big: {level: 2M, size: 1G, state: pending}\n"
+				       "    one: {level: 2M}\n"
+				       "host: {policy: \"kvm-6.19\"}\n"
+				       "guest: {on-busy: retry-1000000}\n"
+				       "run:\n"
+				       "  host7: [zap a]\n"
+				       "  vcpu15: [halt]\n"
+				       "claims: [no-stale-hp, \"all-finish\"]\n"
+				       "expect: violated(td-killed)\n"
+				       "seconds: 86400\n");
 
 	(void)state;
 	assert_string_equal(s->title, "Everything: at \xc3\xa9 once");
@@ -187,11 +184,11 @@ static void test_all_keys(void **state)
 	assert_true(s->td[0].sept_ve_disable);
 	assert_int_equal(s->td[0].range_count, 5);
 	check_range(&s->td[0], 0, "a", 0, SCN_PENDING, 0, 1);
-	check_range(&s->td[0], 1, "b_2-x", 0, SCN_MAPPED, MB2, 16);
-	check_range(&s->td[0], 2, "c", 0, SCN_FREE, 2 * MB2, 513);
-	check_range(&s->td[0], 3, "big", 1, SCN_PENDING, 4 * MB2, 512);
-	check_range(&s->td[0], 4, "one", 1, SCN_FREE, 516 * MB2, 1);
-	assert_int_equal(s->td[0].pages, 517 * 512);
+	check_range(&s->td[0], 1, "b_2-x", 0, SCN_MAPPED, 0x1000, 16);
+	check_range(&s->td[0], 2, "c", 0, SCN_FREE, 0x11000, 513);
+	check_range(&s->td[0], 3, "big", 1, SCN_PENDING, 2 * MB2, 512);
+	check_range(&s->td[0], 4, "one", 1, SCN_FREE, 514 * MB2, 1);
+	assert_int_equal(s->td[0].pages, 515 * 512);
 	assert_int_equal(s->on_busy, GUEST_BUSY_RETRY_N);
 	assert_int_equal(s->busy_retries, 1000000);
 	assert_int_equal(s->host_count, 8);
@@ -216,7 +213,8 @@ static void test_words(void **state)
 		enum scn_expect expect;
 		const char *kind;
 	} rows[] = {
-		{ "guest: {on-busy: retry}\nexpect: holds\n", GUEST_BUSY_RETRY, 0, SCN_HOLDS, NULL },
+		{ "guest: {on-busy: retry}\nexpect: holds\n", GUEST_BUSY_RETRY, 0, SCN_HOLDS,
+		  NULL },
 		{ "guest: {on-busy: fatal}\nexpect: inconclusive\n", GUEST_BUSY_FATAL, 0,
 		  SCN_INCONCLUSIVE, NULL },
 		{ "guest: {on-busy: retry-1}\nexpect: violated(oracle)\n", GUEST_BUSY_RETRY_N, 1,
@@ -266,8 +264,8 @@ static void test_guest_program(void **state)
 		"    - map-gpa m@15 shared\n"
 		"    - map-gpa m@15 private\n"
 		"    - halt\n"
-		"  vcpu1: [touch m, touch m@2..5, touch m@2..m@5, touch m@1/4..m@3/4, touch m@9..m,\n"
-		"          touch big@1..huge@0, touch big..last, touch m@random]\n"
+		"  vcpu1: [touch m, touch m@2..5, touch m@2..m@5, touch m@1/4..m@3/4,\n"
+		"          touch m@9..m, touch big@1..huge@0, touch big..last, touch m@random]\n"
 		"  vcpu2:\n"
 		"    - loop 3:\n"
 		"        - read a\n"
@@ -284,8 +282,7 @@ static void test_guest_program(void **state)
 	const struct scn_vcpu *v = s->td[0].vcpu;
 
 	(void)state;
-	CHECK_GUEST(&v[0],
-		    { .code = GUEST_ACCEPT, .gpa = MB2, .count = 1 },
+	CHECK_GUEST(&v[0], { .code = GUEST_ACCEPT, .gpa = 0x10000, .count = 1 },
 		    { .code = GUEST_READ, .gpa = 0x7000, .count = 1 },
 		    { .code = GUEST_WRITE, .gpa = 0x3000, .count = 7 },
 		    { .code = GUEST_ATTR_RD, .gpa = 0x4000, .count = 4 },
@@ -296,18 +293,16 @@ static void test_guest_program(void **state)
 		    { .code = GUEST_MAP_GPA_SHARED, .gpa = 0xf000, .count = 1 },
 		    { .code = GUEST_MAP_GPA_PRIVATE, .gpa = 0xf000, .count = 1 },
 		    { .code = GUEST_HALT, .count = 1 });
-	CHECK_GUEST(&v[1],
-		    { .code = GUEST_TOUCH, .count = 16 },
+	CHECK_GUEST(&v[1], { .code = GUEST_TOUCH, .count = 16 },
 		    { .code = GUEST_TOUCH, .gpa = 0x2000, .count = 4 },
 		    { .code = GUEST_TOUCH, .gpa = 0x2000, .count = 4 },
 		    { .code = GUEST_TOUCH, .gpa = 0x4000, .count = 12 },
 		    { .code = GUEST_TOUCH, .gpa = 0x9000, .count = 7 },
-		    { .code = GUEST_TOUCH, .level = 1, .gpa = 3 * MB2, .count = 2 },
-		    { .code = GUEST_TOUCH, .level = 1, .gpa = 2 * MB2, .count = 6 },
+		    { .code = GUEST_TOUCH, .level = 1, .gpa = 2 * MB2, .count = 2 },
+		    { .code = GUEST_TOUCH, .level = 1, .gpa = MB2, .count = 6 },
 		    { .code = GUEST_TOUCH, .random = true, .count = 16 });
-	CHECK_GUEST(&v[2],
-		    { .code = GUEST_LOOP, .count = 1, .times = 3, .match = 10 },
-		    { .code = GUEST_READ, .gpa = MB2, .count = 1 },
+	CHECK_GUEST(&v[2], { .code = GUEST_LOOP, .count = 1, .times = 3, .match = 10 },
+		    { .code = GUEST_READ, .gpa = 0x10000, .count = 1 },
 		    { .code = GUEST_LOOP, .count = 1, .times = GUEST_FOREVER, .match = 9 },
 		    { .code = GUEST_LOOP, .count = 1, .times = 1, .match = 7 },
 		    { .code = GUEST_LOOP, .count = 1, .times = 1000000000, .match = 6 },
@@ -348,34 +343,34 @@ static void test_long_program(void **state)
 
 static void test_several_tds(void **state)
 {
-	struct scenario *s = read_good(
-		"title: t\n"
-		"td:\n"
-		"  - {vcpus: 1, memory: {a: {size: 8K}}}\n"
-		"  - vcpus: 3\n"
-		"    sept-ve-disable: true\n"
-		"    memory: {x: {level: 2M, size: 4M}, a: {state: mapped}}\n"
-		"  - {vcpus: 2}\n"
-		"run:\n"
-		"  vcpu0: [read a]\n"
-		"  td1.vcpu2: [read a]\n"
-		"  td2.vcpu1: [halt]\n"
-		"  host0:\n"
-		"    - map a\n"
-		"    - zap td0:a@1\n"
-		"    - zap td1:a\n"
-		"    - map td1:x@1/2@random\n"
-		"    - zap td1:x@0..1\n"
-		"    - signal 0\n"
-		"    - signal td1.vcpu2\n"
-		"    - interrupt vcpu0\n"
-		"    - interrupt td2.vcpu1\n"
-		"  host1:\n"
-		"    - loop 2:\n"
-		"      - build td1\n"
-		"      - run td1\n"
-		"      - loop forever: [zap a]\n"
-		"      - teardown td1\n");
+	struct scenario *s =
+		read_good("title: t\n"
+			  "td:\n"
+			  "  - {vcpus: 1, memory: {a: {size: 8K}}}\n"
+			  "  - vcpus: 3\n"
+			  "    sept-ve-disable: true\n"
+			  "    memory: {x: {level: 2M, size: 4M}, a: {state: mapped}}\n"
+			  "  - {vcpus: 2}\n"
+			  "run:\n"
+			  "  vcpu0: [read a]\n"
+			  "  td1.vcpu2: [read a]\n"
+			  "  td2.vcpu1: [halt]\n"
+			  "  host0:\n"
+			  "    - map a\n"
+			  "    - zap td0:a@1\n"
+			  "    - zap td1:a\n"
+			  "    - map td1:x@1/2@random\n"
+			  "    - zap td1:x@0..1\n"
+			  "    - signal 0\n"
+			  "    - signal td1.vcpu2\n"
+			  "    - interrupt vcpu0\n"
+			  "    - interrupt td2.vcpu1\n"
+			  "  host1:\n"
+			  "    - loop 2:\n"
+			  "      - build td1\n"
+			  "      - run td1\n"
+			  "      - loop forever: [zap a]\n"
+			  "      - teardown td1\n");
 
 	(void)state;
 	assert_int_equal(s->td_count, 3);
@@ -399,26 +394,24 @@ static void test_several_tds(void **state)
 	CHECK_GUEST(&s->td[1].vcpu[2], { .code = GUEST_READ, .gpa = 2 * MB2, .count = 1 });
 	CHECK_GUEST(&s->td[2].vcpu[1], { .code = GUEST_HALT, .count = 1 });
 	assert_int_equal(s->host_count, 2);
-	CHECK_HOST(&s->host[0],
-		   { .code = SCN_HOST_MAP, .count = 2 },
+	CHECK_HOST(&s->host[0], { .code = SCN_HOST_MAP, .count = 2 },
 		   { .code = SCN_HOST_ZAP, .gpa = 0x1000, .count = 1 },
 		   { .code = SCN_HOST_ZAP, .td = 1, .gpa = 2 * MB2, .count = 1 },
-		   { .code = SCN_HOST_MAP, .td = 1, .level = 1, .random = true, .gpa = MB2,
+		   { .code = SCN_HOST_MAP,
+		     .td = 1,
+		     .level = 1,
+		     .random = true,
+		     .gpa = MB2,
 		     .count = 1 },
 		   { .code = SCN_HOST_ZAP, .td = 1, .level = 1, .count = 2 },
-		   { .code = SCN_HOST_SIGNAL },
-		   { .code = SCN_HOST_SIGNAL, .td = 1, .vcpu = 2 },
+		   { .code = SCN_HOST_SIGNAL }, { .code = SCN_HOST_SIGNAL, .td = 1, .vcpu = 2 },
 		   { .code = SCN_HOST_INTERRUPT },
 		   { .code = SCN_HOST_INTERRUPT, .td = 2, .vcpu = 1 });
-	CHECK_HOST(&s->host[1],
-		   { .code = SCN_HOST_LOOP, .times = 2, .match = 7 },
-		   { .code = SCN_HOST_BUILD, .td = 1 },
-		   { .code = SCN_HOST_RUN, .td = 1 },
+	CHECK_HOST(&s->host[1], { .code = SCN_HOST_LOOP, .times = 2, .match = 7 },
+		   { .code = SCN_HOST_BUILD, .td = 1 }, { .code = SCN_HOST_RUN, .td = 1 },
 		   { .code = SCN_HOST_LOOP, .times = GUEST_FOREVER, .match = 5 },
-		   { .code = SCN_HOST_ZAP, .count = 2 },
-		   { .code = SCN_HOST_END, .match = 3 },
-		   { .code = SCN_HOST_TEARDOWN, .td = 1 },
-		   { .code = SCN_HOST_END });
+		   { .code = SCN_HOST_ZAP, .count = 2 }, { .code = SCN_HOST_END, .match = 3 },
+		   { .code = SCN_HOST_TEARDOWN, .td = 1 }, { .code = SCN_HOST_END });
 	scenario_free(s);
 }
 
@@ -477,6 +470,79 @@ static void test_quotes(void **state)
 	}
 }
 
+/*
+ * Each range starts at the next multiple of its own leaf size: 4K ranges lie next to each other and
+ * one instruction may walk over them, a 2M range is aligned.
+ */
+static void test_placement(void **state)
+{
+	struct scenario *s =
+		read_good("title: t\n"
+			  "td:\n"
+			  "  vcpus: 2\n"
+			  "  memory:\n"
+			  "    a: {}\n"
+			  "    b: {state: pending}\n"
+			  "    c: {size: 8K}\n"
+			  "    big: {level: 2M}\n"
+			  "    d: {}\n"
+			  "    e: {state: mapped}\n"
+			  "    huge: {level: 2M, size: 4M}\n"
+			  "    full: {size: 2M}\n"
+			  "    last: {level: 2M}\n"
+			  "run:\n"
+			  "  vcpu0: [touch a..b, touch b..c, touch a..c@0, touch d..e]\n"
+			  "  vcpu1: [read d, read e, read full@511, read last]\n"
+			  "  host0: [zap b, zap huge@1]\n");
+	const struct scn_td *td = &s->td[0];
+
+	(void)state;
+	assert_int_equal(td->range_count, 9);
+	check_range(td, 0, "a", 0, SCN_FREE, 0, 1);
+	check_range(td, 1, "b", 0, SCN_PENDING, 0x1000, 1);
+	check_range(td, 2, "c", 0, SCN_FREE, 0x2000, 2);
+	check_range(td, 3, "big", 1, SCN_FREE, MB2, 1);
+	check_range(td, 4, "d", 0, SCN_FREE, 2 * MB2, 1);
+	check_range(td, 5, "e", 0, SCN_MAPPED, 2 * MB2 + 0x1000, 1);
+	check_range(td, 6, "huge", 1, SCN_FREE, 3 * MB2, 2);
+	check_range(td, 7, "full", 0, SCN_FREE, 5 * MB2, 512);
+	check_range(td, 8, "last", 1, SCN_FREE, 6 * MB2, 1);
+	assert_int_equal(td->pages, 7 * 512);
+	CHECK_GUEST(&td->vcpu[0], { .code = GUEST_TOUCH, .count = 2 },
+		    { .code = GUEST_TOUCH, .gpa = 0x1000, .count = 3 },
+		    { .code = GUEST_TOUCH, .count = 3 },
+		    { .code = GUEST_TOUCH, .gpa = 2 * MB2, .count = 2 });
+	CHECK_GUEST(&td->vcpu[1], { .code = GUEST_READ, .gpa = 2 * MB2, .count = 1 },
+		    { .code = GUEST_READ, .gpa = 2 * MB2 + 0x1000, .count = 1 },
+		    { .code = GUEST_READ, .gpa = 6 * MB2 - 0x1000, .count = 1 },
+		    { .code = GUEST_READ, .level = 1, .gpa = 6 * MB2, .count = 1 });
+	CHECK_HOST(&s->host[0], { .code = SCN_HOST_ZAP, .gpa = 0x1000, .count = 1 },
+		   { .code = SCN_HOST_ZAP, .level = 1, .gpa = 4 * MB2, .count = 1 });
+	scenario_free(s);
+}
+
+/* Every policy of the host is known here by its name; the first is the default. */
+static void test_policies(void **state)
+{
+	char text[256];
+	u32 i;
+
+	(void)state;
+	for (i = 0; host_policy_name(i); i++) {
+		struct scenario *s;
+
+		snprintf(text, sizeof(text),
+			 "title: t\ntd: {vcpus: 1}\nhost: {policy: %s}\nrun: {}\n",
+			 host_policy_name(i));
+		s = read_good(text);
+		assert_string_equal(s->policy, host_policy_name(i));
+		assert_non_null(host_policy_find(s->policy));
+		scenario_free(s);
+	}
+	assert_true(i >= 1);
+	assert_string_equal(host_policy_name(0), "kvm-6.19");
+}
+
 static void test_largest_memory(void **state)
 {
 	struct scenario *s = read_good("title: t\nrun: {vcpu0: [touch a@1048575..b@0]}\n"
@@ -484,8 +550,7 @@ static void test_largest_memory(void **state)
 
 	(void)state;
 	assert_int_equal(s->td[0].pages, SCN_MEMORY_MAX >> SL_PAGE_SHIFT);
-	CHECK_GUEST(&s->td[0].vcpu[0],
-		    { .code = GUEST_TOUCH, .gpa = 0xfffff000ull, .count = 2 });
+	CHECK_GUEST(&s->td[0].vcpu[0], { .code = GUEST_TOUCH, .gpa = 0xfffff000ull, .count = 2 });
 	scenario_free(s);
 }
 
@@ -493,18 +558,14 @@ static void test_largest_memory(void **state)
 
 struct bad {
 	const char *text;
-	const char *error;	/* behind "bad.yaml:" */
+	const char *error; /* behind "bad.yaml:" */
 };
 
 static const struct bad bad_whole_files[] = {
-	{ "",
-	  "1:1: found no content; expected a mapping with title, td and run" },
-	{ "# nothing\n",
-	  "1:1: found no content; expected a mapping with title, td and run" },
-	{ "title",
-	  "1:1: found 'title'; expected a mapping" },
-	{ "- title: t\n",
-	  "1:1: found a list; expected a mapping" },
+	{ "", "1:1: found no content; expected a mapping with title, td and run" },
+	{ "# nothing\n", "1:1: found no content; expected a mapping with title, td and run" },
+	{ "title", "1:1: found 'title'; expected a mapping" },
+	{ "- title: t\n", "1:1: found a list; expected a mapping" },
 	{ "title: t\nrun: {}\n",
 	  "1:1: found a mapping without 'td'; expected 'td: {vcpus: N, memory: {...}}'" },
 	{ "td: {vcpus: 1}\nrun: {}\n",
@@ -513,21 +574,17 @@ static const struct bad bad_whole_files[] = {
 	  "1:1: found a mapping without 'run'; expected 'run: {vcpu0: [...]}'" },
 	{ "title: 'two\n  lines'\n",
 	  "1:8: found a quoted value over several lines; expected one line" },
-	{ "title: t\ntitle: u\n",
-	  "2:1: found key 'title' again; expected it once (line 1)" },
-	{ "titel: t\n",
-	  "1:1: found key 'titel'; expected one of title, module, td, host, guest, "
-	  "run, claims, expect, seconds; did you mean 'title'?" },
+	{ "title: t\ntitle: u\n", "2:1: found key 'title' again; expected it once (line 1)" },
+	{ "titel: t\n", "1:1: found key 'titel'; expected one of title, module, td, host, guest, "
+			"run, claims, expect, seconds; did you mean 'title'?" },
 	{ "lock: {kind: sharex-hp}\n",
 	  "1:1: found key 'lock', which comes in a later version; expected one of title, "
 	  "module, td, host, guest, run, claims, expect, seconds" },
 	{ "frobnicate: 1\n",
 	  "1:1: found key 'frobnicate'; expected one of title, module, td, host, guest, "
 	  "run, claims, expect, seconds" },
-	{ "[a]: b\n",
-	  "1:1: found a list as a key; expected a word" },
-	{ ": b\n",
-	  "1:1: found nothing as a key; expected a word" },
+	{ "[a]: b\n", "1:1: found a list as a key; expected a word" },
+	{ ": b\n", "1:1: found nothing as a key; expected a word" },
 	{ "title: [t\n",
 	  "2:1: found broken YAML (flow sequence without a closing bracket); expected "
 	  "valid YAML" },
@@ -545,18 +602,12 @@ static const struct bad bad_whole_files[] = {
 	{ "title: \"\\q\"\n",
 	  "1:9: found broken YAML (invalid escape 'q' in double-quoted string); expected "
 	  "valid YAML" },
-	{ "title: \377\n",
-	  "1:8: found byte 0xff; expected UTF-8 text" },
-	{ "title: \303",
-	  "1:8: found byte 0xc3; expected UTF-8 text" },
-	{ "title: \303x",
-	  "1:8: found byte 0xc3; expected UTF-8 text" },
-	{ "title: \300\257\n",
-	  "1:8: found byte 0xc0; expected UTF-8 text" },
-	{ "title: \355\240\200\n",
-	  "1:8: found byte 0xed; expected UTF-8 text" },
-	{ "title: \342\202\254 \364\220\200\200\n",
-	  "1:10: found byte 0xf4; expected UTF-8 text" },
+	{ "title: \377\n", "1:8: found byte 0xff; expected UTF-8 text" },
+	{ "title: \303", "1:8: found byte 0xc3; expected UTF-8 text" },
+	{ "title: \303x", "1:8: found byte 0xc3; expected UTF-8 text" },
+	{ "title: \300\257\n", "1:8: found byte 0xc0; expected UTF-8 text" },
+	{ "title: \355\240\200\n", "1:8: found byte 0xed; expected UTF-8 text" },
+	{ "title: \342\202\254 \364\220\200\200\n", "1:10: found byte 0xf4; expected UTF-8 text" },
 	{ "title: \360\237\230\200 \357\273\277\n",
 	  "1:10: found a control character; expected text" },
 	{ "\342\202\254\360\237\230\200: x\n",
@@ -578,30 +629,18 @@ static const struct bad bad_whole_files[] = {
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251...'; expected one of title, module, td, host, guest, run, "
 	  "claims, expect, seconds" },
-	{ "|\n",
-	  "2:1: found the string '?'; expected a mapping" },
-	{ "title: t\001\n",
-	  "1:9: found a control character; expected text" },
-	{ "title: \303\251\177\n",
-	  "1:9: found a control character; expected text" },
-	{ "%YAML 1.1\n---\ntitle: t\n",
-	  "1:1: found a directive; expected a scenario without" },
-	{ "title: t\n---\ntitle: u\n",
-	  "2:1: found a second document; expected one" },
-	{ "title: t\n...\ntitle: u\n",
-	  "3:1: found a second document; expected one" },
-	{ "title: &t x\n",
-	  "1:8: found an anchor; expected a value written out" },
-	{ "title: t\ntd: &a {vcpus: 1}\n",
-	  "2:5: found an anchor; expected a value written out" },
-	{ "title: &l\n  - x\n",
-	  "1:8: found an anchor; expected a value written out" },
-	{ "title: !!seq []\n",
-	  "1:8: found a tag; expected a value written out" },
-	{ "title: *t\n",
-	  "1:8: found an alias; expected a value written out" },
-	{ "title: !!str t\n",
-	  "1:8: found a tag; expected a value written out" },
+	{ "|\n", "2:1: found the string '?'; expected a mapping" },
+	{ "title: t\001\n", "1:9: found a control character; expected text" },
+	{ "title: \303\251\177\n", "1:9: found a control character; expected text" },
+	{ "%YAML 1.1\n---\ntitle: t\n", "1:1: found a directive; expected a scenario without" },
+	{ "title: t\n---\ntitle: u\n", "2:1: found a second document; expected one" },
+	{ "title: t\n...\ntitle: u\n", "3:1: found a second document; expected one" },
+	{ "title: &t x\n", "1:8: found an anchor; expected a value written out" },
+	{ "title: t\ntd: &a {vcpus: 1}\n", "2:5: found an anchor; expected a value written out" },
+	{ "title: &l\n  - x\n", "1:8: found an anchor; expected a value written out" },
+	{ "title: !!seq []\n", "1:8: found a tag; expected a value written out" },
+	{ "title: *t\n", "1:8: found an alias; expected a value written out" },
+	{ "title: !!str t\n", "1:8: found a tag; expected a value written out" },
 	{ "<<: {title: t}\n",
 	  "1:1: found key '<<'; expected one of title, module, td, host, guest, run, "
 	  "claims, expect, seconds" },
@@ -610,14 +649,10 @@ static const struct bad bad_whole_files[] = {
 };
 
 static const struct bad bad_title[] = {
-	{ "title:",
-	  "1:1: found nothing; expected a title" },
-	{ "title: ''",
-	  "1:8: found the string ''; expected a title" },
-	{ "title: [a]",
-	  "1:8: found a list; expected a title" },
-	{ "title: {a: b}",
-	  "1:8: found a mapping; expected a title" },
+	{ "title:", "1:1: found nothing; expected a title" },
+	{ "title: ''", "1:8: found the string ''; expected a title" },
+	{ "title: [a]", "1:8: found a list; expected a title" },
+	{ "title: {a: b}", "1:8: found a mapping; expected a title" },
 	{ "title: \"a\\tb\"",
 	  "1:8: found a control character in the title; expected one line of text" },
 	{ "title: \"a\\u0085b\"",
@@ -630,10 +665,8 @@ static const struct bad bad_title[] = {
 };
 
 static const struct bad bad_module[] = {
-	{ "",
-	  "2:1: found nothing; expected a mapping" },
-	{ "1.5.01",
-	  "2:9: found '1.5.01'; expected a mapping" },
+	{ "", "2:1: found nothing; expected a mapping" },
+	{ "1.5.01", "2:9: found '1.5.01'; expected a mapping" },
 	{ "{relase: \"1.5.01\"}",
 	  "2:10: found key 'relase'; expected one of release, flavour, zero-step-threshold,"
 	  " hp-timeout, packages, contents; did you mean 'release'?" },
@@ -645,108 +678,77 @@ static const struct bad bad_module[] = {
 	{ "{flavour: publshed}",
 	  "2:19: found 'publshed'; expected one of published, hardened; did you mean "
 	  "'published'?" },
-	{ "{flavour: [hardened]}",
-	  "2:19: found a list; expected one of published, hardened" },
-	{ "{zero-step-threshold: 0}",
-	  "2:31: found '0'; expected a whole number from 1 to 255" },
+	{ "{flavour: [hardened]}", "2:19: found a list; expected one of published, hardened" },
+	{ "{zero-step-threshold: 0}", "2:31: found '0'; expected a whole number from 1 to 255" },
 	{ "{zero-step-threshold: 256}",
 	  "2:31: found '256'; expected a whole number from 1 to 255" },
 	{ "{zero-step-threshold: '6'}",
 	  "2:31: found the string '6'; expected a whole number from 1 to 255" },
-	{ "{zero-step-threshold: -1}",
-	  "2:31: found '-1'; expected a whole number from 1 to 255" },
+	{ "{zero-step-threshold: -1}", "2:31: found '-1'; expected a whole number from 1 to 255" },
 	{ "{zero-step-threshold: 1e2}",
 	  "2:31: found '1e2'; expected a whole number from 1 to 255" },
 	{ "{zero-step-threshold: 010}",
 	  "2:31: found '010'; expected a whole number from 1 to 255" },
 	{ "{zero-step-threshold: 99999999999999999999}",
 	  "2:31: found '99999999999999999999'; expected a whole number from 1 to 255" },
-	{ "{hp-timeout: yes}",
-	  "2:22: found 'yes'; expected true or false" },
-	{ "{hp-timeout: 'true'}",
-	  "2:22: found the string 'true'; expected true or false" },
-	{ "{packages: 9}",
-	  "2:20: found '9'; expected a whole number from 1 to 8" },
-	{ "{contents: 1}",
-	  "2:20: found '1'; expected true or false" },
+	{ "{hp-timeout: yes}", "2:22: found 'yes'; expected true or false" },
+	{ "{hp-timeout: 'true'}", "2:22: found the string 'true'; expected true or false" },
+	{ "{packages: 9}", "2:20: found '9'; expected a whole number from 1 to 8" },
+	{ "{contents: 1}", "2:20: found '1'; expected true or false" },
 	{ "{packages: 1, packages: 1}",
 	  "2:23: found key 'packages' again; expected it once (line 2)" },
-	{ "{contents: }",
-	  "2:10: found nothing; expected true or false" },
+	{ "{contents: }", "2:10: found nothing; expected true or false" },
 };
 
 static const struct bad bad_td[] = {
-	{ "",
-	  "2:1: found nothing; expected a mapping, or a list of up to 4" },
-	{ "2",
-	  "2:5: found '2'; expected a mapping, or a list of up to 4" },
-	{ "[]",
-	  "2:5: found an empty list; expected a mapping, or a list of up to 4" },
-	{ "{}",
-	  "2:5: found a mapping without 'vcpus'; expected 'vcpus: N'" },
-	{ "{vcpu: 1}",
-	  "2:6: found key 'vcpu'; expected one of vcpus, sept-ve-disable, memory; did "
-	  "you mean 'vcpus'?" },
-	{ "{vcpus: 0}",
-	  "2:13: found '0'; expected a whole number from 1 to 16" },
-	{ "{vcpus: 17}",
-	  "2:13: found '17'; expected a whole number from 1 to 16" },
-	{ "{vcpus: two}",
-	  "2:13: found 'two'; expected a whole number from 1 to 16" },
-	{ "{vcpus: 1, sept-ve-disable: on}",
-	  "2:33: found 'on'; expected true or false" },
+	{ "", "2:1: found nothing; expected a mapping, or a list of up to 4" },
+	{ "2", "2:5: found '2'; expected a mapping, or a list of up to 4" },
+	{ "[]", "2:5: found an empty list; expected a mapping, or a list of up to 4" },
+	{ "{}", "2:5: found a mapping without 'vcpus'; expected 'vcpus: N'" },
+	{ "{vcpu: 1}", "2:6: found key 'vcpu'; expected one of vcpus, sept-ve-disable, memory; did "
+		       "you mean 'vcpus'?" },
+	{ "{vcpus: 0}", "2:13: found '0'; expected a whole number from 1 to 16" },
+	{ "{vcpus: 17}", "2:13: found '17'; expected a whole number from 1 to 16" },
+	{ "{vcpus: two}", "2:13: found 'two'; expected a whole number from 1 to 16" },
+	{ "{vcpus: 1, sept-ve-disable: on}", "2:33: found 'on'; expected true or false" },
 	{ "[{vcpus: 1}, {vcpus: 1}, {vcpus: 1}, {vcpus: 1}, {vcpus: 1}]",
 	  "2:54: found more than 4 TDs; expected fewer" },
-	{ "[{vcpus: 1}, 3]",
-	  "2:18: found '3'; expected a mapping" },
-	{ "{vcpus: 1, memory: [a]}",
-	  "2:24: found a list; expected a mapping of named ranges" },
+	{ "[{vcpus: 1}, 3]", "2:18: found '3'; expected a mapping" },
+	{ "{vcpus: 1, memory: [a]}", "2:24: found a list; expected a mapping of named ranges" },
 	{ "{vcpus: 1, memory: {}, memory: {}}",
 	  "2:28: found key 'memory' again; expected it once (line 2)" },
 };
 
 static const struct bad bad_memory[] = {
-	{ "A: {}",
-	  "5:5: found 'A'; expected the name of a range: a to z, then a to z, 0 to "
-	  "9, '_' or '-'" },
-	{ "9a: {}",
-	  "5:5: found '9a'; expected the name of a range: a to z, then a to z, 0 to "
-	  "9, '_' or '-'" },
-	{ "a.b: {}",
-	  "5:5: found 'a.b'; expected the name of a range: a to z, then a to z, 0 to "
-	  "9, '_' or '-'" },
-	{ "'': {}",
-	  "5:5: found the string ''; expected the name of a range: a to z, then a to "
-	  "z, 0 to 9, '_' or '-'" },
-	{ "[a]: {}",
-	  "5:5: found a list; expected the name of a range: a to z, then a to z, 0 "
-	  "to 9, '_' or '-'" },
-	{ "a:",
-	  "5:5: found nothing; expected a mapping" },
-	{ "a: 4K",
-	  "5:8: found '4K'; expected a mapping" },
+	{ "A: {}", "5:5: found 'A'; expected the name of a range: a to z, then a to z, 0 to "
+		   "9, '_' or '-'" },
+	{ "9a: {}", "5:5: found '9a'; expected the name of a range: a to z, then a to z, 0 to "
+		    "9, '_' or '-'" },
+	{ "a.b: {}", "5:5: found 'a.b'; expected the name of a range: a to z, then a to z, 0 to "
+		     "9, '_' or '-'" },
+	{ "'': {}", "5:5: found the string ''; expected the name of a range: a to z, then a to "
+		    "z, 0 to 9, '_' or '-'" },
+	{ "[a]: {}", "5:5: found a list; expected the name of a range: a to z, then a to z, 0 "
+		     "to 9, '_' or '-'" },
+	{ "a:", "5:5: found nothing; expected a mapping" },
+	{ "a: 4K", "5:8: found '4K'; expected a mapping" },
 	{ "a: {levl: 4K}",
 	  "5:9: found key 'levl'; expected one of level, size, state; did you mean "
 	  "'level'?" },
-	{ "a: {level: 1G}",
-	  "5:16: found '1G'; expected one of 4K, 2M" },
-	{ "a: {level: 4k}",
-	  "5:16: found '4k'; expected one of 4K, 2M; did you mean '4K'?" },
+	{ "a: {level: 1G}", "5:16: found '1G'; expected one of 4K, 2M" },
+	{ "a: {level: 4k}", "5:16: found '4k'; expected one of 4K, 2M; did you mean '4K'?" },
 	{ "a: {state: maped}",
 	  "5:16: found 'maped'; expected one of free, pending, mapped; did you mean "
 	  "'mapped'?" },
-	{ "a: {state: blocked}",
-	  "5:16: found 'blocked'; expected one of free, pending, mapped" },
+	{ "a: {state: blocked}", "5:16: found 'blocked'; expected one of free, pending, mapped" },
 	{ "a: {level: 2M, state: mapped}",
 	  "5:27: found 'mapped' on a 2M range; expected free or pending: TDH.MEM.PAGE.ADD "
 	  "takes 4 KB pages only" },
 	{ "a: {size: 0}",
 	  "5:15: found '0'; expected a size from one page to 64G: bytes, or a number "
 	  "with K, M or G" },
-	{ "a: {size: 5000}",
-	  "5:15: found '5000'; expected a multiple of 4K" },
-	{ "a: {size: 4K, level: 2M}",
-	  "5:15: found '4K'; expected a multiple of 2M" },
+	{ "a: {size: 5000}", "5:15: found '5000'; expected a multiple of 4K" },
+	{ "a: {size: 4K, level: 2M}", "5:15: found '4K'; expected a multiple of 2M" },
 	{ "a: {size: 65G}",
 	  "5:15: found '65G'; expected a size from one page to 64G: bytes, or a number "
 	  "with K, M or G" },
@@ -762,28 +764,36 @@ static const struct bad bad_memory[] = {
 	{ "a: {size: [4K]}",
 	  "5:15: found a list; expected a size from one page to 64G: bytes, or a number "
 	  "with K, M or G" },
-	{ "a: {}\n    a: {}",
-	  "6:5: found range 'a' again; expected it once" },
+	{ "a: {}\n    a: {}", "6:5: found range 'a' again; expected it once" },
 	{ "a: {size: 64G}\n    b: {}",
 	  "6:5: found ranges of more than 64G in one TD; expected at most that, each "
-	  "from a multiple of 2M on" },
+	  "from a multiple of its leaf size on" },
+	{ "a: {size: 64G, level: 2M}\n    b: {level: 2M}",
+	  "6:5: found ranges of more than 64G in one TD; expected at most that, each "
+	  "from a multiple of its leaf size on" },
+	{ "a: {}\n    b: {size: 64G, level: 2M}",
+	  "6:5: found ranges of more than 64G in one TD; expected at most that, each "
+	  "from a multiple of its leaf size on" },
 	{ "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: {}",
 	  "5:5: found a name of 64 characters; expected at most 63" },
 };
 
 static const struct bad bad_host_and_guest[] = {
-	{ "host: kvm-6.19",
-	  "3:7: found 'kvm-6.19'; expected a mapping" },
+	{ "host: kvm-6.19", "3:7: found 'kvm-6.19'; expected a mapping" },
 	{ "host: {policy: kvm-6.16}",
 	  "3:16: found 'kvm-6.16'; expected a policy that this version knows: kvm-6.19" },
+	{ "host: {policy: [kvm-6.19]}",
+	  "3:16: found a list; expected a policy that this version knows: kvm-6.19" },
+	{ "host: {policy: \"kvm-6.19\\0\"}",
+	  "3:16: found the string 'kvm-6.19?'; expected a policy that this version knows: "
+	  "kvm-6.19" },
 	{ "host: {policy: }",
 	  "3:8: found nothing; expected a policy that this version knows: kvm-6.19" },
 	{ "host: {polcy: kvm-6.19}",
 	  "3:8: found key 'polcy'; expected policy; did you mean 'policy'?" },
 	{ "host: {set: {remove-on-busy: kick-once}}",
 	  "3:8: found key 'set', which comes in a later version; expected policy" },
-	{ "guest: retry",
-	  "3:8: found 'retry'; expected a mapping" },
+	{ "guest: retry", "3:8: found 'retry'; expected a mapping" },
 	{ "guest: {on-busy: again}",
 	  "3:18: found 'again'; expected retry, fatal, spin-with-other-call, or retry-N "
 	  "with N from 1 to 1000000" },
@@ -801,8 +811,7 @@ static const struct bad bad_host_and_guest[] = {
 };
 
 static const struct bad bad_verdicts[] = {
-	{ "claims: all-finish",
-	  "4:9: found 'all-finish'; expected a list of claims" },
+	{ "claims: all-finish", "4:9: found 'all-finish'; expected a list of claims" },
 	{ "claims: [all-finsh]",
 	  "4:10: found 'all-finsh'; expected a claim that this version checks: all-finish, "
 	  "no-stale-hp; did you mean 'all-finish'?" },
@@ -832,89 +841,60 @@ static const struct bad bad_verdicts[] = {
 	{ "expect: violated(everything)",
 	  "4:9: found violation 'everything'; expected one of oracle, host-assert, "
 	  "module-halt, race, deadlock, livelock, bound, td-killed" },
-	{ "expect: [holds]",
-	  "4:9: found a list; expected holds, violated(KIND) or inconclusive" },
-	{ "seconds: 0",
-	  "4:10: found '0'; expected a whole number from 1 to 86400" },
-	{ "seconds: 86401",
-	  "4:10: found '86401'; expected a whole number from 1 to 86400" },
-	{ "seconds: 1.5",
-	  "4:10: found '1.5'; expected a whole number from 1 to 86400" },
-	{ "seconds: 5s",
-	  "4:10: found '5s'; expected a whole number from 1 to 86400" },
+	{ "expect: [holds]", "4:9: found a list; expected holds, violated(KIND) or inconclusive" },
+	{ "seconds: 0", "4:10: found '0'; expected a whole number from 1 to 86400" },
+	{ "seconds: 86401", "4:10: found '86401'; expected a whole number from 1 to 86400" },
+	{ "seconds: 1.5", "4:10: found '1.5'; expected a whole number from 1 to 86400" },
+	{ "seconds: 5s", "4:10: found '5s'; expected a whole number from 1 to 86400" },
 };
 
 static const struct bad bad_lanes[] = {
-	{ "vcpu2: []",
-	  "4:3: found 'vcpu2'; expected vcpu0 to vcpu1, the vCPUs of td0" },
-	{ "td1.vcpu0: []",
-	  "4:3: found 'td1.vcpu0'; expected td0, the only TD" },
-	{ "td0.vcpu5: []",
-	  "4:3: found 'td0.vcpu5'; expected vcpu0 to vcpu1, the vCPUs of td0" },
-	{ "vpcu1: []",
-	  "4:3: found lane 'vpcu1'; expected vcpuN, tdM.vcpuN or hostN; did you mean "
-	  "'vcpu1'?" },
-	{ "cpu: []",
-	  "4:3: found lane 'cpu'; expected vcpuN, tdM.vcpuN or hostN" },
-	{ "vcpu: []",
-	  "4:3: found lane 'vcpu'; expected vcpuN, tdM.vcpuN or hostN" },
+	{ "vcpu2: []", "4:3: found 'vcpu2'; expected vcpu0 to vcpu1, the vCPUs of td0" },
+	{ "td1.vcpu0: []", "4:3: found 'td1.vcpu0'; expected td0, the only TD" },
+	{ "td0.vcpu5: []", "4:3: found 'td0.vcpu5'; expected vcpu0 to vcpu1, the vCPUs of td0" },
+	{ "vpcu1: []", "4:3: found lane 'vpcu1'; expected vcpuN, tdM.vcpuN or hostN; did you mean "
+		       "'vcpu1'?" },
+	{ "cpu: []", "4:3: found lane 'cpu'; expected vcpuN, tdM.vcpuN or hostN" },
+	{ "vcpu: []", "4:3: found lane 'vcpu'; expected vcpuN, tdM.vcpuN or hostN" },
 	{ "vcpu-1: []",
 	  "4:3: found lane 'vcpu-1'; expected vcpuN, tdM.vcpuN or hostN; did you mean "
 	  "'vcpu1'?" },
-	{ "host8: []",
-	  "4:3: found lane 'host8'; expected host0 to host7" },
-	{ "host: []",
-	  "4:3: found lane 'host'; expected vcpuN, tdM.vcpuN or hostN" },
-	{ "lp0: []",
-	  "4:3: found lane 'lp0', which comes with the explorer in a later version; "
-	  "expected vcpuN, tdM.vcpuN or hostN" },
+	{ "host8: []", "4:3: found lane 'host8'; expected host0 to host7" },
+	{ "host: []", "4:3: found lane 'host'; expected vcpuN, tdM.vcpuN or hostN" },
+	{ "lp0: []", "4:3: found lane 'lp0', which comes with the explorer in a later version; "
+		     "expected vcpuN, tdM.vcpuN or hostN" },
 	{ "caller1: []",
 	  "4:3: found lane 'caller1', which comes with the explorer in a later version; "
 	  "expected vcpuN, tdM.vcpuN or hostN" },
-	{ "td0.host0: []",
-	  "4:3: found lane 'td0.host0'; expected vcpuN, tdM.vcpuN or hostN" },
+	{ "td0.host0: []", "4:3: found lane 'td0.host0'; expected vcpuN, tdM.vcpuN or hostN" },
 	{ "vcpu0: []\n  td0.vcpu0: []",
 	  "5:3: found lane 'td0.vcpu0' again; expected one program for it (line 4)" },
 	{ "host1: []\n  host1: []",
 	  "5:3: found lane 'host1' again; expected one program for it (line 4)" },
-	{ "[a]: []",
-	  "4:3: found a list as a key; expected the name of a lane" },
-	{ "vcpu0: accept a",
-	  "4:10: found 'accept a'; expected a list of operations" },
-	{ "vcpu0:",
-	  "4:3: found nothing; expected a list of operations" },
-	{ "vcpu0: {loop 2: [halt]}",
-	  "4:10: found a mapping; expected a list of operations" },
+	{ "[a]: []", "4:3: found a list as a key; expected the name of a lane" },
+	{ "vcpu0: accept a", "4:10: found 'accept a'; expected a list of operations" },
+	{ "vcpu0:", "4:3: found nothing; expected a list of operations" },
+	{ "vcpu0: {loop 2: [halt]}", "4:10: found a mapping; expected a list of operations" },
 };
 
 static const struct bad bad_guest_operations[] = {
-	{ "acept a",
-	  "5:7: found operation 'acept'; expected one of accept, read, write, attr-rd, "
-	  "touch, other-call, map-gpa, halt, {loop N: [...]}; did you mean 'accept'?" },
-	{ "frobnicate",
-	  "5:7: found operation 'frobnicate'; expected one of accept, read, write, "
-	  "attr-rd, touch, other-call, map-gpa, halt, {loop N: [...]}" },
-	{ "''",
-	  "5:7: found the string ''; expected an operation" },
-	{ "' '",
-	  "5:7: found the string ' '; expected an operation" },
-	{ "[accept a]",
-	  "5:7: found a list; expected an operation" },
-	{ "accept",
-	  "5:7: found 'accept'; expected 'accept PAGES'" },
-	{ "accept a b",
-	  "5:7: found 'accept a b'; expected 'accept PAGES'" },
-	{ "halt a",
-	  "5:7: found 'halt a'; expected 'halt'" },
-	{ "other-call 3",
-	  "5:7: found 'other-call 3'; expected 'other-call'" },
+	{ "acept a", "5:7: found operation 'acept'; expected one of accept, read, write, attr-rd, "
+		     "touch, other-call, map-gpa, halt, {loop N: [...]}; did you mean 'accept'?" },
+	{ "frobnicate", "5:7: found operation 'frobnicate'; expected one of accept, read, write, "
+			"attr-rd, touch, other-call, map-gpa, halt, {loop N: [...]}" },
+	{ "''", "5:7: found the string ''; expected an operation" },
+	{ "' '", "5:7: found the string ' '; expected an operation" },
+	{ "[accept a]", "5:7: found a list; expected an operation" },
+	{ "accept", "5:7: found 'accept'; expected 'accept PAGES'" },
+	{ "accept a b", "5:7: found 'accept a b'; expected 'accept PAGES'" },
+	{ "halt a", "5:7: found 'halt a'; expected 'halt'" },
+	{ "other-call 3", "5:7: found 'other-call 3'; expected 'other-call'" },
 	{ "other call",
 	  "5:7: found operation 'other'; expected one of accept, read, write, attr-rd, "
 	  "touch, other-call, map-gpa, halt, {loop N: [...]}; did you mean 'other-call'?" },
-	{ "zap a",
-	  "5:7: found operation 'zap', which belongs into a host lane; expected one "
-	  "of accept, read, write, attr-rd, touch, other-call, map-gpa, halt, {loop "
-	  "N: [...]}" },
+	{ "zap a", "5:7: found operation 'zap', which belongs into a host lane; expected one "
+		   "of accept, read, write, attr-rd, touch, other-call, map-gpa, halt, {loop "
+		   "N: [...]}" },
 	{ "attr-wr a",
 	  "5:7: found operation 'attr-wr', whose TDG.MEM.PAGE.ATTR.WR this version's "
 	  "module lacks; expected one of accept, read, write, attr-rd, touch, other-call, "
@@ -923,27 +903,21 @@ static const struct bad bad_guest_operations[] = {
 	  "5:7: found operation 'rtmr-extend', whose TDG.MR.RTMR.EXTEND this version's "
 	  "module lacks; expected one of accept, read, write, attr-rd, touch, other-call, "
 	  "map-gpa, halt, {loop N: [...]}" },
-	{ "report",
-	  "5:7: found operation 'report', whose TDG.MR.REPORT this version's module "
-	  "lacks; expected one of accept, read, write, attr-rd, touch, other-call, "
-	  "map-gpa, halt, {loop N: [...]}" },
-	{ "accept aa",
-	  "5:7: found range 'aa'; expected one of td0: a, b, big, cc" },
-	{ "accept bgi",
-	  "5:7: found range 'bgi'; expected one of td0: a, b, big, cc; did you mean "
-	  "'big'?" },
+	{ "report", "5:7: found operation 'report', whose TDG.MR.REPORT this version's module "
+		    "lacks; expected one of accept, read, write, attr-rd, touch, other-call, "
+		    "map-gpa, halt, {loop N: [...]}" },
+	{ "accept aa", "5:7: found range 'aa'; expected one of td0: a, b, big, cc" },
+	{ "accept bgi", "5:7: found range 'bgi'; expected one of td0: a, b, big, cc; did you mean "
+			"'big'?" },
 	{ "accept @3",
 	  "5:7: found '@3'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, NAME@PART/"
 	  "PARTS or NAME@random" },
 	{ "accept a@",
 	  "5:7: found 'a@'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, NAME@PART/"
 	  "PARTS or NAME@random" },
-	{ "accept a@16",
-	  "5:7: found 'a@16'; expected leaves from 0 to 15 of 'a'" },
-	{ "accept a@3..16",
-	  "5:7: found 'a@3..16'; expected leaves from 0 to 15 of 'a'" },
-	{ "accept a@9..3",
-	  "5:7: found 'a@9..3'; expected the first leaf before the last" },
+	{ "accept a@16", "5:7: found 'a@16'; expected leaves from 0 to 15 of 'a'" },
+	{ "accept a@3..16", "5:7: found 'a@3..16'; expected leaves from 0 to 15 of 'a'" },
+	{ "accept a@9..3", "5:7: found 'a@9..3'; expected the first leaf before the last" },
 	{ "accept a@x",
 	  "5:7: found 'a@x'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, NAME@PART"
 	  "/PARTS or NAME@random" },
@@ -953,11 +927,9 @@ static const struct bad bad_guest_operations[] = {
 	{ "accept a@1/3",
 	  "5:7: found 'a@1/3'; expected a number of parts that divides the 16 leaves "
 	  "of 'a'" },
-	{ "accept a@4/4",
-	  "5:7: found 'a@4/4'; expected a part from 0 to 3" },
-	{ "accept a@1/",
-	  "5:7: found 'a@1/'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
-	  "NAME@PART/PARTS or NAME@random" },
+	{ "accept a@4/4", "5:7: found 'a@4/4'; expected a part from 0 to 3" },
+	{ "accept a@1/", "5:7: found 'a@1/'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
+			 "NAME@PART/PARTS or NAME@random" },
 	{ "accept a@1/4/2",
 	  "5:7: found 'a@1/4/2'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
 	  "NAME@PART/PARTS or NAME@random" },
@@ -970,12 +942,10 @@ static const struct bad bad_guest_operations[] = {
 	{ "accept a@randomly",
 	  "5:7: found 'a@randomly'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
 	  "NAME@PART/PARTS or NAME@random" },
-	{ "accept a@-1",
-	  "5:7: found 'a@-1'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
-	  "NAME@PART/PARTS or NAME@random" },
-	{ "accept a..b",
-	  "5:7: found 'a..b'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
-	  "NAME@PART/PARTS or NAME@random" },
+	{ "accept a@-1", "5:7: found 'a@-1'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
+			 "NAME@PART/PARTS or NAME@random" },
+	{ "accept a..b", "5:7: found 'a..b'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
+			 "NAME@PART/PARTS or NAME@random" },
 	{ "accept td0:a",
 	  "5:7: found 'td0:a' in a vCPU lane; expected a range of its own TD, without "
 	  "'tdN:'" },
@@ -985,44 +955,32 @@ static const struct bad bad_guest_operations[] = {
 	{ "accept a@99999999999999999999",
 	  "5:7: found 'a@99999999999999999999'; expected pages as NAME, NAME@LEAF, "
 	  "NAME@FIRST..LAST, NAME@PART/PARTS or NAME@random" },
-	{ "accept b@1",
-	  "5:7: found 'b@1'; expected leaves from 0 to 0 of 'b'" },
+	{ "accept b@1", "5:7: found 'b@1'; expected leaves from 0 to 0 of 'b'" },
 	{ "accept a@3..",
 	  "5:7: found 'a@3..'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
 	  "NAME@PART/PARTS or NAME@random" },
 	{ "touch a..",
 	  "5:7: found 'a..'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, NAME@PART"
 	  "/PARTS or NAME@random" },
-	{ "touch a@3..a@1",
-	  "5:7: found 'a@3..a@1'; expected the first page before the last" },
-	{ "touch big..a",
-	  "5:7: found 'big..a'; expected the first page before the last" },
+	{ "touch a@3..a@1", "5:7: found 'a@3..a@1'; expected the first page before the last" },
+	{ "touch big..a", "5:7: found 'big..a'; expected the first page before the last" },
 	{ "touch big..cc@random",
 	  "5:7: found 'big..cc@random'; expected no '@random' beside '..'" },
 	{ "touch big@random..cc",
 	  "5:7: found 'big@random..cc'; expected no '@random' beside '..'" },
-	{ "touch a..b",
-	  "5:7: found 'a..b'; expected ranges without a gap: 'a' does not fill its "
-	  "last 2 MB" },
 	{ "touch b..big",
 	  "5:7: found 'b..big'; expected ranges of one level: 'b' and 'big' differ" },
-	{ "touch a..nope",
-	  "5:7: found range 'nope'; expected one of td0: a, b, big, cc" },
+	{ "touch a..cc", "5:7: found 'a..cc'; expected ranges of one level: 'b' and 'big' differ" },
+	{ "touch a..nope", "5:7: found range 'nope'; expected one of td0: a, b, big, cc" },
 	{ "touch big..cc..cc",
 	  "5:7: found 'big..cc..cc'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
 	  "NAME@PART/PARTS or NAME@random" },
-	{ "map-gpa a",
-	  "5:7: found 'map-gpa a'; expected 'map-gpa PAGES shared|private'" },
-	{ "map-gpa a public",
-	  "5:7: found 'public'; expected shared or private" },
-	{ "map-gpa nope shared",
-	  "5:7: found range 'nope'; expected one of td0: a, b, big, cc" },
-	{ "loop 3",
-	  "5:7: found 'loop 3'; expected a mapping: {loop N: [...]}" },
-	{ "loop 3: []",
-	  "5:15: found an empty list; expected a list of operations" },
-	{ "loop 3: halt",
-	  "5:15: found 'halt'; expected a list of operations" },
+	{ "map-gpa a", "5:7: found 'map-gpa a'; expected 'map-gpa PAGES shared|private'" },
+	{ "map-gpa a public", "5:7: found 'public'; expected shared or private" },
+	{ "map-gpa nope shared", "5:7: found range 'nope'; expected one of td0: a, b, big, cc" },
+	{ "loop 3", "5:7: found 'loop 3'; expected a mapping: {loop N: [...]}" },
+	{ "loop 3: []", "5:15: found an empty list; expected a list of operations" },
+	{ "loop 3: halt", "5:15: found 'halt'; expected a list of operations" },
 	{ "loop 0: [halt]",
 	  "5:7: found 'loop 0'; expected 'loop N', N from 1 to 1000000000, or 'loop "
 	  "forever'" },
@@ -1035,12 +993,10 @@ static const struct bad bad_guest_operations[] = {
 	{ "lopp 3: [halt]",
 	  "5:7: found key 'lopp 3'; expected 'loop N' or 'loop forever'; did you mean "
 	  "'loop'?" },
-	{ "loop: [halt]",
-	  "5:7: found key 'loop'; expected 'loop N' or 'loop forever'" },
+	{ "loop: [halt]", "5:7: found key 'loop'; expected 'loop N' or 'loop forever'" },
 	{ "{loop 2: [halt], loop 3: [halt]}",
 	  "5:24: found a mapping of 2 keys; expected one, 'loop N' or 'loop forever'" },
-	{ "{}",
-	  "5:7: found a mapping of 0 keys; expected one, 'loop N' or 'loop forever'" },
+	{ "{}", "5:7: found a mapping of 0 keys; expected one, 'loop N' or 'loop forever'" },
 	{ "? [loop]\n      : [halt]",
 	  "5:9: found a list as a key; expected 'loop N' or 'loop forever'" },
 	{ "{loop 2: [{loop 2: [{loop 2: [{loop 2: [{loop 2: [halt]}]}]}]}]}",
@@ -1051,75 +1007,47 @@ static const struct bad bad_guest_operations[] = {
 };
 
 static const struct bad bad_host_operations[] = {
-	{ "zpa a",
-	  "5:7: found operation 'zpa'; expected one of map, zap, signal, interrupt, "
-	  "build, run, teardown, {loop N: [...]}; did you mean 'zap'?" },
-	{ "accept a",
-	  "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
-	  "one of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
-	{ "split a",
-	  "5:7: found operation 'split', which comes in a later version; expected one "
-	  "of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+	{ "zpa a", "5:7: found operation 'zpa'; expected one of map, zap, signal, interrupt, "
+		   "build, run, teardown, {loop N: [...]}; did you mean 'zap'?" },
+	{ "accept a", "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
+		      "one of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+	{ "split a", "5:7: found operation 'split', which comes in a later version; expected one "
+		     "of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
 	{ "migrate 0 1",
 	  "5:7: found operation 'migrate', which comes in a later version; expected "
 	  "one of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
-	{ "teardown",
-	  "5:7: found 'teardown'; expected 'teardown TD'" },
-	{ "teardown all",
-	  "5:7: found 'all'; expected a TD: tdN" },
-	{ "build td3",
-	  "5:7: found 'td3'; expected a TD from td0 to td2" },
-	{ "run 1",
-	  "5:7: found '1'; expected a TD: tdN" },
-	{ "teardown td1 now",
-	  "5:7: found 'teardown td1 now'; expected 'teardown TD'" },
-	{ "zap",
-	  "5:7: found 'zap'; expected 'zap PAGES'" },
-	{ "zap m",
-	  "5:7: found range 'm'; expected one of td0: a" },
-	{ "zap td1:a",
-	  "5:7: found range 'a'; expected one of td1: m" },
-	{ "zap td3:m",
-	  "5:7: found 'td3'; expected a TD from td0 to td2" },
-	{ "zap vm1:m",
-	  "5:7: found 'vm1:m'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
-	  "NAME@PART/PARTS or NAME@random" },
-	{ "zap td2:m",
-	  "5:7: found range 'm'; expected no range: td2 has no memory" },
-	{ "zap td1:m@4",
-	  "5:7: found 'td1:m@4'; expected leaves from 0 to 3 of 'm'" },
-	{ "zap td1:",
-	  "5:7: found key 'zap td1'; expected 'loop N' or 'loop forever'" },
-	{ "zap td1:td1:m",
-	  "5:7: found range 'td1:m'; expected one of td1: m" },
+	{ "teardown", "5:7: found 'teardown'; expected 'teardown TD'" },
+	{ "teardown all", "5:7: found 'all'; expected a TD: tdN" },
+	{ "build td3", "5:7: found 'td3'; expected a TD from td0 to td2" },
+	{ "run 1", "5:7: found '1'; expected a TD: tdN" },
+	{ "teardown td1 now", "5:7: found 'teardown td1 now'; expected 'teardown TD'" },
+	{ "zap", "5:7: found 'zap'; expected 'zap PAGES'" },
+	{ "zap m", "5:7: found range 'm'; expected one of td0: a" },
+	{ "zap td1:a", "5:7: found range 'a'; expected one of td1: m" },
+	{ "zap td3:m", "5:7: found 'td3'; expected a TD from td0 to td2" },
+	{ "zap vm1:m", "5:7: found 'vm1:m'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
+		       "NAME@PART/PARTS or NAME@random" },
+	{ "zap td2:m", "5:7: found range 'm'; expected no range: td2 has no memory" },
+	{ "zap td1:m@4", "5:7: found 'td1:m@4'; expected leaves from 0 to 3 of 'm'" },
+	{ "zap td1:", "5:7: found key 'zap td1'; expected 'loop N' or 'loop forever'" },
+	{ "zap td1:td1:m", "5:7: found range 'td1:m'; expected one of td1: m" },
 	{ "zap td1:m..m",
 	  "5:7: found 'td1:m..m'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
 	  "NAME@PART/PARTS or NAME@random" },
-	{ "map td1:m@0..9",
-	  "5:7: found 'td1:m@0..9'; expected leaves from 0 to 3 of 'm'" },
-	{ "signal",
-	  "5:7: found 'signal'; expected 'signal VCPU'" },
-	{ "signal 1",
-	  "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
-	{ "signal td1.vcpu3",
-	  "5:7: found 'td1.vcpu3'; expected vcpu0 to vcpu2, the vCPUs of td1" },
-	{ "signal td4.vcpu0",
-	  "5:7: found 'td4.vcpu0'; expected a TD from td0 to td2" },
-	{ "signal m",
-	  "5:7: found 'm'; expected a vCPU: N, vcpuN or tdM.vcpuN" },
-	{ "interrupt host0",
-	  "5:7: found 'host0'; expected a vCPU: N, vcpuN or tdM.vcpuN" },
-	{ "loop 2: []",
-	  "5:15: found an empty list; expected a list of operations" },
+	{ "map td1:m@0..9", "5:7: found 'td1:m@0..9'; expected leaves from 0 to 3 of 'm'" },
+	{ "signal", "5:7: found 'signal'; expected 'signal VCPU'" },
+	{ "signal 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
+	{ "signal td1.vcpu3", "5:7: found 'td1.vcpu3'; expected vcpu0 to vcpu2, the vCPUs of td1" },
+	{ "signal td4.vcpu0", "5:7: found 'td4.vcpu0'; expected a TD from td0 to td2" },
+	{ "signal m", "5:7: found 'm'; expected a vCPU: N, vcpuN or tdM.vcpuN" },
+	{ "interrupt host0", "5:7: found 'host0'; expected a vCPU: N, vcpuN or tdM.vcpuN" },
+	{ "loop 2: []", "5:15: found an empty list; expected a list of operations" },
 };
 
 static const struct bad bad_run[] = {
-	{ "",
-	  "3:1: found nothing; expected a mapping of lanes" },
-	{ " []",
-	  "3:6: found an empty list; expected a mapping of lanes" },
-	{ " vcpu0",
-	  "3:6: found 'vcpu0'; expected a mapping of lanes" },
+	{ "", "3:1: found nothing; expected a mapping of lanes" },
+	{ " []", "3:6: found an empty list; expected a mapping of lanes" },
+	{ " vcpu0", "3:6: found 'vcpu0'; expected a mapping of lanes" },
 	{ " {vcpu0: [halt], }x",
 	  "3:23: found broken YAML (invalid value after mapping); expected valid YAML" },
 };
@@ -1142,9 +1070,23 @@ static const struct bad bad_many_ranges[] = {
 	  "range-number-8, range-number-9, range-number-10, range-number-11, ..." },
 };
 
+/* The gap behind a 4K range in front of a 2M range; one that ends at a multiple of 2M leaves none. */
+static const struct bad bad_spans[] = {
+	{ "a..b", "3:15: found 'a..b'; expected ranges without a gap: 'big' does not start where "
+		  "'a' ends" },
+	{ "b..full", "3:15: found 'b..full'; expected ranges without a gap: 'big2' does not start "
+		     "where 'b2' ends" },
+	{ "full..c",
+	  "3:15: found 'full..c'; expected ranges of one level: 'full' and 'big3' differ" },
+	{ "big..big2", "3:15: found 'big..big2'; expected ranges of one level: 'big' and 'b' "
+		       "differ" },
+	{ "b2..big2", "3:15: found 'b2..big2'; expected ranges of one level: 'b2' and 'big2' "
+		      "differ" },
+	{ "b2..b", "3:15: found 'b2..b'; expected the first page before the last" },
+};
+
 static const struct bad bad_guest_operations_of_a_second_TD[] = {
-	{ "accept a",
-	  "5:7: found range 'a'; expected one of td1: m" },
+	{ "accept a", "5:7: found range 'a'; expected one of td1: m" },
 	{ "touch td1:m",
 	  "5:7: found 'td1:m' in a vCPU lane; expected a range of its own TD, without "
 	  "'tdN:'" },
@@ -1157,11 +1099,8 @@ static const struct {
 	const char *prefix;
 	const char *suffix;
 } bad_groups[] = {
-	{ bad_whole_files, ARRAY_SIZE(bad_whole_files),
-	  "",
-	  "" },
-	{ bad_title, ARRAY_SIZE(bad_title),
-	  "",
+	{ bad_whole_files, ARRAY_SIZE(bad_whole_files), "", "" },
+	{ bad_title, ARRAY_SIZE(bad_title), "",
 	  "\n"
 	  "td: {vcpus: 1}\n"
 	  "run: {}\n" },
@@ -1231,6 +1170,12 @@ static const struct {
 	  "range-number-11: {}, range-number-12: {}, range-number-13: {}, "
 	  "range-number-14: {}}}\n"
 	  "run: {vcpu0: [",
+	  "]}\n" },
+	{ bad_spans, ARRAY_SIZE(bad_spans),
+	  "title: t\n"
+	  "td: {vcpus: 1, memory: {a: {}, big: {level: 2M}, b: {}, b2: {}, big2: {level: 2M}, "
+	  "full: {size: 2M}, big3: {level: 2M}, c: {}}}\n"
+	  "run: {vcpu0: [touch ",
 	  "]}\n" },
 	{ bad_guest_operations_of_a_second_TD, ARRAY_SIZE(bad_guest_operations_of_a_second_TD),
 	  "title: t\n"
@@ -1306,8 +1251,7 @@ static void test_bad_sizes(void **state)
 	memcpy(text, "- a\n", 4);
 	for (used = 4; used + 4 <= SCN_FILE_MAX; used += 4)
 		memcpy(text + used, "- a\n", 4);
-	check_bad(text, used,
-		  "262144:3: found more than 262144 values; expected a smaller file");
+	check_bad(text, used, "262144:3: found more than 262144 values; expected a smaller file");
 
 	used = (size_t)sprintf(text, "title: t\nrun: {}\ntd:\n  vcpus: 1\n  memory:\n");
 	for (u32 i = 0; i <= SCN_RANGES_MAX; i++)
@@ -1318,11 +1262,10 @@ static void test_bad_sizes(void **state)
 
 static void test_too_many_lanes(void **state)
 {
-	static const char text[] =
-		"title: t\n"
-		"td: [{vcpus: 16}, {vcpus: 16}, {vcpus: 16}, {vcpus: 16}]\n"
-		"run:\n"
-		"  host0: [signal 3]\n";
+	static const char text[] = "title: t\n"
+				   "td: [{vcpus: 16}, {vcpus: 16}, {vcpus: 16}, {vcpus: 16}]\n"
+				   "run:\n"
+				   "  host0: [signal 3]\n";
 
 	(void)state;
 	check_bad(text, strlen(text),
@@ -1342,8 +1285,8 @@ static void test_long_path(void **state)
 	memcpy(path + sizeof(path) - 8, "/x.yaml", 8);
 	assert_int_equal(scenario_read_text(path, "titel: x\n", 9, &s, &err), -EINVAL);
 	snprintf(want, sizeof(want),
-		 "...%s:1:1: found key 'titel'; expected one of title, module, td, host, guest, run, "
-		 "claims, expect, seconds; did you mean 'title'?",
+		 "...%s:1:1: found key 'titel'; expected one of title, module, td, host, guest, "
+		 "run, claims, expect, seconds; did you mean 'title'?",
 		 path + strlen(path) - 97);
 	assert_string_equal(err.text, want);
 }
@@ -1420,6 +1363,8 @@ int main(void)
 		cmocka_unit_test(test_several_tds),
 		cmocka_unit_test(test_dresses),
 		cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_placement),
+		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_largest_memory),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_bad_sizes),

@@ -24,7 +24,7 @@ struct run;
 
 /* A lane's surroundings. */
 struct thread_env {
-	struct sl_env base;	/* first */
+	struct sl_env base; /* first */
 	struct run *run;
 	struct sl_rng rng;
 	struct sl_stats *stats;
@@ -37,10 +37,10 @@ struct thread_env {
 struct run {
 	struct world *world;
 	struct threads_result *out;
-	struct thread_env *env;		/* one per lane, and the boss behind them */
+	struct thread_env *env; /* one per lane, and the boss behind them */
 	_Atomic u32 running;
 	_Atomic u32 stop;
-	pthread_mutex_t lock;		/* findings, and the end of the run */
+	pthread_mutex_t lock; /* findings, and the end of the run */
 	pthread_cond_t ended;
 	u64 tsc_per_us;
 };
@@ -173,8 +173,7 @@ static void op_write_lock(struct sl_env *env, struct sl_rwlock *l)
 	must(pthread_rwlock_wrlock((pthread_rwlock_t *)l->room));
 }
 
-static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id,
-		       const char *text)
+static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id, const char *text)
 {
 	struct run *r = self(env)->run;
 	struct threads_finding *f;

@@ -22,8 +22,8 @@ struct threads_progress {
 };
 
 struct threads_options {
-	double seconds;		/* time for the lanes; they may end by themselves before */
-	u64 seed;		/* of random operations */
+	double seconds; /* time for the lanes; they may end by themselves before */
+	u64 seed;       /* of random operations */
 	/* Called about ten times a second from the calling thread; NULL for none. */
 	void (*progress)(void *ctx, const struct threads_progress *p);
 	void *progress_ctx;
@@ -38,10 +38,10 @@ struct threads_result {
 	double teardown_seconds;
 	u64 tsc_per_us;
 	u64 rss_peak_bytes;
-	bool interrupted;	/* ended before its time by interrupted() */
-	bool finished;		/* every lane ended by itself */
+	bool interrupted; /* ended before its time by interrupted() */
+	bool finished;    /* every lane ended by itself */
 	u32 lanes;
-	u32 findings;		/* all that were reported; the first ones are kept */
+	u32 findings; /* all that were reported; the first ones are kept */
 	struct threads_finding finding[THREADS_FINDINGS_MAX];
 	struct sl_stats stats;
 };

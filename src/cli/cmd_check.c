@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+/* seamlab check. Layer: cli. */
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <seamlab/seamlab.h>
+
+#include "cli/cli.h"
+
+struct check_args {
+	struct sl_check_options o;
+	enum sl_format format;
+	char **files;
+	int count;
+};
+
+enum {
+	OPT_TIME = 256,
+	OPT_MEMORY,
+	OPT_DEPTH,
+	OPT_HASH_SEED,
+	OPT_NO_REDUCTION,
+	OPT_FORMAT,
+};
+
+static const struct argp_option options[] = {
+	{ "time", OPT_TIME, "SECONDS", 0, "stop after so long (default: no limit)", 0 },
+	{ "memory", OPT_MEMORY, "MB", 0, "stop when the states take more", 0 },
+	{ "depth", OPT_DEPTH, "N", 0, "go no deeper than N steps", 0 },
+	{ "hash-seed", OPT_HASH_SEED, "N", 0, "another hash of states; counts must not change", 0 },
+	{ "no-reduction", OPT_NO_REDUCTION, NULL, 0,
+	  "every atomic access is a scheduling point; the verdict must not change", 0 },
+	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
+	{ 0 },
+};
+
+static double number(struct argp_state *state, const char *name, const char *arg, double max)
+{
+	char *end;
+	double v;
+
+	errno = 0;
+	v = strtod(arg, &end);
+	if (errno || end == arg || *end || !isfinite(v) || v < 0 || v > max)
+		argp_error(state, "%s: found '%s'; expected a number from 0 to %g", name, arg, max);
+	return v;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct check_args *a = state->input;
+
+	switch (key) {
+	case OPT_TIME:
+		a->o.seconds = number(state, "--time", arg, 1e7);
+		return 0;
+	case OPT_MEMORY:
+		a->o.memory = (size_t)(number(state, "--memory", arg, 1e7) * 1e6);
+		return 0;
+	case OPT_DEPTH:
+		a->o.depth = (uint32_t)number(state, "--depth", arg, 1e7);
+		return 0;
+	case OPT_HASH_SEED:
+		a->o.hash_seed = (uint64_t)number(state, "--hash-seed", arg, 1e15);
+		return 0;
+	case OPT_NO_REDUCTION:
+		a->o.no_reduction = true;
+		return 0;
+	case OPT_FORMAT:
+		if (!strcmp(arg, "text"))
+			a->format = SL_FORMAT_TEXT;
+		else if (!strcmp(arg, "json"))
+			a->format = SL_FORMAT_JSON;
+		else
+			argp_error(state, "--format: found '%s'; expected text or json", arg);
+		return 0;
+	case ARGP_KEY_ARGS:
+		a->files = state->argv + state->next;
+		a->count = state->argc - state->next;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no scenario; expected one or more files");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void show_progress(void *ctx, const struct sl_check_progress *p)
+{
+	static double last;
+
+	(void)ctx;
+	if (p->seconds < last + 0.2 && p->seconds > last)
+		return;
+	last = p->seconds;
+	fprintf(stderr, "\r%6.1f s  pass %u  %llu states  %.2f M transitions/s  depth %u  %.0f MB \033[K",
+		p->seconds, p->pass, (unsigned long long)p->states,
+		p->seconds > 0 ? (double)p->transitions / p->seconds / 1e6 : 0.0, p->depth,
+		(double)p->memory / 1e6);
+}
+
+static int check_one(struct check_args *a, const char *path, bool terminal)
+{
+	struct sl_check *check;
+	enum sl_exit code;
+	char *report, err[600];
+
+	a->o.path = path;
+	if (sl_check_scenario(&a->o, &check, err, sizeof(err)))
+		return cli_error("check", "%s", err);
+	if (terminal)
+		fputs("\r\033[K", stderr);
+	report = sl_check_report(check, a->format);
+	code = sl_check_exit(check);
+	sl_check_free(check);
+	if (!report)
+		return cli_error("check", "out of memory");
+	fputs(report, stdout);
+	if (a->format == SL_FORMAT_JSON)
+		putchar('\n');
+	free(report);
+	if (fflush(stdout) || ferror(stdout))
+		return cli_error("check", "cannot write the report: %s", strerror(errno));
+	return code;
+}
+
+/* The worse of two exit codes: input errors, then surprises, then limits. */
+static int worse(int a, int b)
+{
+	static const int order[] = { SL_EXIT_USAGE, SL_EXIT_UNEXPECTED, SL_EXIT_INCONCLUSIVE };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (a == order[i] || b == order[i])
+			return order[i];
+	return a;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.args_doc = "FILE...",
+		.doc = "Explore every interleaving of each scenario FILE: it holds, is violated (with a "
+		       "trace), or a limit was reached.\v"
+		       "Exit status: 0 every verdict as expected, 1 a verdict not as expected, 2 usage or "
+		       "input, 3 inconclusive.",
+	};
+	struct check_args a = { .format = SL_FORMAT_TEXT };
+	char name[] = "seamlab check";
+	bool terminal = isatty(STDERR_FILENO);
+	int code = SL_EXIT_EXPECTED;
+
+	argv[0] = name;
+	argp_err_exit_status = SL_EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_catch_signals();
+	a.o.interrupted = cli_interrupted;
+	if (terminal)
+		a.o.progress = show_progress;
+	for (int i = 0; i < a.count && !cli_interrupted(NULL); i++)
+		code = worse(code, check_one(&a, a.files[i], terminal));
+	return code;
+}

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What -fsanitize=thread calls: one function for each kind of access. Linked with the instrumented
+ * objects only, and instead of the sanitizer's library. Not instrumented itself. Layer: engine.
+ */
+#include "engine/explore/xp.h"
+
+#define PC __builtin_return_address(0)
+
+static inline bool in_ghost(const volatile void *addr)
+{
+	size_t at = (size_t)((const volatile u8 *)addr - xp.arena);
+
+	return at >= xp.ghost_start && at < xp.ghost_end;
+}
+
+static void footprint_add(u32 granule, u8 mask, bool write, bool atomic, void *pc)
+{
+	struct xp_footprint *fp = xp.fp;
+	u64 bit = 1ull << ((granule * 0x9E3779B1u) >> 26);
+
+	if (write)
+		fp->writes |= bit;
+	else
+		fp->reads |= bit;
+	for (u32 i = fp->count; i-- > fp->released && i + 4 > fp->count;) {
+		struct xp_access *a = &fp->access[i];
+
+		if (a->granule == granule && a->atomic == atomic && a->write == write) {
+			a->mask |= mask;
+			return;
+		}
+	}
+	if (fp->count == XP_FOOTPRINT_MAX) {
+		fp->overflow = true;
+		return;
+	}
+	fp->access[fp->count++] = (struct xp_access){ .granule = granule, .mask = mask,
+						      .write = write, .atomic = atomic, .pc = pc };
+}
+
+static inline u8 byte_mask(const volatile void *addr, size_t size)
+{
+	return (u8)(((1u << size) - 1) << ((uintptr_t)addr & 7));
+}
+
+static void plain_read(void *addr, size_t size, void *pc)
+{
+	if (!xp.active || !xp_in_arena(addr))
+		return;
+	FOR_PIECES(addr, size, p, n) {
+		u32 g = xp_granule_of(p);
+
+		xp_saw(*xp_granule(g) >> (((uintptr_t)p & 7) * 8) &
+		       (n == 8 ? ~0ull : (1ull << (n * 8)) - 1));
+		if (!in_ghost(p))
+			footprint_add(g, byte_mask(p, n), false, false, pc);
+	}
+}
+
+static void plain_write(void *addr, size_t size, void *pc)
+{
+	if (!xp.active || !xp_in_arena(addr))
+		return;
+	FOR_PIECES(addr, size, p, n) {
+		u32 g = xp_granule_of(p);
+
+		xp_log_granule(g);
+		if (!in_ghost(p))
+			footprint_add(g, byte_mask(p, n), true, false, pc);
+	}
+}
+
+/* ---- plain accesses ---------------------------------------------------------------------- */
+
+#define PLAIN(size)                                                        \
+	void __tsan_read##size(void *addr);                                \
+	void __tsan_read##size(void *addr)                                 \
+	{                                                                  \
+		plain_read(addr, size, PC);                                \
+	}                                                                  \
+	void __tsan_write##size(void *addr);                               \
+	void __tsan_write##size(void *addr)                                \
+	{                                                                  \
+		plain_write(addr, size, PC);                               \
+	}                                                                  \
+	void __tsan_unaligned_read##size(void *addr);                      \
+	void __tsan_unaligned_read##size(void *addr)                       \
+	{                                                                  \
+		plain_read(addr, size, PC);                                \
+	}                                                                  \
+	void __tsan_unaligned_write##size(void *addr);                     \
+	void __tsan_unaligned_write##size(void *addr)                      \
+	{                                                                  \
+		plain_write(addr, size, PC);                               \
+	}                                                                  \
+	void __tsan_read_write##size(void *addr);                          \
+	void __tsan_read_write##size(void *addr)                           \
+	{                                                                  \
+		plain_read(addr, size, PC);                                \
+		plain_write(addr, size, PC);                               \
+	}                                                                  \
+	void __tsan_unaligned_read_write##size(void *addr);                \
+	void __tsan_unaligned_read_write##size(void *addr)                 \
+	{                                                                  \
+		plain_read(addr, size, PC);                                \
+		plain_write(addr, size, PC);                               \
+	}                                                                  \
+	void __tsan_volatile_read##size(void *addr);                       \
+	void __tsan_volatile_read##size(void *addr)                        \
+	{                                                                  \
+		plain_read(addr, size, PC);                                \
+	}                                                                  \
+	void __tsan_volatile_write##size(void *addr);                      \
+	void __tsan_volatile_write##size(void *addr)                       \
+	{                                                                  \
+		plain_write(addr, size, PC);                               \
+	}
+PLAIN(1)
+PLAIN(2)
+PLAIN(4)
+PLAIN(8)
+PLAIN(16)
+
+void __tsan_read_range(void *addr, size_t size);
+void __tsan_read_range(void *addr, size_t size)
+{
+	plain_read(addr, size, PC);
+}
+
+void __tsan_write_range(void *addr, size_t size);
+void __tsan_write_range(void *addr, size_t size)
+{
+	plain_write(addr, size, PC);
+}
+
+void __tsan_init(void);
+void __tsan_init(void)
+{
+}
+
+void __tsan_func_entry(void *pc);
+void __tsan_func_entry(void *pc)
+{
+	(void)pc;
+}
+
+void __tsan_func_exit(void);
+void __tsan_func_exit(void)
+{
+}
+
+/* ---- library functions over memory, as both compilers call them --------------------------- */
+
+static void *do_set(void *to, int value, size_t n)
+{
+	u8 *p = to;
+
+	for (size_t i = 0; i < n; i++) {
+		p[i] = (u8)value;
+		__asm__ volatile("" ::: "memory");
+	}
+	return to;
+}
+
+static void *do_move(void *to, const void *from, size_t n)
+{
+	u8 *d = to;
+	const u8 *s = from;
+
+	if (d <= s || d >= s + n) {
+		for (size_t i = 0; i < n; i++) {
+			d[i] = s[i];
+			__asm__ volatile("" ::: "memory");
+		}
+	} else {
+		while (n--) {
+			d[n] = s[n];
+			__asm__ volatile("" ::: "memory");
+		}
+	}
+	return to;
+}
+
+void *__tsan_memset(void *to, int value, size_t n);
+void *__tsan_memset(void *to, int value, size_t n)
+{
+	plain_write(to, n, PC);
+	return do_set(to, value, n);
+}
+
+void *__tsan_memcpy(void *to, const void *from, size_t n);
+void *__tsan_memcpy(void *to, const void *from, size_t n)
+{
+	plain_read((void *)(uintptr_t)from, n, PC);
+	plain_write(to, n, PC);
+	return do_move(to, from, n);
+}
+
+void *__tsan_memmove(void *to, const void *from, size_t n);
+void *__tsan_memmove(void *to, const void *from, size_t n)
+{
+	plain_read((void *)(uintptr_t)from, n, PC);
+	plain_write(to, n, PC);
+	return do_move(to, from, n);
+}
+
+/* gcc leaves calls of these as they are. */
+void *memset(void *to, int value, size_t n);
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+void *memset(void *to, int value, size_t n)
+{
+	plain_write(to, n, PC);
+	return do_set(to, value, n);
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	plain_read((void *)(uintptr_t)from, n, PC);
+	plain_write(to, n, PC);
+	return do_move(to, from, n);
+}
+
+void *memmove(void *to, const void *from, size_t n)
+{
+	plain_read((void *)(uintptr_t)from, n, PC);
+	plain_write(to, n, PC);
+	return do_move(to, from, n);
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const u8 *x = a, *y = b;
+
+	plain_read((void *)(uintptr_t)a, n, PC);
+	plain_read((void *)(uintptr_t)b, n, PC);
+	for (size_t i = 0; i < n; i++)
+		if (x[i] != y[i])
+			return x[i] - y[i];
+	return 0;
+}
+
+/* ---- atomics ------------------------------------------------------------------------------ */
+
+static bool counts_only(enum xp_atomic op)
+{
+	return op == XP_ADD || op == XP_SUB;
+}
+
+static void note_access(size_t half, enum xp_atomic op)
+{
+	if (op == XP_LOAD)
+		xp.read_by[half] |= (u16)(1u << xp.cur);
+	else
+		xp.written_by[half] |= (u16)(1u << xp.cur);
+	if (!counts_only(op))
+		xp.decides[half] = 1;
+	xp_learn(half);
+}
+
+/*
+ * In front of every atomic access: the scheduling point, if the word is shared. Returns true if the
+ * access counts.
+ */
+static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, void *pc)
+{
+	size_t half;
+	u32 halves, shared = 0;
+
+	if (!xp.active || !xp_in_arena(addr))
+		return false;
+	if (xp.no_yield || in_ghost(addr))
+		return true;
+	half = xp_half_of(addr);
+	halves = size < 2 ? 1 : size / 2u;
+	for (u32 i = 0; i < halves; i++)
+		shared |= xp.shared[half + i];
+	if (!shared) {
+		for (u32 i = 0; i < halves; i++)
+			note_access(half + i, op);
+		if (++xp.atomics > XP_STEP_ATOMICS_MAX) {
+			xp.shared[half] = 1;
+			xp.shared_count++;
+			xp.learned = true;
+		}
+		return true;
+	}
+	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_ATOMIC, .op = (u8)op,
+							.size = size, .addr = (void *)addr,
+							.pc = pc };
+	xp_yield();
+	return true;
+}
+
+/* What a fiber learns from the old value of a word that it touched. */
+static void saw_word(volatile void *addr, u64 before)
+{
+	size_t half = xp_half_of(addr);
+
+	if (xp.kind[half] == XP_WORD_COUNTER && !xp.decides[half])
+		return;
+	if (xp.kind[half] != XP_WORD_PLAIN && !xp.decides[half])
+		before &= 3;
+	xp_saw(before);
+}
+
+static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before, u64 after,
+			 void *pc)
+{
+	struct xp_event *e;
+
+	saw_word(addr, before);
+	if (!in_ghost(addr)) {
+		footprint_add(xp_granule_of(addr), size >= 8 ? 0xFF : byte_mask(addr, size),
+			      op != XP_LOAD, true, pc);
+		if (size == 16)
+			footprint_add(xp_granule_of(addr) + 1, 0xFF, op != XP_LOAD, true, pc);
+	}
+	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
+		return;
+	e = &xp.event[xp.event_count++];
+	*e = (struct xp_event){ .kind = XP_EVENT_ATOMIC, .op = (u8)op, .size = size,
+				.addr = (void *)addr, .pc = pc, .before = before, .after = after };
+}
+
+#define ATOMIC_RMW(bits, name, op, expr)                                                      \
+	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo);         \
+	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo)          \
+	{                                                                                     \
+		bool counts = before_atomic(a, bits / 8, op, PC);                             \
+		u##bits old;                                                                  \
+                                                                                              \
+		(void)mo;                                                                     \
+		if (!counts) {                                                                \
+			u##bits new;                                                          \
+			old = __atomic_load_n(a, __ATOMIC_SEQ_CST);                           \
+			do                                                                    \
+				new = (u##bits)(expr);                                        \
+			while (!__atomic_compare_exchange_n(a, &old, new, 0, __ATOMIC_SEQ_CST, \
+							    __ATOMIC_SEQ_CST));               \
+			return old;                                                           \
+		}                                                                             \
+		xp_log_write((void *)a, bits / 8);                                            \
+		old = *a;                                                                     \
+		*a = (u##bits)(expr);                                                         \
+		after_atomic(a, bits / 8, op, (u64)old, (u64)*a, PC);                         \
+		return old;                                                                   \
+	}
+
+#define ATOMIC_CAS(bits, name)                                                                \
+	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c,    \
+							  u##bits v, int mo, int fmo);        \
+	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c,    \
+							  u##bits v, int mo, int fmo)         \
+	{                                                                                     \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, PC);                         \
+		u##bits old;                                                                  \
+                                                                                              \
+		(void)mo;                                                                     \
+		(void)fmo;                                                                    \
+		if (!counts)                                                                  \
+			return __atomic_compare_exchange_n(a, c, v, 0, __ATOMIC_SEQ_CST,      \
+							   __ATOMIC_SEQ_CST);                 \
+		old = *a;                                                                     \
+		if (old == *c) {                                                              \
+			xp_log_write((void *)a, bits / 8);                                    \
+			*a = v;                                                               \
+			after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)v, PC);              \
+			return 1;                                                             \
+		}                                                                             \
+		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)old, PC);                    \
+		*c = old;                                                                     \
+		return 0;                                                                     \
+	}
+
+/* fmo differs between the compilers' calls only in being there. */
+#define ATOMIC(bits)                                                                          \
+	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo);                \
+	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo)                 \
+	{                                                                                     \
+		(void)mo;                                                                     \
+		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, PC))     \
+			return __atomic_load_n(a, __ATOMIC_SEQ_CST);                          \
+		after_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, (u64)*a,       \
+			     (u64)*a, PC);                                                    \
+		return *a;                                                                    \
+	}                                                                                     \
+	void __tsan_atomic##bits##_store(volatile u##bits *a, u##bits v, int mo);             \
+	void __tsan_atomic##bits##_store(volatile u##bits *a, u##bits v, int mo)              \
+	{                                                                                     \
+		u##bits old;                                                                  \
+                                                                                              \
+		(void)mo;                                                                     \
+		if (!before_atomic(a, bits / 8, XP_STORE, PC)) {                              \
+			__atomic_store_n(a, v, __ATOMIC_SEQ_CST);                             \
+			return;                                                               \
+		}                                                                             \
+		xp_log_write((void *)a, bits / 8);                                            \
+		old = *a;                                                                     \
+		*a = v;                                                                       \
+		after_store(a, bits / 8, (u64)old, (u64)v, PC);                               \
+	}                                                                                     \
+	ATOMIC_RMW(bits, exchange, XP_XCHG, v)                                                \
+	ATOMIC_RMW(bits, fetch_add, XP_ADD, old + v)                                          \
+	ATOMIC_RMW(bits, fetch_sub, XP_SUB, old - v)                                          \
+	ATOMIC_RMW(bits, fetch_and, XP_AND, old &v)                                           \
+	ATOMIC_RMW(bits, fetch_or, XP_OR, old | v)                                            \
+	ATOMIC_RMW(bits, fetch_xor, XP_XOR, old ^ v)                                          \
+	ATOMIC_RMW(bits, fetch_nand, XP_NAND, ~(old & v))                                     \
+	ATOMIC_CAS(bits, strong)                                                              \
+	ATOMIC_CAS(bits, weak)                                                                \
+	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,    \
+							   u##bits v, int mo, int fmo);       \
+	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,    \
+							   u##bits v, int mo, int fmo)        \
+	{                                                                                     \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, PC);                         \
+		u##bits old = c;                                                              \
+                                                                                              \
+		(void)mo;                                                                     \
+		(void)fmo;                                                                    \
+		if (!counts) {                                                                \
+			__atomic_compare_exchange_n(a, &old, v, 0, __ATOMIC_SEQ_CST,          \
+						    __ATOMIC_SEQ_CST);                        \
+			return old;                                                           \
+		}                                                                             \
+		old = *a;                                                                     \
+		if (old == c) {                                                               \
+			xp_log_write((void *)a, bits / 8);                                    \
+			*a = v;                                                               \
+		}                                                                             \
+		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)*a, PC);                     \
+		return old;                                                                   \
+	}
+
+/* A store sees nothing of what was there. */
+static void after_store(volatile void *addr, u8 size, u64 before, u64 after, void *pc)
+{
+	u64 hist = xp.fiber[xp.cur].hist;
+
+	after_atomic(addr, size, XP_STORE, before, after, pc);
+	xp.fiber[xp.cur].hist = hist;
+}
+
+ATOMIC(8)
+ATOMIC(16)
+ATOMIC(32)
+ATOMIC(64)
+
+typedef unsigned __int128 u128;
+
+u128 __tsan_atomic128_load(const volatile u128 *a, int mo);
+u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
+{
+	u128 v;
+
+	(void)mo;
+	if (!before_atomic((volatile void *)(uintptr_t)a, 16, XP_LOAD, PC))
+		return *a;
+	v = *a;
+	xp_saw((u64)(v >> 64));
+	after_atomic((volatile void *)(uintptr_t)a, 16, XP_LOAD, (u64)v, (u64)v, PC);
+	return v;
+}
+
+void __tsan_atomic_thread_fence(int mo);
+void __tsan_atomic_thread_fence(int mo)
+{
+	(void)mo;
+}
+
+void __tsan_atomic_signal_fence(int mo);
+void __tsan_atomic_signal_fence(int mo)
+{
+	(void)mo;
+}

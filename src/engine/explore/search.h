@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The search: every interleaving of a few fibers over one arena, each state once.
+ *
+ * A state is the arena and, for each fiber, a hash of what it has seen since its last checkpoint and
+ * what it is about to do. The search is depth first with an undo log; each state's successors are
+ * all computed first and looked up together. Scheduling points are the words that two fibers share:
+ * none is known at the start, they are learned, and the pass that learns no more is the proof.
+ * Layer: engine.
+ */
+#ifndef SL_ENGINE_SEARCH_H
+#define SL_ENGINE_SEARCH_H
+
+#include "engine/explore/xp.h"
+
+struct xs_step {
+	u8 fiber;
+	u16 choice;
+};
+
+/* A word of which the world tells what it is. */
+struct xs_word {
+	const void *addr;
+	u8 kind;	/* enum xp_word */
+	u8 size;	/* bytes */
+};
+
+/* What is explored. */
+struct xs_program {
+	void *arena;
+	size_t arena_size;
+	u64 ghost_start, ghost_end;	/* bytes of the arena for oracles only */
+	u32 lanes;
+	void (*lane)(u32 lane);		/* a lane's whole life; runs on a fiber */
+	void (*end)(void);		/* when all lanes are done; NULL for nothing. One step. */
+	const struct xs_word *word;	/* lock words and counters */
+	u32 word_count;
+	u32 must_finish;		/* mask: lanes that all-finish is about; 0 = no liveness */
+};
+
+enum xs_limit {
+	XS_COMPLETE,
+	XS_LIMIT_TIME,
+	XS_LIMIT_MEMORY,
+	XS_LIMIT_DEPTH,
+	XS_LIMIT_INTERRUPTED,
+};
+
+struct xs_progress {
+	double seconds;
+	u64 states, transitions;
+	u32 depth, pass;
+	size_t memory;
+};
+
+struct xs_options {
+	u64 seed;		/* of the hash; verdict and counts do not depend on it */
+	bool no_reduction;	/* every atomic access is a scheduling point */
+	bool races;		/* look for data races */
+	double seconds;		/* 0: no limit */
+	size_t memory;		/* bytes for states and edges; 0: no limit */
+	u32 depth;		/* 0: no limit */
+	double minimise_seconds; /* for the shortest counterexample */
+	void (*progress)(void *ctx, const struct xs_progress *p);
+	bool (*interrupted)(void *ctx);
+	void *ctx;
+};
+
+#define XS_KIND_NONE 0xFFFFFFFFu
+
+struct xs_result {
+	u32 kind;		/* enum sl_violation, or XS_KIND_NONE */
+	char id[40];
+	char text[320];
+	bool certain;		/* livelock: no schedule escapes */
+	enum xs_limit limit;
+	u64 states, transitions;
+	u64 all_states, all_transitions;	/* of all passes */
+	u32 passes, shared_words, depth;
+	double seconds;
+	size_t memory;		/* peak */
+	/* Counterexample; a livelock's loop starts at step loop_start, else loop_start = steps. */
+	struct xs_step *step;
+	u32 steps, loop_start;
+	u32 preemptions;
+	bool minimal;		/* proved to be the shortest */
+};
+
+/*
+ * Opens the explorer over the world in @p->arena, which stands as it is before the lanes start;
+ * false without memory. One at a time. What one call learns about shared words the next ones know.
+ */
+bool xs_open(const struct xs_program *p, const struct xs_options *o) SL_WARN_UNUSED;
+void xs_close(const struct xs_program *p);
+
+/* 0, or -ENOMEM. The arena is back where it was afterwards. Free with xs_result_free(). */
+int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r);
+void xs_result_free(struct xs_result *r);
+
+/* Is the word at @addr, in the arena, a scheduling point? */
+bool xs_word_is_shared(const void *addr);
+
+/*
+ * Plays @steps from the start and calls @seen after each, when the world stands as the step left
+ * it and xp.event tells what it did. Returns the number of steps that could be taken; all of them
+ * if the trace fits the program. The arena is back at the start afterwards.
+ */
+u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const struct xs_step *step,
+	      u32 steps, void (*seen)(void *ctx, u32 index, const struct xs_step *s), void *ctx);
+
+#endif

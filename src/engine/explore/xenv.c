@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/* The explorer's env. Runs on fibers, not instrumented. Layer: engine. */
+#include "engine/explore/xenv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bug.h"
+#include "engine/explore/xp.h"
+
+/* Host locks in the arena: word[0] = 1 + fiber that writes (or owns), word[1] = readers. */
+static u32 *lock_words(void *room)
+{
+	return room;
+}
+
+static void pend(enum xp_kind kind, void *addr)
+{
+	xp.fiber[xp.cur].pending = (struct xp_pending){
+		.kind = (u8)kind,
+		.addr = addr,
+		.pc = __builtin_return_address(0),
+	};
+}
+
+static u32 choose_among(u32 n)
+{
+	if (n < 2 || !xp.active || xp.no_yield)
+		return 0;
+	pend(XP_CHOICE, NULL);
+	xp.fiber[xp.cur].pending.n = n;
+	xp_yield();
+	xp_saw(xp.choice);
+	return xp.choice;
+}
+
+static u32 op_choose(struct sl_env *env, enum sl_choice what, u32 n)
+{
+	(void)env;
+	/* Entropy does not fail, and interrupts are raised by somebody. */
+	return what == SL_CHOICE_RANDOM_PAGE ? choose_among(n) : 0;
+}
+
+static u64 op_now(struct sl_env *env)
+{
+	(void)env;
+	return 0;
+}
+
+/* Time is what the search wants it to be. */
+static bool op_elapsed(struct sl_env *env, u64 start, u64 ticks)
+{
+	(void)env;
+	(void)start;
+	(void)ticks;
+	return choose_among(2) == 1;
+}
+
+static void op_pause(struct sl_env *env)
+{
+	(void)env;
+	if (!xp.active || xp.no_yield)
+		return;
+	pend(XP_PAUSE, NULL);
+	xp_yield();
+}
+
+static void op_wait_while(struct sl_env *env, const _Atomic u32 *word, u32 old)
+{
+	(void)env;
+	SL_BUG_ON(!xp.active);
+	if (xp.no_yield)
+		return;
+	xp_note_read((void *)(uintptr_t)word);
+	pend(XP_WAIT, (void *)(uintptr_t)word);
+	xp.fiber[xp.cur].pending.arg = old;
+	xp_yield();
+}
+
+/* Waits until the lock can be taken as @op says: 0 mutex, 1 read, 2 write. */
+static u32 *acquire(void *room, u8 op)
+{
+	u32 *word = lock_words(room);
+
+	if (!xp.active)
+		return word;
+	if (!xp.no_yield) {
+		pend(XP_LOCK, word);
+		xp.fiber[xp.cur].pending.op = op;
+		xp_yield();
+	}
+	/* The end of the world runs alone; a lock that is still held then is a leak. */
+	if (word[0] || (op != 1 && word[1]))
+		xp_report(SL_VIOLATION_DEADLOCK, "host lock", "a host lock is held for ever");
+	xp_log_write(word, 8);
+	return word;
+}
+
+/* What the fiber did so far is ordered before whoever takes the lock next. */
+static u32 *release(void *room)
+{
+	u32 *word = lock_words(room);
+
+	xp_log_write(word, 8);
+	if (xp.active)
+		xp.fp->released = xp.fp->count;
+	return word;
+}
+
+static void op_lock_init(struct sl_env *env, void *room)
+{
+	(void)env;
+	memset(room, 0, 8);
+}
+
+static void op_mutex_init(struct sl_env *env, struct sl_mutex *m)
+{
+	op_lock_init(env, m->room);
+}
+
+static void op_mutex_lock(struct sl_env *env, struct sl_mutex *m)
+{
+	(void)env;
+	acquire(m->room, 0)[0] = xp.cur + 1;
+}
+
+static void op_mutex_unlock(struct sl_env *env, struct sl_mutex *m)
+{
+	(void)env;
+	release(m->room)[0] = 0;
+}
+
+static void op_rwlock_init(struct sl_env *env, struct sl_rwlock *l)
+{
+	op_lock_init(env, l->room);
+}
+
+static void op_read_lock(struct sl_env *env, struct sl_rwlock *l)
+{
+	(void)env;
+	acquire(l->room, 1)[1]++;
+}
+
+static void op_read_unlock(struct sl_env *env, struct sl_rwlock *l)
+{
+	(void)env;
+	release(l->room)[1]--;
+}
+
+static void op_write_lock(struct sl_env *env, struct sl_rwlock *l)
+{
+	(void)env;
+	acquire(l->room, 2)[0] = xp.cur + 1;
+}
+
+static void op_write_unlock(struct sl_env *env, struct sl_rwlock *l)
+{
+	(void)env;
+	release(l->room)[0] = 0;
+}
+
+static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
+{
+	(void)env;
+	if (xp.active)
+		xp.fiber[xp.cur].hist = xp_mix(xp_mix(label, a), b);
+}
+
+static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
+{
+	(void)env;
+	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
+		return;
+	xp.event[xp.event_count++] =
+		(struct xp_event){ .kind = XP_EVENT_NOTE, .note = what, .before = a, .after = b };
+}
+
+static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id,
+		       const char *text)
+{
+	(void)env;
+	xp_report(kind, id, text);
+}
+
+const struct sl_env_ops xenv_ops = {
+	.choose = op_choose,
+	.now = op_now,
+	.elapsed = op_elapsed,
+	.pause = op_pause,
+	.wait_while = op_wait_while,
+	.mutex_init = op_mutex_init,
+	.mutex_lock = op_mutex_lock,
+	.mutex_unlock = op_mutex_unlock,
+	.rwlock_init = op_rwlock_init,
+	.read_lock = op_read_lock,
+	.read_unlock = op_read_unlock,
+	.write_lock = op_write_lock,
+	.write_unlock = op_write_unlock,
+	.checkpoint = op_checkpoint,
+	.note = op_note,
+	.violate = op_violate,
+};
+
+void xenv_init(struct sl_env *env, struct sl_stats *stats)
+{
+	*env = (struct sl_env){ .ops = &xenv_ops, .stats = stats, .tsc_per_us = 1000 };
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The explorer's machine room: what the instrumentation hooks, the fibers and the search share.
+ *
+ * Instrumented code runs on fibers, one at a time. The compiler has put a call in front of every
+ * memory access (-fsanitize=thread); hooks.c answers those calls. Only the arena counts: accesses to
+ * a fiber's own stack, or to memory that engines keep for themselves, are none of the explorer's
+ * business.
+ *
+ * One explorer at a time in a process: the hooks have no argument through which to tell several
+ * apart. Layer: engine.
+ */
+#ifndef SL_ENGINE_XP_H
+#define SL_ENGINE_XP_H
+
+#include "base/types.h"
+
+#define XP_LANES_MAX  16
+/* Fibers: the lanes, and one that ends the world when all lanes are done. */
+#define XP_FIBERS_MAX (XP_LANES_MAX + 1)
+#define XP_STACK_SIZE (64u << 10)
+/* Plain accesses of one step that are kept one by one; a step with more is not compared exactly. */
+#define XP_FOOTPRINT_MAX 192
+/* Hooked atomic accesses in one step after which the step ends at the next one: an endless loop over
+ * words that nobody shares must not hold the search up.
+ */
+#define XP_STEP_ATOMICS_MAX 20000
+
+/* What a fiber is about to do. */
+enum xp_kind {
+	XP_START,	/* its first step */
+	XP_ATOMIC,	/* an access to a shared word */
+	XP_CHOICE,	/* a choose(): as many successors as it has answers */
+	XP_PAUSE,	/* one turn of a retry loop */
+	XP_LOCK,	/* take a host lock, when it is free */
+	XP_WAIT,	/* go on when *addr != arg */
+	XP_EXIT,	/* nothing: it has ended */
+	XP_DEAD,	/* nothing: it reported a violation */
+};
+
+enum xp_atomic {
+	XP_LOAD,
+	XP_STORE,
+	XP_XCHG,
+	XP_ADD,
+	XP_SUB,
+	XP_AND,
+	XP_OR,
+	XP_XOR,
+	XP_NAND,
+	XP_CAS,
+};
+
+struct xp_pending {
+	u8 kind;	/* enum xp_kind */
+	u8 op;		/* XP_ATOMIC: enum xp_atomic; XP_LOCK: 0 mutex, 1 read, 2 write */
+	u8 size;	/* bytes */
+	u32 n;		/* XP_CHOICE: answers */
+	void *addr;
+	u64 arg;	/* XP_WAIT: the old value */
+	void *pc;	/* where in the program */
+};
+
+struct xp_fiber {
+	void *sp;
+	u64 hist;	/* everything seen since the last checkpoint */
+	struct xp_pending pending;
+};
+
+/* One access of a step. */
+struct xp_access {
+	u32 granule;
+	u8 mask;	/* bytes of it */
+	u8 write;
+	u8 atomic;
+	void *pc;
+};
+
+/* The accesses of one step: two Bloom words in front of a list. */
+struct xp_footprint {
+	u64 reads, writes;	/* one bit per granule, hashed */
+	u32 count;
+	u32 released;	/* so many came before the fiber's last release in this step */
+	bool overflow;
+	struct xp_access access[XP_FOOTPRINT_MAX];
+};
+
+struct xp_undo {
+	u32 granule;
+	u64 old;
+};
+
+enum xp_trace_kind {
+	XP_EVENT_NOTE,
+	XP_EVENT_ATOMIC,
+};
+
+/*
+ * Words that the world has told the explorer about. It may tell more than the hooks can see:
+ *  a reader count says nothing while the word's EX bit is set (the exclusive release wipes it), so
+ *    states that differ in it are one;
+ *  as long as nobody does anything to such a word but add and subtract, readers come and go without
+ *    seeing each other, and need no scheduling point;
+ *  the same holds for a counter whose old value nobody uses.
+ */
+enum xp_word {
+	XP_WORD_PLAIN,
+	XP_WORD_SHAREX,		/* bit 0 EX, bits 15:1 readers */
+	XP_WORD_SHAREX_HP,	/* bit 0 EX, bit 1 HP, bits 15:2 readers */
+	XP_WORD_COUNTER,	/* its first half; the rest of it likewise */
+};
+
+/* What a replayed step did, for the table. */
+struct xp_event {
+	u8 kind;
+	u8 op;
+	u8 size;
+	void *addr;
+	void *pc;
+	u64 before, after;	/* atomic; note: a, b */
+	u32 note;		/* enum sl_note */
+};
+
+#define XP_EVENTS_MAX 256
+
+/*
+ * All of it. Read and written by hooks.c on every access, so hot fields come first.
+ */
+struct xp_state {
+	u8 *arena;
+	size_t arena_size;
+	bool active;		/* a fiber runs: accesses count */
+	bool no_yield;		/* it runs to its end in one step */
+	u32 cur;		/* which fiber */
+	u32 choice;		/* answer to the pending CHOICE */
+	u64 hash;		/* of the arena */
+	u32 stamp_now;
+	u32 atomics;		/* in this step */
+	struct xp_undo *undo;
+	size_t undo_count, undo_max;
+	u32 *stamp;		/* per granule: step that logged it last */
+	u8 *canon;		/* per granule: some of its halves are lock words, see xp_canonical() */
+	/* Per half-word (2 bytes), what is known of the atomic accesses to it. */
+	u8 *kind;		/* enum xp_word */
+	u8 *shared;		/* a scheduling point */
+	u8 *decides;		/* accessed otherwise than by counting up and down */
+	u16 *read_by, *written_by;	/* fibers */
+	bool learned;		/* a new shared word was found */
+	u32 shared_count;
+	u64 ghost_start, ghost_end;	/* bytes of the arena that only oracles look at */
+	struct xp_footprint *fp;	/* of the running step */
+	struct xp_fiber fiber[XP_FIBERS_MAX];
+	void *main_sp;
+	u8 *stacks;
+	u32 seed_mix_index;
+	u64 seed;
+	/* Recording, in a replay only. */
+	bool recording;
+	u32 event_count;
+	struct xp_event event[XP_EVENTS_MAX];
+	/* A violation that the running fiber reported. */
+	bool violated;
+	u32 violation_kind;
+	char violation_id[40];
+	char violation_text[320];
+};
+
+extern struct xp_state xp;
+
+/* Asymmetric in h and v: a symmetric mixer merges states without a symptom. */
+static inline u64 xp_mix(u64 h, u64 v)
+{
+	__uint128_t p = (__uint128_t)(h ^ xp.seed ^ (v * 0xD6E8FEB86659FD93ull)) *
+			0x9E3779B97F4A7C15ull;
+
+	return (u64)p ^ (u64)(p >> 64);
+}
+
+/* The granule's value without the reader counts that nobody will look at. */
+static inline u64 xp_canonical(u32 granule, u64 value)
+{
+	for (u32 i = 0; i < 4; i++) {
+		u8 kind = xp.kind[(size_t)granule * 4 + i];
+		u64 word = value >> (i * 16) & 0xFFFF;
+
+		if (!(word & 1) || (kind != XP_WORD_SHAREX && kind != XP_WORD_SHAREX_HP))
+			continue;
+		word &= kind == XP_WORD_SHAREX ? 0xFFFEu : 0xFFFCu;
+		value &= ~(word << (i * 16));
+	}
+	return value;
+}
+
+static inline u64 xp_granule_hash(u32 granule, u64 value)
+{
+	if (__builtin_expect(xp.canon[granule], 0))
+		value = xp_canonical(granule, value);
+	return value ? xp_mix(granule + 0x10000ull, value) : 0;
+}
+
+static inline u64 *xp_granule(u32 granule)
+{
+	return (u64 *)(void *)(xp.arena + (size_t)granule * 8);
+}
+
+static inline size_t xp_half_of(const volatile void *addr)
+{
+	return (size_t)((const volatile u8 *)addr - xp.arena) >> 1;
+}
+
+static inline void xp_saw(u64 value)
+{
+	struct xp_fiber *f = &xp.fiber[xp.cur];
+
+	f->hist = xp_mix(f->hist, value + 1);
+}
+
+/*
+ * A half-word is shared, and a scheduling point, once two fibers touch it and one of them writes;
+ * a lock word or counter only once somebody does more than count.
+ */
+static inline void xp_learn(size_t half)
+{
+	u32 all = xp.read_by[half] | xp.written_by[half];
+
+	if (xp.shared[half] || !xp.written_by[half] || !(all & (all - 1)))
+		return;
+	if (xp.kind[half] != XP_WORD_PLAIN && !xp.decides[half])
+		return;
+	xp.shared[half] = 1;
+	xp.shared_count++;
+	xp.learned = true;
+}
+
+/* To the search, until it runs this fiber again. */
+void xp_yield(void);
+static inline bool xp_in_arena(const volatile void *addr)
+{
+	return (size_t)((const volatile u8 *)addr - xp.arena) < xp.arena_size;
+}
+
+static inline u32 xp_granule_of(const volatile void *addr)
+{
+	return (u32)((size_t)((const volatile u8 *)addr - xp.arena) >> 3);
+}
+
+/* [addr, addr + size) as pieces that lie in one granule each. */
+#define FOR_PIECES(addr, size, p, n)                                                        \
+	for (u8 *p = (u8 *)(uintptr_t)(addr), *e_ = p + (size); p < e_;)                    \
+		for (size_t n = 8 - ((uintptr_t)p & 7) < (size_t)(e_ - p) ?                 \
+					8 - ((uintptr_t)p & 7) :                            \
+					(size_t)(e_ - p),                                   \
+			    once_ = 1;                                                      \
+		     once_; p += n, once_ = 0)
+
+static inline void xp_log_granule(u32 g)
+{
+	if (xp.stamp[g] == xp.stamp_now)
+		return;
+	xp.stamp[g] = xp.stamp_now;
+	if (xp.undo_count == xp.undo_max)
+		__builtin_trap();
+	xp.undo[xp.undo_count].granule = g;
+	xp.undo[xp.undo_count++].old = *xp_granule(g);
+}
+
+/* The calling fiber is about to write [addr, addr + size) in the arena. */
+static inline void xp_log_write(void *addr, size_t size)
+{
+	if (!xp.active || !xp_in_arena(addr))
+		return;
+	FOR_PIECES(addr, size, p, n)
+		xp_log_granule(xp_granule_of(p));
+}
+
+/* The calling fiber looks at a word without an access of its own: it is shared all the same. */
+void xp_note_read(void *addr);
+/* A violation. Ends the calling fiber; outside of one it is kept for whoever looks. */
+void xp_report(u32 kind, const char *id, const char *text);
+
+/* fiber.c */
+void xp_switch(void **save, void *to);
+/* Makes fiber @i start in @entry (which never returns) when it is switched to. */
+void xp_fiber_make(u32 i, void (*entry)(void));
+static inline u8 *xp_stack_top(u32 i)
+{
+	return xp.stacks + (size_t)(i + 1) * XP_STACK_SIZE;
+}
+
+#endif

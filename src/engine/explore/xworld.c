@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+/* The doors into the instrumented world. Compiled with the hooks. Layer: engine. */
+#include "engine/explore/xworld.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "engine/explore/xp.h"
+#include "engine/world.h"
+#include "module/machine.h"
+#include "module/sept.h"
+
+/* Misuse of a lock word: a failed check of the module. */
+extern struct sl_env *xworld_current_env(void);
+
+void hp_misuse(const char *what)
+{
+	env_violate(xworld_current_env(), SL_VIOLATION_MODULE_HALT, "lock word", "%s", what);
+}
+
+int xworld_arena_size(const struct scenario *s, size_t *size, struct sl_err *err)
+{
+	return world_arena_size(s, size, err);
+}
+
+u32 xworld_lanes(const struct scenario *s)
+{
+	u32 n = s->host_count;
+
+	for (u32 i = 0; i < s->td_count; i++)
+		n += s->td[i].vcpus;
+	return n;
+}
+
+struct world *xworld_build(const struct scenario *s, void *arena, size_t size, struct sl_env *env,
+			   struct sl_err *err)
+{
+	u32 lanes = xworld_lanes(s);
+	struct world *w = world_init(s, arena, size, &env[lanes]);
+
+	SL_BUG_ON(w->lane_count != lanes);
+	for (u32 i = 0; i < lanes; i++)
+		world_set_env(w, i, &env[i]);
+	return world_start(w, &env[lanes], err) ? NULL : w;
+}
+
+void xworld_lane_name(const struct world *w, u32 lane, char *name, size_t size)
+{
+	snprintf(name, size, "%s", lane < w->lane_count ? w->lane[lane].name : "end");
+}
+
+void xworld_run_lane(struct world *w, u32 lane)
+{
+	world_run_lane(w, lane);
+}
+
+void xworld_finish(struct world *w, struct sl_env *boss)
+{
+	world_finish(w, boss);
+}
+
+/* ---- words that the explorer should know ----------------------------------------------------- */
+
+static void td_words(const struct world *w, const struct vm *vm,
+		     void (*add)(void *ctx, const void *addr, u8 kind, u8 size), void *ctx)
+{
+	const struct tdr *tdr;
+	const struct tdcs *t;
+
+	if (!vm->created)
+		return;
+	tdr = mem_frame(w->machine, vm->tdr);
+	add(ctx, &tdr->chldcnt, XP_WORD_COUNTER, 8);
+	if (tdr->num_tdcx < TDCX_MIN)
+		return;
+	t = tdr_tdcs(w->machine, tdr);
+	add(ctx, &t->op_state_lock, XP_WORD_SHAREX_HP, 2);
+	add(ctx, &t->rtmr_lock, XP_WORD_SHAREX_HP, 2);
+	add(ctx, &t->tree_lock, XP_WORD_SHAREX, 2);
+	add(ctx, &t->epoch_lock, XP_WORD_SHAREX, 2);
+	add(ctx, &t->num_assoc_vcpus, XP_WORD_COUNTER, 4);
+}
+
+void xworld_words(const struct world *w, void (*add)(void *ctx, const void *addr, u8 kind, u8 size),
+		  void *ctx)
+{
+	const struct sl_mem *mem = &w->machine->mem;
+
+	for (u32 level = 0; level < 3; level++) {
+		u64 n = level == 0 ? mem->pages : mem->blocks * SL_LEVEL_PAGES(2 - level);
+
+		for (u64 i = 0; i < n; i++)
+			add(ctx, &mem->pamt[level][i].lock, XP_WORD_SHAREX_HP, 2);
+	}
+	add(ctx, &w->machine->sys_lock, XP_WORD_SHAREX, 2);
+	add(ctx, &w->machine->kot_lock, XP_WORD_SHAREX, 2);
+	for (u32 i = 0; i < w->vmm->vm_count; i++) {
+		td_words(w, &w->vmm->vm[i], add, ctx);
+		add(ctx, &w->gate[i].finished, XP_WORD_COUNTER, 4);
+	}
+}
+
+/* ---- names of things in the arena ------------------------------------------------------------ */
+
+static const char *page_name(const struct world *w, u64 gpa, u32 td, char *text, size_t size)
+{
+	const struct scn_td *t = &w->scenario->td[td];
+
+	for (u32 i = 0; i < t->range_count; i++) {
+		const struct scn_range *r = &t->ranges[i];
+		u64 end = r->gpa + (r->count << SL_LEVEL_SHIFT(r->level));
+
+		if (gpa < r->gpa || gpa >= end)
+			continue;
+		if (r->count == 1)
+			snprintf(text, size, "%s", r->name);
+		else
+			snprintf(text, size, "%s@%llu", r->name,
+				 (unsigned long long)((gpa - r->gpa) >> SL_LEVEL_SHIFT(r->level)));
+		return text;
+	}
+	snprintf(text, size, "0x%llx", (unsigned long long)gpa);
+	return text;
+}
+
+static bool is_in(const void *addr, const void *base, size_t size)
+{
+	return (const u8 *)addr >= (const u8 *)base && (const u8 *)addr < (const u8 *)base + size;
+}
+
+/* What a page of physical memory is to the VMM. */
+static bool page_role(const struct world *w, u64 hpa, char *text, size_t size)
+{
+	for (u32 t = 0; t < w->vmm->vm_count; t++) {
+		const struct vm *vm = &w->vmm->vm[t];
+		u64 pfn = hpa >> SL_PAGE_SHIFT;
+		char page[80];
+
+		if (vm->tdr.v == hpa) {
+			snprintf(text, size, "TDR%s", t ? " of TD 1" : "");
+			return true;
+		}
+		for (u32 v = 0; v < vm->vcpu_count; v++)
+			if (vm->vcpu[v].tdvpr.v == hpa) {
+				snprintf(text, size, "TDVPR of vcpu%u", v);
+				return true;
+			}
+		if (pfn >= vm->base_pfn && pfn < vm->base_pfn + vm->pages) {
+			snprintf(text, size, "page %s",
+				 page_name(w, (pfn - vm->base_pfn) << SL_PAGE_SHIFT, t, page,
+					   sizeof(page)));
+			return true;
+		}
+		for (u32 i = 0; i < VM_TDCX_PAGES; i++)
+			if (vm->tdcx[i].v == hpa) {
+				snprintf(text, size, i ? "TDCX page" : "TDCS");
+				return true;
+			}
+	}
+	return false;
+}
+
+static bool find_entry(const struct world *w, const void *addr, u32 td, char *text, size_t size)
+{
+	const struct vm *vm = &w->vmm->vm[td];
+	const struct tdr *tdr;
+	const struct tdcs *tdcs;
+	char page[80];
+
+	if (!vm->created)
+		return false;
+	tdr = mem_frame(w->machine, vm->tdr);
+	if (tdr->num_tdcx < TDCX_MIN)
+		return false;
+	tdcs = tdr_tdcs(w->machine, tdr);
+	if (!tdcs->sept_root.v)
+		return false;
+	for (u64 gpa = 0; gpa < vm->pages << SL_PAGE_SHIFT; gpa += SL_PAGE_SIZE)
+		for (u32 level = 0; level <= tdcs->page_walk; level++) {
+			struct sept_walk walk =
+				sept_walk(w->machine, tdcs, (struct gpa){ gpa }, level);
+
+			if (walk.reached && is_in(addr, walk.entry, 8)) {
+				snprintf(text, size, "S-EPT entry %s level %u",
+					 page_name(w, gpa, td, page, sizeof(page)), level);
+				return true;
+			}
+		}
+	return false;
+}
+
+static bool find_tdcs(const struct world *w, const void *addr, u32 td, char *text, size_t size)
+{
+	const struct vm *vm = &w->vmm->vm[td];
+	const struct tdcs *t;
+	const char *what = NULL;
+
+	if (!vm->created || !vm->tdcx_count)
+		return false;
+	t = mem_frame(w->machine, vm->tdcx[0]);
+	if (!is_in(addr, t, sizeof(*t)))
+		return false;
+	if (is_in(addr, &t->op_state_lock, sizeof(t->op_state_lock)))
+		what = "OP_STATE lock";
+	else if (is_in(addr, &t->rtmr_lock, sizeof(t->rtmr_lock)))
+		what = "RTMR lock";
+	else if (is_in(addr, &t->tree_lock, sizeof(t->tree_lock)))
+		what = "S-EPT tree lock";
+	else if (is_in(addr, &t->epoch_lock, sizeof(t->epoch_lock)))
+		what = "epoch lock";
+	else if (is_in(addr, &t->epoch.f.epoch, 8))
+		what = "TD_EPOCH";
+	else if (is_in(addr, &t->epoch.f.refcount[0], 2))
+		what = "REFCOUNT[0]";
+	else if (is_in(addr, &t->epoch.f.refcount[1], 2))
+		what = "REFCOUNT[1]";
+	snprintf(text, size, "%s", what ? what : "TDCS");
+	return true;
+}
+
+static bool find_pamt(const struct world *w, const void *addr, char *text, size_t size)
+{
+	const struct sl_mem *mem = &w->machine->mem;
+	static const char *const unit[] = { "", " 2 MB", " 1 GB" };
+	char role[96];
+
+	for (u32 level = 0; level < 3; level++) {
+		u64 n = level == 0 ? mem->pages : mem->blocks * SL_LEVEL_PAGES(2 - level);
+		u64 i, hpa;
+
+		if (!is_in(addr, mem->pamt[level], n * sizeof(struct pamt_entry)))
+			continue;
+		i = (u64)((const u8 *)addr - (const u8 *)mem->pamt[level]) /
+		    sizeof(struct pamt_entry);
+		hpa = SL_PRIVATE_BASE + (i << SL_LEVEL_SHIFT(level));
+		if (level || !page_role(w, hpa, role, sizeof(role)))
+			snprintf(role, sizeof(role), "0x%llx", (unsigned long long)hpa);
+		snprintf(text, size, "PAMT%s %s", unit[level], role);
+		return true;
+	}
+	return false;
+}
+
+static bool find_host(const struct world *w, const void *addr, char *text, size_t size)
+{
+	for (u32 t = 0; t < w->vmm->vm_count; t++) {
+		const struct vm *vm = &w->vmm->vm[t];
+
+		if (is_in(addr, &vm->mmu_lock, sizeof(vm->mmu_lock)))
+			snprintf(text, size, "mmu_lock");
+		else if (is_in(addr, &vm->keep_out, sizeof(vm->keep_out)))
+			snprintf(text, size, "keep_out");
+		else if (is_in(addr, &vm->mmu_invalidate_seq, 8))
+			snprintf(text, size, "mmu_invalidate_seq");
+		else if (is_in(addr, vm->mirror.table,
+			       vm->mirror.tables * sizeof(struct mirror_table)))
+			snprintf(text, size, "mirror spte %zu",
+				 (size_t)((const u8 *)addr - (const u8 *)vm->mirror.table) / 8);
+		else
+			for (u32 v = 0; v < vm->vcpu_count; v++) {
+				if (!is_in(addr, &vm->vcpu[v], sizeof(vm->vcpu[v])))
+					continue;
+				snprintf(text, size, "vcpu%u %s", v,
+					 is_in(addr, &vm->vcpu[v].mode, 4)     ? "mode" :
+					 is_in(addr, &vm->vcpu[v].kick, 4)     ? "kick" :
+					 is_in(addr, &vm->vcpu[v].requests, 4) ? "requests" :
+					 is_in(addr, &vm->vcpu[v].cpu, 4)      ? "cpu" :
+										  "state");
+			}
+		if (*text)
+			return true;
+	}
+	return false;
+}
+
+static bool find_lp(const struct world *w, const void *addr, char *text, size_t size)
+{
+	for (u32 i = 0; i < w->machine->cfg.lps; i++) {
+		const struct sl_lp *lp = &w->machine->lp[i];
+
+		if (!is_in(addr, lp, sizeof(*lp)))
+			continue;
+		snprintf(text, size, "LP %u %s", i,
+			 is_in(addr, &lp->irq_raised, 4) ? "interrupt raised" :
+			 is_in(addr, &lp->irq_taken, 4)	 ? "interrupt taken" :
+							   "state");
+		return true;
+	}
+	return false;
+}
+
+void xworld_describe(const struct world *w, const void *addr, char *text, size_t size)
+{
+	text[0] = '\0';
+	for (u32 t = 0; t < w->vmm->vm_count; t++)
+		if (find_entry(w, addr, t, text, size) || find_tdcs(w, addr, t, text, size))
+			return;
+	if (find_pamt(w, addr, text, size) || find_host(w, addr, text, size) ||
+	    find_lp(w, addr, text, size))
+		return;
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/* The public side of exploring a scenario. Layer: report. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/check_report.h"
+
+/* Seconds that the search for the shortest counterexample may take. */
+#define MINIMISE_SECONDS 10.0
+
+static void on_progress(void *ctx, const struct xs_progress *p)
+{
+	const struct sl_check_options *o = ctx;
+	struct sl_check_progress out = { .seconds = p->seconds,
+					 .states = p->states,
+					 .transitions = p->transitions,
+					 .depth = p->depth,
+					 .pass = p->pass,
+					 .memory = p->memory };
+
+	o->progress(o->ctx, &out);
+}
+
+static bool on_interrupted(void *ctx)
+{
+	const struct sl_check_options *o = ctx;
+
+	return o->interrupted && o->interrupted(o->ctx);
+}
+
+int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check, char *err,
+		      size_t err_size)
+{
+	struct xs_options xo = { .seed = o->hash_seed,
+				 .no_reduction = o->no_reduction,
+				 .races = true,
+				 .seconds = o->seconds,
+				 .memory = o->memory,
+				 .depth = o->depth,
+				 .minimise_seconds = MINIMISE_SECONDS,
+				 .progress = o->progress ? on_progress : NULL,
+				 .interrupted = on_interrupted,
+				 .ctx = (void *)(uintptr_t)o };
+	struct sl_check *c = calloc(1, sizeof(*c));
+	struct sl_err e = { .text = "" };
+	int rc = -ENOMEM;
+
+	if (!c) {
+		sl_err_set(&e, rc, "out of memory");
+		goto out;
+	}
+	rc = scenario_read_file(o->path, &c->scenario, &e);
+	if (!rc)
+		rc = explore_scenario(c->scenario, &xo, &c->result, &e);
+out:
+	if (rc) {
+		snprintf(err, err_size, "%s", e.text);
+		sl_check_free(c);
+		return rc;
+	}
+	*check = c;
+	return 0;
+}
+
+const char *check_verdict(const struct sl_check *c)
+{
+	if (c->result.search.kind != XS_KIND_NONE)
+		return "violated";
+	return c->result.search.limit == XS_COMPLETE ? "holds" : "inconclusive";
+}
+
+const char *check_kind(const struct sl_check *c)
+{
+	u32 kind = c->result.search.kind;
+
+	return kind == XS_KIND_NONE ? NULL : sl_violation_name((enum sl_violation)kind);
+}
+
+const char *check_limit(const struct sl_check *c)
+{
+	switch (c->result.search.limit) {
+	case XS_LIMIT_TIME:
+		return "time";
+	case XS_LIMIT_MEMORY:
+		return "memory";
+	case XS_LIMIT_DEPTH:
+		return "depth";
+	case XS_LIMIT_INTERRUPTED:
+		return "interrupted";
+	case XS_COMPLETE:
+	default:
+		return "none";
+	}
+}
+
+bool check_as_expected(const struct sl_check *c)
+{
+	const struct scenario *s = c->scenario;
+	const char *verdict = check_verdict(c);
+
+	switch (s->expect) {
+	case SCN_HOLDS:
+		return !strcmp(verdict, "holds");
+	case SCN_VIOLATED:
+		return !strcmp(verdict, "violated") &&
+		       (!s->expect_kind || !strcmp(s->expect_kind, check_kind(c)));
+	case SCN_INCONCLUSIVE:
+	default:
+		return !strcmp(verdict, "inconclusive");
+	}
+}
+
+enum sl_exit sl_check_exit(const struct sl_check *c)
+{
+	if (check_as_expected(c))
+		return SL_EXIT_EXPECTED;
+	return c->result.search.limit != XS_COMPLETE && c->result.search.kind == XS_KIND_NONE ?
+		       SL_EXIT_INCONCLUSIVE :
+		       SL_EXIT_UNEXPECTED;
+}
+
+char *sl_check_report(const struct sl_check *c, enum sl_format format)
+{
+	return format == SL_FORMAT_JSON ? check_report_json(c) : check_report_text(c);
+}
+
+void sl_check_free(struct sl_check *c)
+{
+	if (!c)
+		return;
+	explore_free(&c->result);
+	if (c->scenario)
+		scenario_free(c->scenario);
+	free(c);
+}

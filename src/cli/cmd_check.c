@@ -127,7 +127,7 @@ static int check_one(struct check_args *a, const char *path, bool terminal)
 	free(report);
 	if (fflush(stdout) || ferror(stdout))
 		return cli_error("check", "cannot write the report: %s", strerror(errno));
-	return code;
+	return (int)code;
 }
 
 /* The worse of two exit codes: input errors, then surprises, then limits. */
@@ -166,5 +166,5 @@ int cmd_check(int argc, char **argv)
 		a.o.progress = show_progress;
 	for (int i = 0; i < a.count && !cli_interrupted(NULL); i++)
 		code = worse(code, check_one(&a, a.files[i], terminal));
-	return code;
+	return (int)code;
 }

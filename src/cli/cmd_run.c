@@ -126,5 +126,5 @@ int cmd_run(int argc, char **argv)
 	free(report);
 	if (fflush(stdout) || ferror(stdout))
 		return cli_error("run", "cannot write the report: %s", strerror(errno));
-	return code;
+	return (int)code;
 }

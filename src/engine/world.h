@@ -23,7 +23,7 @@ struct lane {
 	u32 index;	/* vCPU within its TD, or host lane */
 	u32 cpu;
 	struct sl_env *env;
-	char name[24];	/* "vcpu0", "td1.vcpu2", "host0" */
+	char name[32];	/* "vcpu0", "td1.vcpu2", "host0" */
 };
 
 /* A TD's vCPU lanes start together and are counted out. */

@@ -287,7 +287,10 @@ struct fx *fx_new(enum sl_flavour flavour, bool contents)
 	f->m = sl_machine_init(&cfg, f->arena, f->size);
 	for (u32 i = 0; i < FX_LPS; i++) {
 		f->env[i].base.ops = &ops;
-		f->env[i].base.stats = &f->env[i].stats;
+		f->env[i].stats = mmap(NULL, sizeof(struct sl_stats), PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		assert_true(f->env[i].stats != MAP_FAILED);
+		f->env[i].base.stats = f->env[i].stats;
 		f->env[i].base.tsc_per_us = FX_TSC;
 		f->env[i].f = f;
 		f->guest[i].base.run = guest_run;
@@ -384,6 +387,8 @@ void fx_down(struct fx *f)
 		fail_msg("%u findings, not %u; the last one %s: %s", f->violations,
 			 f->violations_expected, f->id, f->text);
 	free(f->snapshot);
+	for (u32 i = 0; i < FX_LPS; i++)
+		munmap(f->env[i].stats, sizeof(struct sl_stats));
 	munmap(f->arena, f->size);
 	free(f);
 }
@@ -1036,11 +1041,30 @@ static void trap_install(void)
 	assert_int_equal(sigaction(SIGSEGV, &sa, NULL), 0);
 }
 
-void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn)
+static void trap_at(struct fx *f, void *page, fx_guest_fn fn)
 {
 	assert_null(trapped);
-	f->trap_page = frame(f, hpa);
+	f->trap_page = page;
 	f->trap_fn = fn;
 	trapped = f;
-	assert_int_equal(mprotect(f->trap_page, SL_PAGE_SIZE, PROT_READ), 0);
+	assert_int_equal(mprotect(page, SL_PAGE_SIZE, PROT_READ), 0);
+}
+
+void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn)
+{
+	trap_at(f, frame(f, hpa), fn);
+}
+
+void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn)
+{
+	trap_at(f, f->env[lp].stats, fn);
+}
+
+u64 fx_count(const struct fx *f, enum sl_counter c)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < FX_LPS; i++)
+		sum += atomic_load(&f->env[i].stats->counter[c]);
+	return sum;
 }

@@ -201,7 +201,7 @@ struct fx_guest {
 struct fx_env {
 	struct sl_env base; /* first */
 	struct fx *f;
-	struct sl_stats stats;
+	struct sl_stats *stats; /* on a page of its own */
 };
 
 enum fx_kind {
@@ -387,5 +387,9 @@ void fx_restore(struct fx *f);
  * before the write: this is how tests get between two steps of a leaf.
  */
 void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn);
+/* The same at the next event that @lp counts. */
+void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn);
+/* Events counted on all LPs. */
+u64 fx_count(const struct fx *f, enum sl_counter c);
 
 #endif

@@ -245,18 +245,37 @@ int memcmp(const void *a, const void *b, size_t n)
 
 /* ---- atomics ------------------------------------------------------------------------------ */
 
-static bool counts_only(enum xp_atomic op)
+/*
+ * Does the access only count readers (or, for a counter, events) up and down, or look at the word to
+ * do so? @delta is what a compare-and-swap would add to it.
+ */
+static bool counts_only(size_t half, enum xp_atomic op, u64 delta)
 {
-	return op == XP_ADD || op == XP_SUB;
+	u16 reader;
+
+	if (op == XP_ADD || op == XP_SUB)
+		return true;
+	switch (xp.kind[half]) {
+	case XP_WORD_SHAREX:
+		reader = 2;
+		break;
+	case XP_WORD_SHAREX_HP:
+		reader = 4;
+		break;
+	default:
+		return false;
+	}
+	return op == XP_LOAD ||
+	       (op == XP_CAS && ((u16)delta == reader || (u16)delta == (u16)-reader));
 }
 
-static void note_access(size_t half, enum xp_atomic op)
+static void note_access(size_t half, enum xp_atomic op, u64 delta)
 {
 	if (op == XP_LOAD)
 		xp.read_by[half] |= (u16)(1u << xp.cur);
 	else
 		xp.written_by[half] |= (u16)(1u << xp.cur);
-	if (!counts_only(op))
+	if (!counts_only(half, op, delta))
 		xp.decides[half] = 1;
 	xp_learn(half);
 }
@@ -265,7 +284,7 @@ static void note_access(size_t half, enum xp_atomic op)
  * In front of every atomic access: the scheduling point, if the word is shared. Returns true if the
  * access counts.
  */
-static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, void *pc)
+static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 delta, void *pc)
 {
 	size_t half;
 	u32 halves, shared = 0;
@@ -280,7 +299,7 @@ static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, void 
 		shared |= xp.shared[half + i];
 	if (!shared) {
 		for (u32 i = 0; i < halves; i++)
-			note_access(half + i, op);
+			note_access(half + i, op, delta);
 		if (++xp.atomics > XP_STEP_ATOMICS_MAX) {
 			xp.shared[half] = 1;
 			xp.shared_count++;
@@ -302,7 +321,9 @@ static void saw_word(volatile void *addr, u64 before)
 
 	if (xp.kind[half] == XP_WORD_COUNTER && !xp.decides[half])
 		return;
-	if (xp.kind[half] != XP_WORD_PLAIN && !xp.decides[half])
+	if (xp.kind[half] == XP_WORD_SHAREX && !xp.decides[half])
+		before &= 1;
+	if (xp.kind[half] == XP_WORD_SHAREX_HP && !xp.decides[half])
 		before &= 3;
 	xp_saw(before);
 }
@@ -330,7 +351,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo);         \
 	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo)          \
 	{                                                                                     \
-		bool counts = before_atomic(a, bits / 8, op, PC);                             \
+		bool counts = before_atomic(a, bits / 8, op, 0, PC);                             \
 		u##bits old;                                                                  \
                                                                                               \
 		(void)mo;                                                                     \
@@ -356,7 +377,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c,    \
 							  u##bits v, int mo, int fmo)         \
 	{                                                                                     \
-		bool counts = before_atomic(a, bits / 8, XP_CAS, PC);                         \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - *c, PC);            \
 		u##bits old;                                                                  \
                                                                                               \
 		(void)mo;                                                                     \
@@ -382,7 +403,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo)                 \
 	{                                                                                     \
 		(void)mo;                                                                     \
-		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, PC))     \
+		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, 0, PC))     \
 			return __atomic_load_n(a, __ATOMIC_SEQ_CST);                          \
 		after_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, (u64)*a,       \
 			     (u64)*a, PC);                                                    \
@@ -394,7 +415,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		u##bits old;                                                                  \
                                                                                               \
 		(void)mo;                                                                     \
-		if (!before_atomic(a, bits / 8, XP_STORE, PC)) {                              \
+		if (!before_atomic(a, bits / 8, XP_STORE, 0, PC)) {                              \
 			__atomic_store_n(a, v, __ATOMIC_SEQ_CST);                             \
 			return;                                                               \
 		}                                                                             \
@@ -417,7 +438,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,    \
 							   u##bits v, int mo, int fmo)        \
 	{                                                                                     \
-		bool counts = before_atomic(a, bits / 8, XP_CAS, PC);                         \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - c, PC);             \
 		u##bits old = c;                                                              \
                                                                                               \
 		(void)mo;                                                                     \
@@ -458,7 +479,7 @@ u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 	u128 v;
 
 	(void)mo;
-	if (!before_atomic((volatile void *)(uintptr_t)a, 16, XP_LOAD, PC))
+	if (!before_atomic((volatile void *)(uintptr_t)a, 16, XP_LOAD, 0, PC))
 		return *a;
 	v = *a;
 	xp_saw((u64)(v >> 64));

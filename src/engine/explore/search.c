@@ -11,6 +11,7 @@
 
 #include "base/bug.h"
 #include "base/env.h"
+#include "engine/explore/liveness.h"
 
 struct xp_state xp;
 
@@ -134,11 +135,6 @@ struct frame {
 	u32 preemptions;
 };
 
-struct edge {
-	u32 to;
-	u8 fiber;
-};
-
 struct search {
 	const struct xs_program *p;
 	const struct xs_options *o;
@@ -170,10 +166,11 @@ struct search {
 	u32 best_steps, best_preemptions;
 	/* Liveness graph. */
 	bool graph;
-	struct edge *edge;
+	struct lv_edge *edge;
 	u64 edge_count;
-	u64 *edge_start;
-	u8 *not_done;			/* per state: some must_finish lane has not finished */
+	u64 *edge_first;
+	u16 *edge_n;
+	u8 *unfinished;			/* per state: some must_finish lane has not finished */
 	u16 *enabled;			/* per state: fibers that can move */
 };
 
@@ -539,8 +536,8 @@ static void poll_limits(struct search *s)
 {
 	const struct xs_options *o = s->o;
 	double at = now() - s->start;
-	size_t memory = table_bytes(&s->visited) + s->edge_count * sizeof(struct edge) +
-			(s->graph ? s->states * 12 : 0);
+	size_t memory = table_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
+			(s->graph ? s->states * 13 : 0);
 
 	if (memory > s->r->memory)
 		s->r->memory = memory;
@@ -616,7 +613,8 @@ static void claim(struct search *s, struct succ *n)
 	if (fresh)
 		*value = (u32)s->states++;
 	if (s->graph)
-		s->edge[s->edge_count++] = (struct edge){ .to = *value, .fiber = n->fiber };
+		s->edge[s->edge_count++] = (struct lv_edge){ .to = *value, .fiber = n->fiber,
+							     .choice = (u8)n->choice };
 }
 
 static void expand(struct search *s)
@@ -643,8 +641,9 @@ static void expand(struct search *s)
 		for (u32 i = 0; i < s->p->lanes; i++)
 			if ((s->p->must_finish >> i & 1) && xp.fiber[i].pending.kind != XP_EXIT)
 				unfinished = 1;
-		s->edge_start[f->id] = s->edge_count;
-		s->not_done[f->id] = (u8)unfinished;
+		s->edge_first[f->id] = s->edge_count;
+		s->edge_n[f->id] = (u16)(s->succ_count - f->succ_base);
+		s->unfinished[f->id] = (u8)unfinished;
 		s->enabled[f->id] = (u16)mask;
 	}
 	for (u32 i = f->succ_base; i < s->succ_count && !s->stop; i++)
@@ -685,6 +684,7 @@ static void walk(struct search *s)
 	value = table_insert(&s->visited, state_key(s), &fresh);
 	SL_BUG_ON(!value);
 	*value = (u32)s->states++;
+	s->frame[0].id = *value;
 	expand(s);
 	while (s->depth) {
 		struct frame *f = &s->frame[s->depth - 1];
@@ -721,11 +721,12 @@ static bool search_init(struct search *s)
 	s->stack_store = region(STACK_STORE);
 	s->fp_store = region(FP_STORE);
 	if (s->graph) {
-		s->edge = region(EDGE_STORE * sizeof(struct edge));
-		s->edge_start = region(ID_STORE * sizeof(u64));
-		s->not_done = region(ID_STORE);
+		s->edge = region(EDGE_STORE * sizeof(struct lv_edge));
+		s->edge_first = region(ID_STORE * sizeof(u64));
+		s->edge_n = region(ID_STORE * sizeof(u16));
+		s->unfinished = region(ID_STORE);
 		s->enabled = region(ID_STORE * sizeof(u16));
-		if (!s->edge || !s->edge_start || !s->not_done || !s->enabled)
+		if (!s->edge || !s->edge_first || !s->edge_n || !s->unfinished || !s->enabled)
 			return false;
 	}
 	return s->frame && s->succ && s->stack_store && s->fp_store &&
@@ -745,9 +746,10 @@ static void search_free(struct search *s)
 	unmap(s->stack_store, STACK_STORE);
 	unmap(s->fp_store, FP_STORE);
 	if (s->graph) {
-		unmap(s->edge, EDGE_STORE * sizeof(struct edge));
-		unmap(s->edge_start, ID_STORE * sizeof(u64));
-		unmap(s->not_done, ID_STORE);
+		unmap(s->edge, EDGE_STORE * sizeof(struct lv_edge));
+		unmap(s->edge_first, ID_STORE * sizeof(u64));
+		unmap(s->edge_n, ID_STORE * sizeof(u16));
+		unmap(s->unfinished, ID_STORE);
 		unmap(s->enabled, ID_STORE * sizeof(u16));
 	}
 	table_free(&s->visited);
@@ -860,6 +862,34 @@ static void explore(struct search *s)
 	r->depth = s->max_depth;
 }
 
+/* ---- livelocks ------------------------------------------------------------------------------- */
+
+static int check_liveness(struct search *s)
+{
+	struct lv_graph g = { .states = (u32)s->states, .lanes = s->p->lanes, .edge = s->edge,
+			      .first = s->edge_first, .count = s->edge_n,
+			      .unfinished = s->unfinished, .enabled = s->enabled };
+	struct xs_result *r = s->r;
+	struct lv_result found;
+	int rc = lv_find(&g, &found);
+
+	if (rc <= 0)
+		return rc;
+	r->kind = SL_VIOLATION_LIVELOCK;
+	r->certain = found.certain;
+	snprintf(r->id, sizeof(r->id), "all-finish");
+	snprintf(r->text, sizeof(r->text),
+		 "%s livelock: %u states among which every lane gets its turns for ever and not all "
+		 "finish%s",
+		 found.certain ? "certain" : "adversarial", found.size,
+		 found.certain ? "; no schedule escapes" : "; another schedule escapes");
+	r->step = found.step;
+	r->steps = found.steps;
+	r->loop_start = found.loop_start;
+	r->minimal = false;
+	return 0;
+}
+
 /* ---- the shortest counterexample ------------------------------------------------------------- */
 
 static void minimise(struct search *s)
@@ -922,9 +952,15 @@ int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs
 	r->seconds = now() - s.start;
 	poll_limits(&s);
 	r->shared_words = xp.shared_count;
-	if (s.found && o->minimise_seconds > 0 && r->limit == XS_COMPLETE)
-		minimise(&s);
 	rc = 0;
+	if (s.found && o->minimise_seconds > 0 && r->limit == XS_COMPLETE) {
+		/* The bounded search needs no graph, and its states have other keys. */
+		s.graph = false;
+		minimise(&s);
+		s.graph = p->must_finish != 0;
+	} else if (!s.found && s.graph && r->limit == XS_COMPLETE) {
+		rc = check_liveness(&s);
+	}
 out:
 	search_free(&s);
 	return rc;

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+/* Tarjan's components and the lasso through one. Layer: engine. */
+#include "engine/explore/liveness.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_STATE 0xFFFFFFFFu
+
+struct lv {
+	const struct lv_graph *g;
+	u32 *index, *low;	/* Tarjan; index 0 = not seen */
+	u32 *component;		/* 1-based; 0 = none yet, or no unfinished lane */
+	u32 *stack, *work;
+	u16 *next;		/* edge that a state on the work list looks at */
+	u32 *distance;		/* steps from the start */
+	u32 *parent;		/* edge by which breadth-first search came, as state */
+	u32 *parent_edge;
+};
+
+static u32 edge_to(const struct lv_graph *g, u32 state, u32 k)
+{
+	return g->edge[g->first[state] + k].to;
+}
+
+/* Is the component [members, members + n) a livelock, with every lane getting its turns? */
+static bool is_fair(const struct lv *v, const u32 *members, u32 n, bool *leaves)
+{
+	const struct lv_graph *g = v->g;
+	u32 served = 0, all = (1u << g->lanes) - 1;
+	bool inner = false;
+
+	*leaves = false;
+	for (u32 i = 0; i < n; i++) {
+		u32 s = members[i];
+
+		served |= ~(u32)g->enabled[s] & all;
+		for (u32 k = 0; k < g->count[s]; k++) {
+			const struct lv_edge *e = &g->edge[g->first[s] + k];
+
+			if (v->component[e->to] != v->component[s]) {
+				*leaves = true;
+				continue;
+			}
+			inner = true;
+			served |= 1u << e->fiber;
+		}
+	}
+	return inner && (served & all) == all;
+}
+
+/* Breadth-first distances from the start; parents for the stem. */
+static void distances(struct lv *v)
+{
+	const struct lv_graph *g = v->g;
+	u32 head = 0, tail = 0;
+
+	memset(v->distance, 0xFF, (size_t)g->states * sizeof(u32));
+	v->distance[0] = 0;
+	v->work[tail++] = 0;
+	while (head < tail) {
+		u32 s = v->work[head++];
+
+		for (u32 k = 0; k < g->count[s]; k++) {
+			u32 to = edge_to(g, s, k);
+
+			if (v->distance[to] != NO_STATE)
+				continue;
+			v->distance[to] = v->distance[s] + 1;
+			v->parent[to] = s;
+			v->parent_edge[to] = k;
+			v->work[tail++] = to;
+		}
+	}
+}
+
+struct best {
+	u32 component, size, distance;
+	bool certain;
+};
+
+/* All components of unfinished states; remembers the violating one that is reached soonest. */
+static void components(struct lv *v, struct best *best)
+{
+	const struct lv_graph *g = v->g;
+	u32 counter = 0, depth = 0, top = 0, found = 0;
+
+	for (u32 root = 0; root < g->states; root++) {
+		if (v->index[root] || !g->unfinished[root])
+			continue;
+		v->index[root] = v->low[root] = ++counter;
+		v->stack[top++] = root;
+		v->work[depth++] = root;
+		while (depth) {
+			u32 s = v->work[depth - 1];
+
+			if (v->next[s] < g->count[s]) {
+				u32 to = edge_to(g, s, v->next[s]++);
+
+				if (!g->unfinished[to])
+					continue;
+				if (!v->index[to]) {
+					v->index[to] = v->low[to] = ++counter;
+					v->stack[top++] = to;
+					v->work[depth++] = to;
+				} else if (!v->component[to] && v->index[to] < v->low[s]) {
+					v->low[s] = v->index[to];
+				}
+				continue;
+			}
+			depth--;
+			if (depth && v->low[s] < v->low[v->work[depth - 1]])
+				v->low[v->work[depth - 1]] = v->low[s];
+			if (v->low[s] == v->index[s]) {
+				u32 bottom = top, near = NO_STATE;
+				bool leaves;
+
+				found++;
+				do {
+					u32 m = v->stack[--bottom];
+
+					v->component[m] = found;
+					if (v->distance[m] < near)
+						near = v->distance[m];
+				} while (v->stack[bottom] != s);
+				if (is_fair(v, v->stack + bottom, top - bottom, &leaves) &&
+				    near < best->distance)
+					*best = (struct best){ .component = found,
+							       .size = top - bottom,
+							       .distance = near,
+							       .certain = !leaves };
+				top = bottom;
+			}
+		}
+	}
+}
+
+struct path {
+	struct xs_step *step;
+	u32 count, room;
+};
+
+static bool path_add(struct path *p, const struct lv_edge *e)
+{
+	if (p->count == p->room) {
+		u32 room = p->room ? p->room * 2 : 256;
+		struct xs_step *step = realloc(p->step, room * sizeof(*step));
+
+		if (!step)
+			return false;
+		p->step = step;
+		p->room = room;
+	}
+	p->step[p->count++] = (struct xs_step){ .fiber = e->fiber, .choice = e->choice };
+	return true;
+}
+
+/* Appends the steps from the start to @state. */
+static bool path_stem(const struct lv *v, u32 state, struct path *p)
+{
+	const struct lv_graph *g = v->g;
+	u32 n = v->distance[state], at = p->count;
+
+	for (u32 i = 0; i < n; i++)
+		if (!path_add(p, &g->edge[0]))
+			return false;
+	for (; n--; state = v->parent[state]) {
+		const struct lv_edge *e =
+			&g->edge[g->first[v->parent[state]] + v->parent_edge[state]];
+
+		p->step[at + n] = (struct xs_step){ .fiber = e->fiber, .choice = e->choice };
+	}
+	return true;
+}
+
+/*
+ * Goes on inside @component from *state until @goal: the state @home if @fiber is NO_STATE, else an
+ * edge of @fiber or a state in which it cannot move. Breadth first, reusing index and low.
+ */
+static bool path_within(struct lv *v, u32 component, u32 *state, u32 fiber, u32 home,
+			struct path *p)
+{
+	const struct lv_graph *g = v->g;
+	u32 head = 0, tail = 0, goal = NO_STATE, goal_edge = NO_STATE, at;
+
+	memset(v->index, 0xFF, (size_t)g->states * sizeof(u32));
+	v->work[tail++] = *state;
+	v->index[*state] = *state;
+	while (head < tail && goal == NO_STATE) {
+		u32 s = v->work[head++];
+
+		if (fiber == NO_STATE ? s == home : !(g->enabled[s] >> fiber & 1)) {
+			goal = s;
+			break;
+		}
+		for (u32 k = 0; k < g->count[s]; k++) {
+			const struct lv_edge *e = &g->edge[g->first[s] + k];
+
+			if (v->component[e->to] != component)
+				continue;
+			if (fiber != NO_STATE && e->fiber == fiber) {
+				goal = s;
+				goal_edge = k;
+				break;
+			}
+			if (v->index[e->to] != NO_STATE)
+				continue;
+			v->index[e->to] = s;
+			v->low[e->to] = k;
+			v->work[tail++] = e->to;
+		}
+	}
+	if (goal == NO_STATE)
+		return false;
+	/* Backwards from the goal, then turned round. */
+	at = p->count;
+	for (u32 s = goal; s != *state; s = v->index[s])
+		if (!path_add(p, &g->edge[g->first[v->index[s]] + v->low[s]]))
+			return false;
+	for (u32 i = at, k = p->count; i < k && i < --k; i++) {
+		struct xs_step t = p->step[i];
+
+		p->step[i] = p->step[k];
+		p->step[k] = t;
+	}
+	*state = goal;
+	if (goal_edge != NO_STATE) {
+		if (!path_add(p, &g->edge[g->first[goal] + goal_edge]))
+			return false;
+		*state = edge_to(g, goal, goal_edge);
+	}
+	return true;
+}
+
+/* Stem, then a closed walk on which every lane has its turn. */
+static int lasso(struct lv *v, const struct best *best, struct lv_result *out)
+{
+	const struct lv_graph *g = v->g;
+	struct path p = { 0 };
+	u32 home = 0, state;
+
+	while (v->component[home] != best->component || v->distance[home] != best->distance)
+		home++;
+	if (!path_stem(v, home, &p))
+		goto fail;
+	out->loop_start = p.count;
+	state = home;
+	for (u32 i = 0; i < g->lanes; i++)
+		if (!path_within(v, best->component, &state, i, 0, &p))
+			goto fail;
+	/* A loop of one state's own edge is a loop too: then every lane's turn ends where it began. */
+	if (!path_within(v, best->component, &state, NO_STATE, home, &p))
+		goto fail;
+	out->step = p.step;
+	out->steps = p.count;
+	out->size = best->size;
+	out->certain = best->certain;
+	return 1;
+fail:
+	free(p.step);
+	return -ENOMEM;
+}
+
+int lv_find(const struct lv_graph *g, struct lv_result *out)
+{
+	size_t n = (size_t)g->states * sizeof(u32);
+	struct lv v = { .g = g, .index = calloc(1, n), .low = malloc(n), .component = calloc(1, n),
+			.stack = malloc(n), .work = malloc(n),
+			.next = calloc(g->states, sizeof(u16)), .distance = malloc(n),
+			.parent = malloc(n), .parent_edge = malloc(n) };
+	struct best best = { .distance = NO_STATE };
+	int rc = -ENOMEM;
+
+	*out = (struct lv_result){ 0 };
+	if (v.index && v.low && v.component && v.stack && v.work && v.next && v.distance &&
+	    v.parent && v.parent_edge) {
+		distances(&v);
+		components(&v, &best);
+		rc = best.component ? lasso(&v, &best, out) : 0;
+	}
+	free(v.index);
+	free(v.low);
+	free(v.component);
+	free(v.stack);
+	free(v.work);
+	free(v.next);
+	free(v.distance);
+	free(v.parent);
+	free(v.parent_edge);
+	return rc;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Livelocks in a finished search's graph: a component from which some lane that has to finish does
+ * not, although every lane gets its turns. Layer: engine.
+ *
+ * Weak fairness, lane by lane: on the way round the component each lane takes a step, or is unable
+ * to at some point. A lane whose attempt fails has taken its step.
+ */
+#ifndef SL_ENGINE_LIVENESS_H
+#define SL_ENGINE_LIVENESS_H
+
+#include "base/types.h"
+#include "engine/explore/search.h"
+
+struct lv_edge {
+	u32 to;
+	u8 fiber;
+	u8 choice;
+};
+
+struct lv_graph {
+	u32 states;
+	u32 lanes;
+	const struct lv_edge *edge;
+	const u64 *first;	/* per state: its first edge */
+	const u16 *count;	/* and how many it has */
+	const u8 *unfinished;	/* per state: a lane that has to finish has not */
+	const u16 *enabled;	/* per state: lanes that can move */
+};
+
+struct lv_result {
+	struct xs_step *step;	/* stem and loop; the caller frees it */
+	u32 steps, loop_start;
+	u32 size;		/* states of the component */
+	bool certain;		/* no way out of it */
+};
+
+/* State 0 is the start. 1: found; 0: none; -ENOMEM. */
+int lv_find(const struct lv_graph *g, struct lv_result *out);
+
+#endif

@@ -15,6 +15,9 @@
 #define SCN_TDS_MAX    4
 #define SCN_VCPUS_MAX  16
 #define SCN_HOSTS_MAX  8
+#define SCN_LPS_MAX    8
+#define SCN_CALLERS_MAX 8
+#define SCN_NEVER_MAX  16
 #define SCN_RANGES_MAX 64
 #define SCN_NAME_MAX   64
 /* Limits of the reader: bytes of a file, of a title, operations of all lanes, memory of one TD. */
@@ -69,7 +72,73 @@ struct scn_host_op {
 	u32 match; /* LOOP <-> END */
 };
 
+/* Lanes of raw SEAMCALLs. */
+enum scn_lp_opcode {
+	SCN_LP_PAGE, /* @leaf, a SEAMCALL on each page */
+	SCN_LP_TD,   /* @leaf, a SEAMCALL on the TD */
+	SCN_LP_VCPU, /* @leaf, a SEAMCALL on the vCPU */
+	SCN_LP_LOOP,
+	SCN_LP_END,
+};
+
+struct scn_lp_op {
+	enum scn_lp_opcode code;
+	u32 leaf; /* SEAMCALL_... */
+	u32 td;
+	u8 level;
+	bool random;
+	u64 gpa;
+	u64 count; /* leaves */
+	u32 vcpu;
+	u32 times; /* LOOP */
+	u32 match; /* LOOP <-> END */
+};
+
+struct scn_lp {
+	bool named; /* the file has a lane of this name */
+	struct scn_lp_op *ops;
+	u32 count;
+};
+
+/* Lanes on a bare lock word. */
+enum scn_lock_kind {
+	SCN_LOCK_NONE, /* the scenario is about a TD */
+	SCN_LOCK_MUTEX,
+	SCN_LOCK_SHAREX,
+	SCN_LOCK_SHAREX_HP,
+	SCN_LOCK_SEPT_ENTRY,
+};
+
+enum scn_caller_opcode {
+	SCN_CALLER_EXCLUSIVE,
+	SCN_CALLER_SHARED,
+	SCN_CALLER_PROMOTE,
+	SCN_CALLER_COMMIT,
+	SCN_CALLER_RELEASE,
+	SCN_CALLER_LOOP,
+	SCN_CALLER_END,
+};
+
+struct scn_caller_op {
+	enum scn_caller_opcode code;
+	bool guest; /* side of an acquire */
+	bool retry; /* acquire and promote: until granted */
+	u32 times;  /* LOOP */
+	u32 match;  /* LOOP <-> END; an acquire's RELEASE */
+};
+
+/*
+ * Checked by the reader: holds do not nest, each acquire's release stands in the same list, promote
+ * and commit stand inside a hold that allows them.
+ */
+struct scn_caller {
+	bool named;
+	struct scn_caller_op *ops;
+	u32 count;
+};
+
 struct scn_vcpu {
+	bool named;
 	struct guest_op *ops;
 	u32 count;
 };
@@ -89,6 +158,13 @@ struct scn_host {
 	u32 count;
 };
 
+/* A claim "never STATUS": no SEAMCALL or TDCALL of a lane returns it. */
+struct scn_never {
+	u64 status;       /* bits 63:32; with an operand: all of it */
+	bool any_operand;
+	char text[96];    /* as written */
+};
+
 enum scn_expect {
 	SCN_HOLDS,
 	SCN_VIOLATED,
@@ -103,11 +179,21 @@ struct scenario {
 	enum guest_on_busy on_busy;
 	u32 busy_retries;
 	struct scn_td td[SCN_TDS_MAX];
-	u32 td_count;
+	u32 td_count; /* 0 with a lock */
 	struct scn_host host[SCN_HOSTS_MAX];
 	u32 host_count;
+	/* With lp lanes only the vCPUs that have a lane run. */
+	struct scn_lp lp[SCN_LPS_MAX];
+	u32 lp_count; /* lanes with a name */
+	/* A scenario about a lock word has no TD; its flavour is module.flavour. */
+	enum scn_lock_kind lock;
+	struct scn_caller caller[SCN_CALLERS_MAX];
+	u32 caller_count; /* lanes with a name */
 	bool all_finish;
 	bool no_stale_hp;
+	bool hp_kept;
+	struct scn_never never[SCN_NEVER_MAX];
+	u32 never_count;
 	enum scn_expect expect;
 	char *expect_kind; /* "host-assert", ... or NULL */
 	u32 seconds;       /* `seconds:` of the file, 5 by default; --seconds overrides it */

@@ -70,12 +70,13 @@ static int read_title(struct scn_reader *r, const struct scn_node *n)
 	return r->s->title ? 0 : scn_no_memory(r);
 }
 
+static const char *const flavours[] = {
+	[SL_PUBLISHED] = "published",
+	[SL_HARDENED] = "hardened",
+};
+
 static int read_module(struct scn_reader *r, const struct scn_node *n)
 {
-	static const char *const flavours[] = {
-		[SL_PUBLISHED] = "published",
-		[SL_HARDENED] = "hardened",
-	};
 	enum { RELEASE, FLAVOUR, THRESHOLD, HP_TIMEOUT, PACKAGES, CONTENTS };
 	struct scn_key keys[] = {
 		[RELEASE] = { .name = "release" },
@@ -313,6 +314,28 @@ static int read_host(struct scn_reader *r, const struct scn_node *n)
 			scn_show(&shown, policy), names.text);
 }
 
+static int read_lock(struct scn_reader *r, const struct scn_node *n)
+{
+	static const char *const kinds[] = { "mutex", "sharex", "sharex-hp", "sept-entry" };
+	enum { KIND, FLAVOUR };
+	struct scn_key keys[] = {
+		[KIND] = { .name = "kind", .required = "kind: KIND" },
+		[FLAVOUR] = { .name = "flavour" },
+	};
+	u32 word = 0;
+	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
+
+	if (!ret)
+		ret = get_word(r, keys[KIND].value, kinds, ARRAY_SIZE(kinds), &word);
+	r->s->lock = (enum scn_lock_kind)(SCN_LOCK_MUTEX + word);
+	if (!ret && keys[FLAVOUR].value) {
+		ret = get_word(r, keys[FLAVOUR].value, flavours, ARRAY_SIZE(flavours), &word);
+		if (!ret)
+			r->s->module.flavour = (enum sl_flavour)word;
+	}
+	return ret;
+}
+
 static int read_guest(struct scn_reader *r, const struct scn_node *n)
 {
 	struct scn_key keys[] = { { .name = "on-busy" } };
@@ -351,34 +374,142 @@ static int read_guest(struct scn_reader *r, const struct scn_node *n)
 	return 0;
 }
 
+/* "never TDX_NAME" or "never TDX_NAME(OPERAND)": what stands behind "never ". */
+static int parse_never(struct scn_reader *r, const struct scn_node *claim, const char *text,
+		       size_t size, struct scn_never *out)
+{
+	static const struct {
+		const char *name;
+		u64 status;
+	} statuses[] = {
+#define SL_STATUS(name, upper) { "TDX_" #name, (u64)(upper) << 32 },
+#include <seamlab/tdx_status.def>
+#undef SL_STATUS
+	};
+	static const struct {
+		const char *name;
+		u32 id;
+	} operands[] = {
+#define SL_OPERAND(name, id) { #name, id },
+#include <seamlab/tdx_operand.def>
+#undef SL_OPERAND
+	};
+	const char *open = memchr(text, '(', size);
+	size_t name_size = open ? (size_t)(open - text) : size;
+	struct scn_near near = { .word = text, .size = name_size };
+	struct scn_shown shown, hint;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(statuses); i++) {
+		if (scn_text_is(text, name_size, statuses[i].name))
+			break;
+		scn_near_try(&near, statuses[i].name);
+	}
+	if (i == ARRAY_SIZE(statuses))
+		return scn_fail(r, claim, "found status %s; expected the name of a status%s",
+				scn_show_text(&shown, text, name_size),
+				scn_near_text(&near, &hint));
+	*out = (struct scn_never){ .status = statuses[i].status, .any_operand = !open };
+	snprintf(out->text, sizeof(out->text), "%.*s", (int)size, text);
+	if (!open)
+		return 0;
+	if (text[size - 1] != ')')
+		return scn_fail(r, claim, "found %s; expected TDX_NAME or TDX_NAME(OPERAND)",
+				scn_show_text(&shown, text, size));
+	open++;
+	size -= name_size + 2;
+	near = (struct scn_near){ .word = open, .size = size };
+	for (i = 0; i < ARRAY_SIZE(operands); i++) {
+		if (scn_text_is(open, size, operands[i].name)) {
+			out->status |= operands[i].id;
+			return 0;
+		}
+		scn_near_try(&near, operands[i].name);
+	}
+	return scn_fail(r, claim, "found operand %s; expected the name of an operand%s",
+			scn_show_text(&shown, open, size), scn_near_text(&near, &hint));
+}
+
+static int read_never(struct scn_reader *r, const struct scn_node *claim, const char *text,
+		      size_t size)
+{
+	struct scn_never never;
+	struct scn_shown shown;
+	int ret;
+
+	if (r->s->lock)
+		return scn_fail(r, claim, "found %s on a lock; expected a claim about the lock",
+				scn_show(&shown, claim));
+	ret = parse_never(r, claim, text, size, &never);
+	if (ret)
+		return ret;
+	for (u32 i = 0; i < r->s->never_count; i++)
+		if (r->s->never[i].status == never.status &&
+		    r->s->never[i].any_operand == never.any_operand)
+			return scn_fail(r, claim, "found claim 'never %s' again; expected it once",
+					never.text);
+	if (r->s->never_count == SCN_NEVER_MAX)
+		return scn_fail(r, claim, "found more than %d claims of 'never'; expected fewer",
+				SCN_NEVER_MAX);
+	r->s->never[r->s->never_count++] = never;
+	return 0;
+}
+
+/* Host priority can be claimed only where there is any. */
+static int check_hp_claim(struct scn_reader *r, const struct scn_node *claim, const char *name)
+{
+	if (!r->s->lock && scn_text_is(name, strlen(name), "hp-kept"))
+		return scn_fail(r, claim, "found claim 'hp-kept' on a TD; expected it on a lock");
+	if (r->s->lock == SCN_LOCK_MUTEX || r->s->lock == SCN_LOCK_SHAREX)
+		return scn_fail(r, claim,
+				"found claim '%s' on a lock without host priority; expected kind "
+				"sharex-hp or sept-entry",
+				name);
+	return 0;
+}
+
+static int read_claim(struct scn_reader *r, const struct scn_node *claim)
+{
+	static const char *const names[] = { "all-finish", "no-stale-hp", "hp-kept" };
+	bool *const flags[] = { &r->s->all_finish, &r->s->no_stale_hp, &r->s->hp_kept };
+	static const char never[] = "never ";
+	const size_t head = sizeof(never) - 1;
+	struct scn_near near = { .word = claim->text, .size = claim->size };
+	struct scn_shown shown, hint;
+	size_t i;
+
+	if (claim->kind == SCN_NODE_SCALAR && claim->size > head &&
+	    memcmp(claim->text, never, head) == 0)
+		return read_never(r, claim, claim->text + head, claim->size - head);
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (scn_node_is(claim, names[i]))
+			break;
+		if (claim->kind == SCN_NODE_SCALAR)
+			scn_near_try(&near, names[i]);
+	}
+	if (i == ARRAY_SIZE(names))
+		return scn_fail(r, claim,
+				"found %s; expected a claim that this version checks: %s, %s, %s, "
+				"never STATUS%s",
+				scn_show(&shown, claim), names[0], names[1], names[2],
+				scn_near_text(&near, &hint));
+	if (*flags[i])
+		return scn_fail(r, claim, "found claim '%s' again; expected it once", names[i]);
+	*flags[i] = true;
+	return i ? check_hp_claim(r, claim, names[i]) : 0;
+}
+
 static int read_claims(struct scn_reader *r, const struct scn_node *n)
 {
-	static const char *const names[] = { "all-finish", "no-stale-hp" };
-	bool *const flags[] = { &r->s->all_finish, &r->s->no_stale_hp };
-	struct scn_shown shown, hint;
+	struct scn_shown shown;
+	int ret;
 
 	if (n->kind != SCN_NODE_LIST)
 		return scn_fail(r, n, "found %s; expected a list of claims", scn_show(&shown, n));
 	for (const struct scn_node *claim = n->first; claim; claim = claim->next) {
-		struct scn_near near = { .word = claim->text, .size = claim->size };
-		size_t i;
-
-		for (i = 0; i < ARRAY_SIZE(names); i++) {
-			if (scn_node_is(claim, names[i]))
-				break;
-			if (claim->kind == SCN_NODE_SCALAR)
-				scn_near_try(&near, names[i]);
-		}
-		if (i == ARRAY_SIZE(names))
-			return scn_fail(r, claim,
-					"found %s; expected a claim that this version checks: "
-					"%s, %s%s",
-					scn_show(&shown, claim), names[0], names[1],
-					scn_near_text(&near, &hint));
-		if (*flags[i])
-			return scn_fail(r, claim, "found claim '%s' again; expected it once",
-					names[i]);
-		*flags[i] = true;
+		ret = read_claim(r, claim);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -428,20 +559,43 @@ static int read_expect(struct scn_reader *r, const struct scn_node *n)
 	return 0;
 }
 
+static int read_subject(struct scn_reader *r, const struct scn_node *root,
+			const struct scn_key *td, const struct scn_key *lock,
+			const struct scn_key *other, u32 others)
+{
+	if (!td->value && !lock->value)
+		return scn_fail(r, root,
+				"found a mapping without 'td'; expected 'td: {vcpus: N, memory: "
+				"{...}}' or 'lock: {kind: KIND}'");
+	if (!lock->value)
+		return read_tds(r, td->value);
+	if (td->value)
+		return scn_fail(r, lock->key, "found key 'lock' beside 'td' (line %u); expected one of them",
+				td->key->line);
+	for (u32 i = 0; i < others; i++)
+		if (other[i].value)
+			return scn_fail(r, other[i].key,
+					"found key '%s' beside 'lock' (line %u); expected a "
+					"scenario of a lock without it",
+					other[i].name, lock->key->line);
+	return read_lock(r, lock->value);
+}
+
 static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 {
-	enum { TITLE, MODULE, TD, HOST, GUEST, RUN, CLAIMS, EXPECT, SECONDS, LOCK };
+	/* Those from MODULE to GUEST do not go with a lock. */
+	enum { TITLE, TD, LOCK, MODULE, HOST, GUEST, RUN, CLAIMS, EXPECT, SECONDS };
 	struct scn_key keys[] = {
 		[TITLE] = { .name = "title", .required = "title: TEXT" },
+		[TD] = { .name = "td" },
+		[LOCK] = { .name = "lock" },
 		[MODULE] = { .name = "module" },
-		[TD] = { .name = "td", .required = "td: {vcpus: N, memory: {...}}" },
 		[HOST] = { .name = "host" },
 		[GUEST] = { .name = "guest" },
 		[RUN] = { .name = "run", .required = "run: {vcpu0: [...]}" },
 		[CLAIMS] = { .name = "claims" },
 		[EXPECT] = { .name = "expect" },
 		[SECONDS] = { .name = "seconds" },
-		[LOCK] = { .name = "lock", .later = true },
 	};
 	int ret = scn_get_map(r, root, keys, ARRAY_SIZE(keys));
 
@@ -450,7 +604,8 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 	if (!ret && keys[MODULE].value)
 		ret = read_module(r, keys[MODULE].value);
 	if (!ret)
-		ret = read_tds(r, keys[TD].value);
+		ret = read_subject(r, root, &keys[TD], &keys[LOCK], &keys[MODULE],
+				   GUEST - MODULE + 1);
 	if (!ret && keys[HOST].value)
 		ret = read_host(r, keys[HOST].value);
 	if (!ret && keys[GUEST].value)
@@ -588,6 +743,10 @@ void scenario_free(struct scenario *s)
 			free(s->td[i].vcpu[j].ops);
 	for (u32 i = 0; i < SCN_HOSTS_MAX; i++)
 		free(s->host[i].ops);
+	for (u32 i = 0; i < SCN_LPS_MAX; i++)
+		free(s->lp[i].ops);
+	for (u32 i = 0; i < SCN_CALLERS_MAX; i++)
+		free(s->caller[i].ops);
 	free(s->expect_kind);
 	free(s->policy);
 	free(s->title);

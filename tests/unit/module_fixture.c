@@ -98,7 +98,10 @@ void fx_script(struct fx *f, u32 n, ...)
 
 void fx_vmcall(struct fx *f, struct sl_lp *lp)
 {
+	struct tdx_module_args seen = f->g;
+
 	TC(f, lp, tdg_vp_vmcall, 0);
+	f->g = seen;
 }
 
 static void guest_run(struct sl_guest *base, struct sl_lp *lp)

@@ -14,7 +14,32 @@ static inline bool in_ghost(const volatile void *addr)
 	return at >= xp.ghost_start && at < xp.ghost_end;
 }
 
-static void footprint_add(u32 granule, u8 mask, bool write, bool atomic, void *pc)
+/* A granule that two fibers touch and one of them writes is learned like a shared word. */
+static void touch(u32 granule)
+{
+	u16 all = xp.touched_by[granule] | (u16)(1u << xp.cur);
+
+	xp.touched_by[granule] = all;
+	if (!(all & (all - 1)) || !xp.written[granule] || xp.no_yield)
+		return;
+	xp.contested[granule] = 1;
+	xp.learned = true;
+}
+
+/*
+ * The first write to a granule that has been read as if it were a constant: all who read it without
+ * remembering what they saw have to do so again. The end of the world comes after all reading.
+ */
+static void written_first(u32 granule)
+{
+	if (xp.no_yield)
+		return;
+	xp.written[granule] = 1;
+	if (xp.touched_by[granule])
+		xp.learned = true;
+}
+
+static void footprint_keep(u32 granule, u8 mask, bool write, bool atomic, void *pc)
 {
 	struct xp_footprint *fp = xp.fp;
 	u64 bit = 1ull << ((granule * 0x9E3779B1u) >> 26);
@@ -39,6 +64,15 @@ static void footprint_add(u32 granule, u8 mask, bool write, bool atomic, void *p
 						      .write = write, .atomic = atomic, .pc = pc };
 }
 
+/* Only what somebody else touches too can be part of a race. */
+static inline void footprint_add(u32 granule, u8 mask, bool write, bool atomic, void *pc)
+{
+	if (xp.contested[granule])
+		footprint_keep(granule, mask, write, atomic, pc);
+	else
+		touch(granule);
+}
+
 static inline u8 byte_mask(const volatile void *addr, size_t size)
 {
 	return (u8)(((1u << size) - 1) << ((uintptr_t)addr & 7));
@@ -51,6 +85,11 @@ static void plain_read(void *addr, size_t size, void *pc)
 	FOR_PIECES(addr, size, p, n) {
 		u32 g = xp_granule_of(p);
 
+		if (!xp.written[g]) {
+			/* As good as a constant. */
+			xp.touched_by[g] |= (u16)(1u << xp.cur);
+			continue;
+		}
 		xp_saw(*xp_granule(g) >> (((uintptr_t)p & 7) * 8) &
 		       (n == 8 ? ~0ull : (1ull << (n * 8)) - 1));
 		if (!in_ghost(p))
@@ -66,6 +105,8 @@ static void plain_write(void *addr, size_t size, void *pc)
 		u32 g = xp_granule_of(p);
 
 		xp_log_granule(g);
+		if (!xp.written[g])
+			written_first(g);
 		if (!in_ghost(p))
 			footprint_add(g, byte_mask(p, n), true, false, pc);
 	}
@@ -331,10 +372,16 @@ static void saw_word(volatile void *addr, u64 before)
 static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before, u64 after,
 			 void *pc)
 {
+	u32 g = xp_granule_of(addr);
 	struct xp_event *e;
 
-	saw_word(addr, before);
-	if (!in_ghost(addr)) {
+	if (op != XP_LOAD && !xp.written[g])
+		written_first(g);
+	if (size == 16 || xp.written[g])
+		saw_word(addr, before);
+	else
+		xp.touched_by[g] |= (u16)(1u << xp.cur);
+	if (!in_ghost(addr) && xp.written[g]) {
 		footprint_add(xp_granule_of(addr), size >= 8 ? 0xFF : byte_mask(addr, size),
 			      op != XP_LOAD, true, pc);
 		if (size == 16)

@@ -772,10 +772,14 @@ static bool xp_init(const struct xs_program *p, const struct xs_options *o)
 	xp.decides = region(halves);
 	xp.read_by = region(halves * sizeof(u16));
 	xp.written_by = region(halves * sizeof(u16));
+	xp.touched_by = region(granules * sizeof(u16));
+	xp.written = region(granules);
+	xp.contested = region(granules);
 	xp.undo = region(UNDO_STORE * sizeof(struct xp_undo));
 	xp.stacks = region((size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
 	if (!xp.stamp || !xp.canon || !xp.kind || !xp.shared || !xp.decides || !xp.read_by ||
-	    !xp.written_by || !xp.undo || !xp.stacks)
+	    !xp.written_by || !xp.touched_by || !xp.written || !xp.contested || !xp.undo ||
+	    !xp.stacks)
 		return false;
 	if (o->no_reduction)
 		memset(xp.shared, 1, halves);
@@ -806,6 +810,9 @@ static void xp_free(const struct xs_program *p)
 	unmap(xp.decides, halves);
 	unmap(xp.read_by, halves * sizeof(u16));
 	unmap(xp.written_by, halves * sizeof(u16));
+	unmap(xp.touched_by, granules * sizeof(u16));
+	unmap(xp.written, granules);
+	unmap(xp.contested, granules);
 	unmap(xp.undo, UNDO_STORE * sizeof(struct xp_undo));
 	unmap(xp.stacks, (size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
 	xp = (struct xp_state){ 0 };

@@ -145,7 +145,11 @@ struct xp_state {
 	u8 *shared;		/* a scheduling point */
 	u8 *decides;		/* accessed otherwise than by counting up and down */
 	u16 *read_by, *written_by;	/* fibers */
-	bool learned;		/* a new shared word was found */
+	/* Per granule: fibers that touched it at all, and whether races on it can be. */
+	u16 *touched_by;
+	u8 *written;
+	u8 *contested;
+	bool learned;		/* a new shared word, or a contested granule, was found */
 	u32 shared_count;
 	u64 ghost_start, ghost_end;	/* bytes of the arena that only oracles look at */
 	struct xp_footprint *fp;	/* of the running step */

@@ -98,7 +98,44 @@ SL_API int sl_check_scenario(const struct sl_check_options *o, struct sl_check *
 SL_API char *sl_check_report(const struct sl_check *check, enum sl_format format);
 /* SL_EXIT_EXPECTED, SL_EXIT_UNEXPECTED, or SL_EXIT_INCONCLUSIVE (a limit was reached). */
 SL_API enum sl_exit sl_check_exit(const struct sl_check *check);
+/*
+ * Writes the counterexample to a trace file, to be named by reports from then on. 1: written; 0:
+ * nothing is violated, so there is nothing to write; or a negative errno and a message in @err.
+ */
+SL_API int sl_check_save(struct sl_check *check, const char *path, char *err, size_t err_size);
 SL_API void sl_check_free(struct sl_check *check);
+
+/* One step of a replay, after it was taken. */
+struct sl_replay_step {
+	uint32_t step, steps;	/* from 1 */
+	const char *lane;
+	const char *lines;	/* of the table; the first ones bring its head */
+};
+
+struct sl_replay_options {
+	const char *path;	/* trace file */
+	const char *scenario;	/* NULL, or a file that has to be the trace's scenario */
+	/* Called after each step; false ends the replay. NULL for none. */
+	bool (*step)(void *ctx, const struct sl_replay_step *s);
+	void *ctx;
+};
+
+struct sl_replay;
+
+/*
+ * Plays a trace again, on the scenario that is in it. 0 and *replay, whether or not it went as the
+ * trace says; or a negative errno and a message in @err (no trace of this version, damaged, of
+ * another scenario: -EINVAL). One exploration at a time in a process. Free with sl_replay_free().
+ */
+SL_API int sl_replay_trace(const struct sl_replay_options *o, struct sl_replay **replay, char *err,
+			   size_t err_size);
+/* Without the table if the steps were shown one by one. */
+SL_API char *sl_replay_report(const struct sl_replay *replay, enum sl_format format);
+/* SL_EXIT_EXPECTED, SL_EXIT_DIVERGED, or SL_EXIT_INCONCLUSIVE (the caller ended it). */
+SL_API enum sl_exit sl_replay_exit(const struct sl_replay *replay);
+SL_API void sl_replay_free(struct sl_replay *replay);
+/* Does nothing: for debuggers. Called in front of each step of a replay. */
+SL_API void seamlab_replay_stop(uint32_t step);
 
 /* "0.1.0" */
 SL_API const char *sl_version(void);

@@ -5,6 +5,7 @@
 
 /* argv[0] is the command's name. Returns the exit code. */
 int cmd_check(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 
 /* Prints "seamlab COMMAND: ..." to standard error; returns SL_EXIT_USAGE. */

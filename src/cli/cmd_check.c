@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <seamlab/seamlab.h>
@@ -15,6 +16,8 @@
 struct check_args {
 	struct sl_check_options o;
 	enum sl_format format;
+	const char *trace;	/* file for the counterexample, or NULL */
+	const char *trace_dir;	/* or folder for all of them */
 	char **files;
 	int count;
 };
@@ -26,6 +29,8 @@ enum {
 	OPT_HASH_SEED,
 	OPT_NO_REDUCTION,
 	OPT_FORMAT,
+	OPT_TRACE,
+	OPT_TRACE_DIR,
 };
 
 static const struct argp_option options[] = {
@@ -35,6 +40,10 @@ static const struct argp_option options[] = {
 	{ "hash-seed", OPT_HASH_SEED, "N", 0, "another hash of states; counts must not change", 0 },
 	{ "no-reduction", OPT_NO_REDUCTION, NULL, 0,
 	  "every atomic access is a scheduling point; the verdict must not change", 0 },
+	{ "trace", OPT_TRACE, "FILE", 0,
+	  "write the counterexample to FILE, for seamlab replay (one scenario)", 0 },
+	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
+	  "write each counterexample to DIR, as SCENARIO.trace; DIR is made if it is not there", 0 },
 	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
 	{ 0 },
 };
@@ -79,6 +88,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		else
 			argp_error(state, "--format: found '%s'; expected text or json", arg);
 		return 0;
+	case OPT_TRACE:
+		a->trace = arg;
+		return 0;
+	case OPT_TRACE_DIR:
+		a->trace_dir = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (a->trace && a->trace_dir)
+			argp_error(state, "found --trace and --trace-dir; expected one of them");
+		if (a->trace && a->count > 1)
+			argp_error(state, "--trace: found %d scenarios; expected one, or --trace-dir",
+				   a->count);
+		return 0;
 	case ARGP_KEY_ARGS:
 		a->files = state->argv + state->next;
 		a->count = state->argc - state->next;
@@ -105,17 +127,55 @@ static void show_progress(void *ctx, const struct sl_check_progress *p)
 		(double)p->memory / 1e6);
 }
 
-static int check_one(struct check_args *a, const char *path, bool terminal)
+/* "dir/zap.yaml" is "zap". */
+static const char *stem(const char *path, int *size)
 {
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *dot = strrchr(name, '.');
+
+	*size = dot && dot > name ? (int)(dot - name) : (int)strlen(name);
+	return name;
+}
+
+/* Where the counterexample of scenario @index goes. Returns false if nobody wants it. */
+static bool trace_path(const struct check_args *a, int index, char *path, size_t size)
+{
+	int length, before = 0;
+	const char *name = stem(a->files[index], &length);
+
+	if (a->trace)
+		snprintf(path, size, "%s", a->trace);
+	if (!a->trace_dir)
+		return a->trace;
+	/* Scenarios of one name in several folders are numbered. */
+	for (int i = 0; i < index; i++) {
+		int n;
+		const char *other = stem(a->files[i], &n);
+
+		before += n == length && !strncmp(name, other, (size_t)n);
+	}
+	if (before)
+		snprintf(path, size, "%s/%.*s-%d.trace", a->trace_dir, length, name, before + 1);
+	else
+		snprintf(path, size, "%s/%.*s.trace", a->trace_dir, length, name);
+	return true;
+}
+
+static int check_one(struct check_args *a, int index, bool terminal)
+{
+	const char *path = a->files[index];
+	char *report, err[600], trace[4096];
 	struct sl_check *check;
 	enum sl_exit code;
-	char *report, err[600];
+	bool saved = true;
 
 	a->o.path = path;
 	if (sl_check_scenario(&a->o, &check, err, sizeof(err)))
 		return cli_error("check", "%s", err);
 	if (terminal)
 		fputs("\r\033[K", stderr);
+	if (trace_path(a, index, trace, sizeof(trace)))
+		saved = sl_check_save(check, trace, err, sizeof(err)) >= 0;
 	report = sl_check_report(check, a->format);
 	code = sl_check_exit(check);
 	sl_check_free(check);
@@ -127,6 +187,8 @@ static int check_one(struct check_args *a, const char *path, bool terminal)
 	free(report);
 	if (fflush(stdout) || ferror(stdout))
 		return cli_error("check", "cannot write the report: %s", strerror(errno));
+	if (!saved)
+		return cli_error("check", "%s", err);
 	return (int)code;
 }
 
@@ -160,11 +222,14 @@ int cmd_check(int argc, char **argv)
 	argv[0] = name;
 	argp_err_exit_status = SL_EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (a.trace_dir && mkdir(a.trace_dir, 0777) && errno != EEXIST)
+		return cli_error("check", "%s: cannot make the folder: %s", a.trace_dir,
+				 strerror(errno));
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
 	if (terminal)
 		a.o.progress = show_progress;
 	for (int i = 0; i < a.count && !cli_interrupted(NULL); i++)
-		code = worse(code, check_one(&a, a.files[i], terminal));
+		code = worse(code, check_one(&a, i, terminal));
 	return (int)code;
 }

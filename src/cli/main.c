@@ -16,6 +16,7 @@ static const struct command {
 } commands[] = {
 	{ "check", cmd_check,
 	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
+	{ "replay", cmd_replay, "play a counterexample again, from the file that check wrote" },
 	{ "run", cmd_run, "run a scenario in real time on threads and report contention" },
 };
 

@@ -89,6 +89,7 @@ int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
 
 	if (ret)
 		return ret;
+	f.context = vcpu_id(v);
 	sl_count(cpu->env, SL_CTR_faults);
 	for (;;) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v), f.gfn);
@@ -114,6 +115,7 @@ static int fault_loop(struct fault *f, u64 end)
 {
 	int ret;
 
+	f->context = end;
 	for (;;) {
 		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->gfn, end);
 		ret = fault_once(f);

@@ -48,6 +48,8 @@ enum host_checkpoint {
 	HOST_CHECKPOINT_RUN = 0x4801, /* a = vCPU id, b = 0 */
 	HOST_CHECKPOINT_FAULT,        /* a = vCPU id, b = gfn */
 	HOST_CHECKPOINT_MAP,          /* a = gfn, b = end of the range */
+	HOST_CHECKPOINT_WALK,         /* a = gfn and level, b = what the fault is for */
+	HOST_CHECKPOINT_ZAP,          /* a = gfn, level and stage, b = the rest of the range */
 };
 
 struct vmm;

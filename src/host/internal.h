@@ -99,6 +99,7 @@ enum ret_pf {
 };
 
 struct fault {
+	u64 context; /* what a checkpoint has to know of the caller: vCPU id, or end of the range */
 	struct cpu *cpu;
 	struct vm *vm;
 	u64 gfn;

@@ -141,6 +141,8 @@ int mirror_map(struct fault *f)
 		u64 next;
 		int ret;
 
+		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_WALK, f->gfn << 8 | level,
+			       f->context << 16 ^ spte);
 		if (spte == SPTE_FROZEN)
 			return RET_PF_RETRY;
 		if (level == f->level && (spte & SPTE_PRESENT))

@@ -45,6 +45,14 @@ bool mmu_invalidate_retry(const struct vm *vm, u64 seq, u64 gfn)
 
 /* ---- one leaf -------------------------------------------------------------------------------- */
 
+/* One leaf on its way out. The spte follows from the gfn: each has its fixed page. */
+struct zap {
+	u64 gfn;
+	u64 end;     /* of the whole zap */
+	u32 level;
+	bool failed; /* some leaf before this one did */
+};
+
 static bool zap_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 rcx)
 {
 	struct tdx_module_args args = { .rcx = rcx, .rdx = vm->tdr.v };
@@ -78,20 +86,40 @@ static bool zap_wbinvd(struct cpu *cpu, struct vm *vm, u64 hpa, u32 level)
 	return true;
 }
 
-/* The module's side of a leaf that the mirror has just given up. */
-static int zap_external(struct cpu *cpu, struct vm *vm, u64 gfn, u32 level, u64 spte)
+/*
+ * All that the rest of a zap depends on besides the world: which leaf, how far it has got, what is
+ * left of the range.
+ */
+static void zap_checkpoint(struct cpu *cpu, const struct zap *z, u32 stage)
 {
-	u64 page = gfn << SL_PAGE_SHIFT | level;
+	env_checkpoint(cpu->env, HOST_CHECKPOINT_ZAP, z->gfn << 8 | z->level << 4 | stage,
+		       z->end << 1 | z->failed);
+}
 
-	if (!zap_call(cpu, vm, HOST_SITE_zap_block, page) || !zap_track(cpu, vm) ||
-	    !zap_call(cpu, vm, HOST_SITE_zap_remove, page) ||
-	    !zap_wbinvd(cpu, vm, spte & SPTE_ADDR, level)) {
-		/* Relaxed: only looked at by teardown and build, which exclude zaps. */
-		atomic_fetch_add_explicit(&vm->leaked, 1, memory_order_relaxed);
-		return -EIO;
-	}
-	sl_count_add(cpu->env, SL_CTR_pages_zapped, SL_LEVEL_PAGES(level));
-	return 0;
+/* The module's side of a leaf that the mirror has just given up. */
+static bool zap_external(struct cpu *cpu, struct vm *vm, const struct zap *z, u64 spte)
+{
+	u64 page = z->gfn << SL_PAGE_SHIFT | z->level;
+
+	zap_checkpoint(cpu, z, 1);
+	if (!zap_call(cpu, vm, HOST_SITE_zap_block, page))
+		goto leaked;
+	zap_checkpoint(cpu, z, 2);
+	if (!zap_track(cpu, vm))
+		goto leaked;
+	zap_checkpoint(cpu, z, 3);
+	if (!zap_call(cpu, vm, HOST_SITE_zap_remove, page))
+		goto leaked;
+	zap_checkpoint(cpu, z, 4);
+	if (!zap_wbinvd(cpu, vm, spte & SPTE_ADDR, z->level))
+		goto leaked;
+	zap_checkpoint(cpu, z, 5);
+	sl_count_add(cpu->env, SL_CTR_pages_zapped, SL_LEVEL_PAGES(z->level));
+	return true;
+leaked:
+	/* Relaxed: only looked at by teardown and build, which exclude zaps. */
+	atomic_fetch_add_explicit(&vm->leaked, 1, memory_order_relaxed);
+	return false;
 }
 
 int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end)
@@ -105,13 +133,18 @@ int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end)
 		u64 stop = end < range->gfn + range->pages ? end : range->gfn + range->pages;
 
 		for (; gfn < stop; gfn += step) {
+			struct zap z;
 			u64 spte;
 
 			gfn = mirror_skip(vm, gfn, stop, range->level);
 			if (gfn >= stop)
 				break;
 			spte = mirror_zap(vm, gfn, range->level);
-			if (spte && zap_external(cpu, vm, gfn, range->level, spte))
+			z = (struct zap){ .gfn = gfn,
+					  .end = end,
+					  .level = range->level,
+					  .failed = ret != 0 };
+			if (spte && !zap_external(cpu, vm, &z, spte))
 				ret = -EIO;
 		}
 	}

@@ -51,7 +51,11 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 		sl_err_set(&e, rc, "out of memory");
 		goto out;
 	}
-	rc = scenario_read_file(o->path, &c->scenario, &e);
+	c->hash_seed = o->hash_seed;
+	c->no_reduction = o->no_reduction;
+	rc = scenario_read_bytes(o->path, &c->text, &c->text_size, &e);
+	if (!rc)
+		rc = scenario_read_text(o->path, c->text, c->text_size, &c->scenario, &e);
 	if (!rc)
 		rc = explore_scenario(c->scenario, &xo, &c->result, &e);
 out:
@@ -126,6 +130,61 @@ char *sl_check_report(const struct sl_check *c, enum sl_format format)
 	return format == SL_FORMAT_JSON ? check_report_json(c) : check_report_text(c);
 }
 
+static void fill_trace(const struct sl_check *c, struct trace *t)
+{
+	const struct xs_result *x = &c->result.search;
+
+	*t = (struct trace){ .scenario_path = c->scenario->path,
+			     .scenario = c->text,
+			     .scenario_size = (u32)c->text_size,
+			     .hash_seed = c->hash_seed,
+			     .no_reduction = c->no_reduction,
+			     .certain = x->certain,
+			     .minimal = x->minimal,
+			     .arena_size = c->result.arena_size,
+			     .fibers = c->result.lanes + 1,
+			     .preemptions = x->preemptions,
+			     .loop_start = x->loop_start,
+			     .steps = x->steps,
+			     .shared_count = c->result.shared_count,
+			     .step = c->result.check,
+			     .shared = c->result.shared };
+	t->build_id_size = trace_build_id(t->build_id);
+	snprintf(t->version, sizeof(t->version), "%s", sl_version());
+	snprintf(t->kind, sizeof(t->kind), "%s", check_kind(c));
+	snprintf(t->id, sizeof(t->id), "%s", x->id);
+	snprintf(t->text, sizeof(t->text), "%s", x->text);
+}
+
+int sl_check_save(struct sl_check *c, const char *path, char *err, size_t err_size)
+{
+	struct sl_err e = { .text = "" };
+	struct trace t;
+	char *copy;
+	int rc;
+
+	if (!check_kind(c))
+		return 0;
+	copy = strdup(path);
+	if (!copy) {
+		rc = sl_err_set(&e, -ENOMEM, "out of memory");
+	} else if (!c->result.check) {
+		rc = sl_err_set(&e, -EIO, "%s: the counterexample could not be played again",
+				path);
+	} else {
+		fill_trace(c, &t);
+		rc = trace_write_file(path, &t, &e);
+	}
+	if (rc) {
+		free(copy);
+		snprintf(err, err_size, "%s", e.text);
+		return rc;
+	}
+	free(c->trace);
+	c->trace = copy;
+	return 1;
+}
+
 void sl_check_free(struct sl_check *c)
 {
 	if (!c)
@@ -133,5 +192,7 @@ void sl_check_free(struct sl_check *c)
 	explore_free(&c->result);
 	if (c->scenario)
 		scenario_free(c->scenario);
+	free(c->text);
+	free(c->trace);
 	free(c);
 }

@@ -21,9 +21,8 @@ static json_t *bounds(const struct sl_check *c)
 	return o;
 }
 
-static json_t *steps(const struct sl_check *c)
+json_t *report_steps(const struct explore_result *r)
 {
-	const struct explore_result *r = &c->result;
 	json_t *list = json_array();
 
 	for (u32 i = 0; i < r->rows; i++)
@@ -63,9 +62,9 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "complete", json_boolean(x->limit == XS_COMPLETE));
 	json_object_set_new(o, "limit", json_string(check_limit(c)));
 	json_object_set_new(o, "bounds", bounds(c));
-	json_object_set_new(o, "trace", json_null());
+	json_object_set_new(o, "trace", c->trace ? json_string(c->trace) : json_null());
 	json_object_set_new(o, "detail", kind ? json_string(x->text) : json_null());
-	json_object_set_new(o, "steps", steps(c));
+	json_object_set_new(o, "steps", report_steps(&c->result));
 	text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	json_decref(o);
 	return text;

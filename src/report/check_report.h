@@ -3,6 +3,7 @@
 #ifndef SL_REPORT_CHECK_REPORT_H
 #define SL_REPORT_CHECK_REPORT_H
 
+#include <jansson.h>
 #include <seamlab/seamlab.h>
 
 #include "engine/explore/explore.h"
@@ -10,6 +11,11 @@
 struct sl_check {
 	struct scenario *scenario;
 	struct explore_result result;
+	char *text;		/* of the scenario file */
+	size_t text_size;
+	uint64_t hash_seed;
+	bool no_reduction;
+	char *trace;		/* file that sl_check_save() wrote, or NULL */
 };
 
 /* "holds", "violated" or "inconclusive". */
@@ -22,5 +28,7 @@ const char *check_limit(const struct sl_check *c);
 
 char *check_report_text(const struct sl_check *c);
 char *check_report_json(const struct sl_check *c);
+/* The rows of a counterexample as a list of objects. */
+json_t *report_steps(const struct explore_result *r);
 
 #endif

@@ -6,27 +6,7 @@
 
 #include "host/policy.h"
 #include "report/check_report.h"
-
-static void print_trace(FILE *f, const struct sl_check *c)
-{
-	const struct explore_result *r = &c->result;
-	const struct xs_result *x = &r->search;
-	u32 last = 0;
-
-	fprintf(f, "\n%s counterexample: %u steps, %u preemptions\n",
-		x->minimal ? "shortest" : "a", x->steps, x->preemptions);
-	fprintf(f, "  step %-12s %-34s %s\n", "lane", "object", "what");
-	for (u32 i = 0; i < r->rows; i++) {
-		const struct explore_row *row = &r->row[i];
-
-		if (row->step != last)
-			fprintf(f, "  %4u %-12s", row->step, r->lane_name[row->lane]);
-		else
-			fprintf(f, "  %4s %-12s", "", "");
-		last = row->step;
-		fprintf(f, " %-34s %s\n", row->object, row->what);
-	}
-}
+#include "report/table.h"
 
 static void print_bounds(FILE *f, const struct sl_check *c)
 {
@@ -67,8 +47,10 @@ char *check_report_text(const struct sl_check *c)
 		print_bounds(f, c);
 	} else {
 		fprintf(f, "  %s: %s\n", x->id, x->text);
-		print_trace(f, c);
+		table_print(f, &c->result);
 	}
+	if (c->trace)
+		fprintf(f, "\nagain: seamlab replay %s\n", c->trace);
 	if (fclose(f)) {
 		free(text);
 		return NULL;

@@ -207,6 +207,8 @@ struct scenario {
 int scenario_read_file(const char *path, struct scenario **out, struct sl_err *err);
 int scenario_read_text(const char *path, const char *text, size_t size, struct scenario **out,
 		       struct sl_err *err);
+/* The bytes of a file as they are, for scenario_read_text(); the caller frees them. */
+int scenario_read_bytes(const char *path, char **text, size_t *size, struct sl_err *err);
 void scenario_free(struct scenario *s);
 
 #endif

@@ -18,13 +18,16 @@ enum op_args {
 	ARGS_SHARE, /* pages and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
+	ARGS_TD_OR_NOT, /* a TD, or td0 */
+	ARGS_SIDE,      /* host|guest, and retry or not */
+	ARGS_RETRY,     /* retry or not */
 };
 
 struct op_desc {
 	const char *name;
 	const char *form; /* how it is written, for messages */
 	enum op_args args;
-	u32 code;
+	u32 code;            /* of a raw SEAMCALL: the leaf */
 	const char *missing; /* leaf that the module lacks; "" = not in this version */
 };
 
@@ -60,18 +63,85 @@ static const struct op_desc host_ops[] = {
 	{ "migrate", NULL, ARGS_NONE, 0, "" },
 };
 
+static const struct op_desc lp_ops[] = {
+	{ "MEM.PAGE.ADD", "'MEM.PAGE.ADD PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_page_add, NULL },
+	{ "MEM.PAGE.AUG", "'MEM.PAGE.AUG PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_page_aug, NULL },
+	{ "MEM.PAGE.REMOVE", "'MEM.PAGE.REMOVE PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_page_remove,
+	  NULL },
+	{ "MEM.RANGE.BLOCK", "'MEM.RANGE.BLOCK PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_range_block,
+	  NULL },
+	{ "MEM.RANGE.UNBLOCK", "'MEM.RANGE.UNBLOCK PAGES'", ARGS_PAGES,
+	  SEAMCALL_tdh_mem_range_unblock, NULL },
+	{ "MEM.SEPT.RD", "'MEM.SEPT.RD PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_sept_rd, NULL },
+	{ "MEM.TRACK", "'MEM.TRACK' or 'MEM.TRACK TD'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mem_track,
+	  NULL },
+	{ "MR.EXTEND", "'MR.EXTEND PAGES'", ARGS_PAGES, SEAMCALL_tdh_mr_extend, NULL },
+	{ "MR.FINALIZE", "'MR.FINALIZE' or 'MR.FINALIZE TD'", ARGS_TD_OR_NOT,
+	  SEAMCALL_tdh_mr_finalize, NULL },
+	{ "VP.FLUSH", "'VP.FLUSH VCPU'", ARGS_VCPU, SEAMCALL_tdh_vp_flush, NULL },
+	{ "MEM.PAGE.DEMOTE", NULL, ARGS_NONE, 0, "TDH.MEM.PAGE.DEMOTE" },
+	{ "MEM.PAGE.PROMOTE", NULL, ARGS_NONE, 0, "TDH.MEM.PAGE.PROMOTE" },
+	{ "MEM.PAGE.RELOCATE", NULL, ARGS_NONE, 0, "TDH.MEM.PAGE.RELOCATE" },
+	{ "MEM.SEPT.REMOVE", NULL, ARGS_NONE, 0, "TDH.MEM.SEPT.REMOVE" },
+	{ "MEM.SEPT.ADD", NULL, ARGS_NONE, 0, "" },
+};
+
+static const struct op_desc caller_ops[] = {
+	{ "exclusive", "'exclusive host|guest' or 'exclusive host|guest retry'", ARGS_SIDE,
+	  SCN_CALLER_EXCLUSIVE, NULL },
+	{ "shared", "'shared host|guest' or 'shared host|guest retry'", ARGS_SIDE,
+	  SCN_CALLER_SHARED, NULL },
+	{ "promote", "'promote' or 'promote retry'", ARGS_RETRY, SCN_CALLER_PROMOTE, NULL },
+	{ "commit", "'commit'", ARGS_NONE, SCN_CALLER_COMMIT, NULL },
+	{ "release", "'release'", ARGS_NONE, SCN_CALLER_RELEASE, NULL },
+};
+
+enum lane_type {
+	LANE_OF_VCPU,
+	LANE_OF_HOST,
+	LANE_OF_LP,
+	LANE_OF_CALLER,
+};
+
+static const struct lane_desc {
+	const char *what; /* "a WHAT lane" */
+	const struct op_desc *ops;
+	u32 count;
+	u32 loop, end; /* codes */
+} lane_descs[] = {
+	[LANE_OF_VCPU] = { "vCPU", guest_ops, ARRAY_SIZE(guest_ops), GUEST_LOOP, GUEST_END },
+	[LANE_OF_HOST] = { "host", host_ops, ARRAY_SIZE(host_ops), SCN_HOST_LOOP, SCN_HOST_END },
+	[LANE_OF_LP] = { "LP", lp_ops, ARRAY_SIZE(lp_ops), SCN_LP_LOOP, SCN_LP_END },
+	[LANE_OF_CALLER] = { "caller", caller_ops, ARRAY_SIZE(caller_ops), SCN_CALLER_LOOP,
+			     SCN_CALLER_END },
+};
+
 struct word {
 	const char *text;
 	size_t size;
 };
 
-/* The program being read: exactly one of @vcpu and @host is set. */
+/* What a caller lane holds at this point of its program. */
+struct hold {
+	const struct scn_node *at; /* its acquire; NULL: nothing is held */
+	u32 acquire;               /* index */
+	u32 depth;                 /* of the loop that it stands in */
+	bool guest;
+	bool shared;
+};
+
+/* The program being read: the pointer that goes with @type is set. */
 struct lane {
 	struct scn_reader *r;
+	enum lane_type type;
 	struct scn_vcpu *vcpu;
 	struct scn_host *host;
-	u32 td; /* of a vCPU lane; of a plain page name in a host lane */
+	struct scn_lp *lp;
+	struct scn_caller *caller;
+	u32 td; /* of a vCPU lane; of a plain page name in another lane */
 	u32 capacity;
+	u32 depth; /* loops around */
+	struct hold hold;
 };
 
 /* What a page reference means. */
@@ -83,9 +153,12 @@ struct pages {
 	bool random;
 };
 
-/* Op codes of both kinds of lane, before they go into the list. */
+/* An operation of any kind of lane, before it goes into the list. */
 struct op {
 	u32 code;
+	u32 leaf;
+	bool guest;
+	bool retry;
 	u32 td;
 	u32 vcpu;
 	u8 level;
@@ -272,7 +345,7 @@ static int take_pages(struct lane *l, const struct scn_node *at, struct word who
 
 		if (!numbered(prefix.text, prefix.size, "td", &td))
 			return bad_pages(l, at, whole);
-		if (l->vcpu)
+		if (l->type == LANE_OF_VCPU)
 			return scn_fail(l->r, at,
 					"found %s in a vCPU lane; expected a range of its own TD, "
 					"without 'tdN:'",
@@ -413,66 +486,166 @@ static void *grow(struct lane *l, void *ops, u32 count, size_t size)
 
 static u32 lane_count(const struct lane *l)
 {
-	return l->vcpu ? l->vcpu->count : l->host->count;
+	switch (l->type) {
+	case LANE_OF_VCPU:
+		return l->vcpu->count;
+	case LANE_OF_HOST:
+		return l->host->count;
+	case LANE_OF_LP:
+		return l->lp->count;
+	case LANE_OF_CALLER:
+	default:
+		return l->caller->count;
+	}
+}
+
+static bool emit_guest(struct lane *l, const struct op *op)
+{
+	struct guest_op *ops = grow(l, l->vcpu->ops, l->vcpu->count, sizeof(*ops));
+
+	if (!ops)
+		return false;
+	l->vcpu->ops = ops;
+	ops[l->vcpu->count++] = (struct guest_op){
+		.code = (enum guest_opcode)op->code,
+		.level = op->level,
+		.random = op->random,
+		.gpa = op->gpa,
+		.count = op->count ? op->count : 1,
+		.times = op->times,
+	};
+	return true;
+}
+
+static bool emit_host(struct lane *l, const struct op *op)
+{
+	struct scn_host_op *ops = grow(l, l->host->ops, l->host->count, sizeof(*ops));
+
+	if (!ops)
+		return false;
+	l->host->ops = ops;
+	ops[l->host->count++] = (struct scn_host_op){
+		.code = (enum scn_host_opcode)op->code,
+		.td = op->td,
+		.level = op->level,
+		.random = op->random,
+		.gpa = op->gpa,
+		.count = op->count,
+		.vcpu = op->vcpu,
+		.times = op->times,
+	};
+	return true;
+}
+
+static bool emit_lp(struct lane *l, const struct op *op)
+{
+	struct scn_lp_op *ops = grow(l, l->lp->ops, l->lp->count, sizeof(*ops));
+
+	if (!ops)
+		return false;
+	l->lp->ops = ops;
+	ops[l->lp->count++] = (struct scn_lp_op){
+		.code = (enum scn_lp_opcode)op->code,
+		.leaf = op->leaf,
+		.td = op->td,
+		.level = op->level,
+		.random = op->random,
+		.gpa = op->gpa,
+		.count = op->count,
+		.vcpu = op->vcpu,
+		.times = op->times,
+	};
+	return true;
+}
+
+static bool emit_caller(struct lane *l, const struct op *op)
+{
+	struct scn_caller_op *ops = grow(l, l->caller->ops, l->caller->count, sizeof(*ops));
+
+	if (!ops)
+		return false;
+	l->caller->ops = ops;
+	ops[l->caller->count++] = (struct scn_caller_op){
+		.code = (enum scn_caller_opcode)op->code,
+		.guest = op->guest,
+		.retry = op->retry,
+		.times = op->times,
+	};
+	return true;
 }
 
 static int emit(struct lane *l, const struct scn_node *at, const struct op *op)
 {
+	static bool (*const emits[])(struct lane *, const struct op *) = {
+		[LANE_OF_VCPU] = emit_guest,
+		[LANE_OF_HOST] = emit_host,
+		[LANE_OF_LP] = emit_lp,
+		[LANE_OF_CALLER] = emit_caller,
+	};
+
 	if (l->r->ops == SCN_OPS_MAX)
 		return scn_fail(l->r, at,
 				"found more than %u operations; expected a shorter scenario",
 				SCN_OPS_MAX);
 	l->r->ops++;
-	if (l->vcpu) {
-		struct guest_op *ops = grow(l, l->vcpu->ops, l->vcpu->count, sizeof(*ops));
+	return emits[l->type](l, op) ? 0 : scn_no_memory(l->r);
+}
 
-		if (!ops)
-			return scn_no_memory(l->r);
-		l->vcpu->ops = ops;
-		ops[l->vcpu->count++] = (struct guest_op){
-			.code = (enum guest_opcode)op->code,
-			.level = op->level,
-			.random = op->random,
-			.gpa = op->gpa,
-			.count = op->count ? op->count : 1,
-			.times = op->times,
-		};
-	} else {
-		struct scn_host_op *ops = grow(l, l->host->ops, l->host->count, sizeof(*ops));
-
-		if (!ops)
-			return scn_no_memory(l->r);
-		l->host->ops = ops;
-		ops[l->host->count++] = (struct scn_host_op){
-			.code = (enum scn_host_opcode)op->code,
-			.td = op->td,
-			.level = op->level,
-			.random = op->random,
-			.gpa = op->gpa,
-			.count = op->count,
-			.vcpu = op->vcpu,
-			.times = op->times,
-		};
+static u32 *match_of(struct lane *l, u32 op)
+{
+	switch (l->type) {
+	case LANE_OF_VCPU:
+		return &l->vcpu->ops[op].match;
+	case LANE_OF_HOST:
+		return &l->host->ops[op].match;
+	case LANE_OF_LP:
+		return &l->lp->ops[op].match;
+	case LANE_OF_CALLER:
+	default:
+		return &l->caller->ops[op].match;
 	}
-	return 0;
 }
 
 static void set_match(struct lane *l, u32 loop, u32 end)
 {
-	if (l->vcpu) {
-		l->vcpu->ops[loop].match = end;
-		l->vcpu->ops[end].match = loop;
-	} else {
-		l->host->ops[loop].match = end;
-		l->host->ops[end].match = loop;
+	*match_of(l, loop) = end;
+	*match_of(l, end) = loop;
+}
+
+static const struct op_desc *find_op(enum lane_type type, struct word name)
+{
+	const struct lane_desc *d = &lane_descs[type];
+
+	for (u32 i = 0; i < d->count; i++)
+		if (scn_text_is(name.text, name.size, d->ops[i].name))
+			return &d->ops[i];
+	return NULL;
+}
+
+/* Is this one of the operations that the scenario's lock has? Every other lane has all of its. */
+static bool op_fits(const struct lane *l, const struct op_desc *d)
+{
+	if (l->type != LANE_OF_CALLER)
+		return true;
+	switch (d->code) {
+	case SCN_CALLER_SHARED:
+	case SCN_CALLER_PROMOTE:
+		return l->r->s->lock == SCN_LOCK_SHAREX || l->r->s->lock == SCN_LOCK_SHAREX_HP;
+	case SCN_CALLER_COMMIT:
+		return l->r->s->lock == SCN_LOCK_SEPT_ENTRY;
+	default:
+		return true;
 	}
 }
 
-static const struct op_desc *find_op(const struct op_desc *table, size_t count, struct word name)
+/* The lane, if any, that has this operation: lanes of a TD and of a lock are never together. */
+static const char *lane_with_op(const struct lane *l, struct word name)
 {
-	for (size_t i = 0; i < count; i++)
-		if (scn_text_is(name.text, name.size, table[i].name))
-			return &table[i];
+	if (l->type == LANE_OF_CALLER)
+		return NULL;
+	for (u32 t = LANE_OF_VCPU; t < LANE_OF_CALLER; t++)
+		if (t != l->type && find_op((enum lane_type)t, name))
+			return lane_descs[t].what;
 	return NULL;
 }
 
@@ -480,19 +653,17 @@ static const struct op_desc *find_op(const struct op_desc *table, size_t count, 
 static int unknown_op(struct lane *l, const struct scn_node *at, struct word name,
 		      const struct op_desc *d)
 {
-	const struct op_desc *own = l->vcpu ? guest_ops : host_ops;
-	const struct op_desc *other = l->vcpu ? host_ops : guest_ops;
-	size_t own_count = l->vcpu ? ARRAY_SIZE(guest_ops) : ARRAY_SIZE(host_ops);
-	size_t other_count = l->vcpu ? ARRAY_SIZE(host_ops) : ARRAY_SIZE(guest_ops);
+	const struct lane_desc *own = &lane_descs[l->type];
 	struct scn_near near = { .word = name.text, .size = name.size };
 	struct scn_names names = { .used = 0 };
 	struct scn_shown shown, hint;
+	const char *other = lane_with_op(l, name);
 
-	for (size_t i = 0; i < own_count; i++) {
-		if (own[i].missing)
+	for (u32 i = 0; i < own->count; i++) {
+		if (own->ops[i].missing || !op_fits(l, &own->ops[i]))
 			continue;
-		scn_names_add(&names, own[i].name);
-		scn_near_try(&near, own[i].name);
+		scn_names_add(&names, own->ops[i].name);
+		scn_near_try(&near, own->ops[i].name);
 	}
 	scn_names_add(&names, "{loop N: [...]}");
 	scn_near_try(&near, "loop");
@@ -500,11 +671,16 @@ static int unknown_op(struct lane *l, const struct scn_node *at, struct word nam
 		/* "other call" for "other-call" */
 		near.word = at->text;
 		near.size = at->size;
-		for (size_t i = 0; i < own_count; i++)
-			if (!own[i].missing)
-				scn_near_try(&near, own[i].name);
+		for (u32 i = 0; i < own->count; i++)
+			if (!own->ops[i].missing && op_fits(l, &own->ops[i]))
+				scn_near_try(&near, own->ops[i].name);
 	}
 	scn_show_text(&shown, name.text, name.size);
+	if (d && !d->missing)
+		return scn_fail(l->r, at,
+				"found operation %s, which this kind of lock does not have; "
+				"expected one of %s",
+				shown.text, names.text);
 	if (d && d->missing[0])
 		return scn_fail(l->r, at,
 				"found operation %s, whose %s this version's module lacks; "
@@ -515,11 +691,11 @@ static int unknown_op(struct lane *l, const struct scn_node *at, struct word nam
 				"found operation %s, which comes in a later version; expected one "
 				"of %s",
 				shown.text, names.text);
-	if (find_op(other, other_count, name))
+	if (other)
 		return scn_fail(l->r, at,
 				"found operation %s, which belongs into a %s lane; expected one of "
 				"%s",
-				shown.text, l->vcpu ? "host" : "vCPU", names.text);
+				shown.text, other, names.text);
 	return scn_fail(l->r, at, "found operation %s; expected one of %s%s", shown.text,
 			names.text, scn_near_text(&near, &hint));
 }
@@ -575,14 +751,36 @@ static int read_td(struct lane *l, const struct scn_node *at, struct word word, 
 	if (ret)
 		return ret;
 	op->td = (u32)td;
-	l->r->s->td[td].explicit_life = true;
 	return 0;
 }
 
-static int read_args(struct lane *l, const struct scn_node *at, const struct op_desc *d,
-		     const struct word *words, struct op *op)
+static int read_side(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
 {
 	struct scn_shown shown;
+
+	op->guest = scn_text_is(word.text, word.size, "guest");
+	if (op->guest || scn_text_is(word.text, word.size, "host"))
+		return 0;
+	return scn_fail(l->r, at, "found %s; expected host or guest",
+			scn_show_text(&shown, word.text, word.size));
+}
+
+static int read_retry(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+
+	op->retry = scn_text_is(word.text, word.size, "retry");
+	if (op->retry)
+		return 0;
+	return scn_fail(l->r, at, "found %s; expected retry or nothing",
+			scn_show_text(&shown, word.text, word.size));
+}
+
+static int read_args(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+		     const struct word *words, u32 count, struct op *op)
+{
+	struct scn_shown shown;
+	int ret;
 
 	switch (d->args) {
 	case ARGS_NONE:
@@ -601,16 +799,111 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 	case ARGS_VCPU:
 		return read_vcpu(l, at, words[1], op);
 	case ARGS_TD:
-		return read_td(l, at, words[1], op);
+		ret = read_td(l, at, words[1], op);
+		if (!ret)
+			l->r->s->td[op->td].explicit_life = true;
+		return ret;
+	case ARGS_TD_OR_NOT:
+		return count == 2 ? read_td(l, at, words[1], op) : 0;
+	case ARGS_SIDE:
+		ret = read_side(l, at, words[1], op);
+		return ret || count == 2 ? ret : read_retry(l, at, words[2], op);
+	case ARGS_RETRY:
+		return count == 2 ? read_retry(l, at, words[1], op) : 0;
 	}
 	return 0;
 }
 
+/* The code of a raw SEAMCALL says what it is about, and the leaf stands beside it. */
+static void set_leaf(const struct op_desc *d, struct op *op)
+{
+	op->leaf = d->code;
+	op->code = d->args == ARGS_PAGES  ? (u32)SCN_LP_PAGE
+		   : d->args == ARGS_VCPU ? (u32)SCN_LP_VCPU
+					  : (u32)SCN_LP_TD;
+}
+
+/* An acquire. */
+static int open_hold(struct lane *l, const struct scn_node *n, const struct op *op)
+{
+	struct scn_shown shown;
+
+	if (l->hold.at)
+		return scn_fail(l->r, n,
+				"found %s inside a hold (line %u); expected 'release' before it",
+				scn_show_text(&shown, n->text, n->size), l->hold.at->line);
+	l->hold = (struct hold){ .at = n,
+				 .acquire = lane_count(l),
+				 .depth = l->depth,
+				 .guest = op->guest,
+				 .shared = op->code == SCN_CALLER_SHARED };
+	return 0;
+}
+
+static int check_promote(struct lane *l, const struct scn_node *n)
+{
+	if (!l->hold.at || !l->hold.shared || l->hold.depth != l->depth)
+		return scn_fail(l->r, n,
+				"found 'promote'; expected it once between 'shared host' and its "
+				"'release'");
+	if (l->hold.guest && l->r->s->lock == SCN_LOCK_SHAREX_HP)
+		return scn_fail(l->r, n,
+				"found 'promote' in the hold of a guest (line %u); expected it in "
+				"the hold of a host",
+				l->hold.at->line);
+	l->hold.shared = false;
+	return 0;
+}
+
+/* Do the operations of a caller lane match? The op's index is lane_count(). */
+static int check_hold(struct lane *l, const struct scn_node *n, const struct op *op)
+{
+	switch (op->code) {
+	case SCN_CALLER_EXCLUSIVE:
+	case SCN_CALLER_SHARED:
+		return open_hold(l, n, op);
+	case SCN_CALLER_PROMOTE:
+		return check_promote(l, n);
+	case SCN_CALLER_COMMIT:
+		if (!l->hold.at)
+			return scn_fail(l->r, n,
+					"found 'commit'; expected it between 'exclusive' and its "
+					"'release'");
+		return 0;
+	case SCN_CALLER_RELEASE:
+		if (!l->hold.at || l->hold.depth != l->depth)
+			return scn_fail(l->r, n,
+					"found 'release'; expected an acquire before it in the "
+					"same list");
+		*match_of(l, l->hold.acquire) = lane_count(l);
+		l->hold.at = NULL;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* At the end of a list: what it has acquired it has released. */
+static int check_released(struct lane *l, u32 depth)
+{
+	struct scn_shown shown;
+
+	if (!l->hold.at || l->hold.depth != depth)
+		return 0;
+	return scn_fail(l->r, l->hold.at,
+			"found %s without its release; expected 'release' behind it in the same "
+			"list",
+			scn_show_text(&shown, l->hold.at->text, l->hold.at->size));
+}
+
 static int read_op(struct lane *l, const struct scn_node *n)
 {
-	static const u32 arg_count[] = {
-		[ARGS_NONE] = 0,  [ARGS_PAGES] = 1, [ARGS_SPAN] = 1,
-		[ARGS_SHARE] = 2, [ARGS_VCPU] = 1,  [ARGS_TD] = 1,
+	static const struct {
+		u32 least, most;
+	} arg_count[] = {
+		[ARGS_NONE] = { 0, 0 },  [ARGS_PAGES] = { 1, 1 }, [ARGS_SPAN] = { 1, 1 },
+		[ARGS_SHARE] = { 2, 2 }, [ARGS_VCPU] = { 1, 1 },  [ARGS_TD] = { 1, 1 },
+		[ARGS_TD_OR_NOT] = { 0, 1 }, [ARGS_SIDE] = { 1, 2 },  [ARGS_RETRY] = { 0, 1 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);
@@ -624,17 +917,18 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	if (scn_text_is(words[0].text, words[0].size, "loop"))
 		return scn_fail(l->r, n, "found %s; expected a mapping: {loop N: [...]}",
 				scn_show_text(&shown, n->text, n->size));
-	if (l->vcpu)
-		d = find_op(guest_ops, ARRAY_SIZE(guest_ops), words[0]);
-	else
-		d = find_op(host_ops, ARRAY_SIZE(host_ops), words[0]);
-	if (!d || d->missing)
+	d = find_op(l->type, words[0]);
+	if (!d || d->missing || !op_fits(l, d))
 		return unknown_op(l, n, words[0], d);
-	if (count != 1 + arg_count[d->args])
+	if (count < 1 + arg_count[d->args].least || count > 1 + arg_count[d->args].most)
 		return scn_fail(l->r, n, "found %s; expected %s",
 				scn_show_text(&shown, n->text, n->size), d->form);
 	op.code = d->code;
-	ret = read_args(l, n, d, words, &op);
+	if (l->type == LANE_OF_LP)
+		set_leaf(d, &op);
+	ret = read_args(l, n, d, words, count, &op);
+	if (!ret && l->type == LANE_OF_CALLER)
+		ret = check_hold(l, n, &op);
 	if (ret)
 		return ret;
 	return emit(l, n, &op);
@@ -683,7 +977,7 @@ static int read_list(struct lane *l, const struct scn_node *list, u32 depth);
 static int read_loop(struct lane *l, const struct scn_node *n, u32 depth)
 {
 	struct op op = {
-		.code = l->vcpu ? (u32)GUEST_LOOP : (u32)SCN_HOST_LOOP,
+		.code = lane_descs[l->type].loop,
 		.td = l->td,
 	};
 	struct scn_shown shown;
@@ -713,7 +1007,7 @@ static int read_loop(struct lane *l, const struct scn_node *n, u32 depth)
 	ret = read_list(l, n->last, depth + 1);
 	if (ret)
 		return ret;
-	op.code = l->vcpu ? (u32)GUEST_END : (u32)SCN_HOST_END;
+	op.code = lane_descs[l->type].end;
 	op.times = 0;
 	ret = emit(l, n, &op);
 	if (ret)
@@ -731,6 +1025,7 @@ static int read_list(struct lane *l, const struct scn_node *list, u32 depth)
 	if (list->kind != SCN_NODE_LIST)
 		return scn_fail(l->r, list, "found %s; expected a list of operations",
 				scn_show(&shown, list));
+	l->depth = depth;
 	for (const struct scn_node *n = list->first; n; n = n->next) {
 		switch (n->kind) {
 		case SCN_NODE_SCALAR:
@@ -738,6 +1033,7 @@ static int read_list(struct lane *l, const struct scn_node *list, u32 depth)
 			break;
 		case SCN_NODE_MAP:
 			ret = read_loop(l, n, depth);
+			l->depth = depth;
 			break;
 		default:
 			ret = scn_fail(l->r, n, "found %s; expected an operation",
@@ -747,81 +1043,177 @@ static int read_list(struct lane *l, const struct scn_node *list, u32 depth)
 		if (ret)
 			return ret;
 	}
-	return 0;
+	return check_released(l, depth);
 }
 
 /* ---- lanes ---- */
 
+static const char *lanes_expected(const struct scn_reader *r)
+{
+	return r->s->lock ? "callerN" : "vcpuN, tdM.vcpuN, hostN or lpN";
+}
+
 static int unknown_lane(struct scn_reader *r, const struct scn_node *key)
 {
-	static const char *const kinds[] = { "vcpu", "host" };
+	static const char *const td_kinds[] = { "vcpu", "host", "lp" };
+	static const char *const lock_kinds[] = { "caller" };
+	const char *const *kinds = r->s->lock ? lock_kinds : td_kinds;
+	u32 count = r->s->lock ? ARRAY_SIZE(lock_kinds) : ARRAY_SIZE(td_kinds);
 	struct scn_near near = { .word = key->text, .size = key->size };
 	struct scn_shown shown;
 	char hint[32] = "";
-	u64 n;
+	u64 td, n;
 
 	scn_show_text(&shown, key->text, key->size);
-	if (numbered(key->text, key->size, "lp", &n) ||
-	    numbered(key->text, key->size, "caller", &n))
+	if (!r->s->lock && numbered(key->text, key->size, "caller", &n))
 		return scn_fail(r, key,
-				"found lane %s, which comes with the explorer in a later version; "
-				"expected vcpuN, tdM.vcpuN or hostN",
-				shown.text);
+				"found lane %s without a 'lock' for it; expected %s", shown.text,
+				lanes_expected(r));
+	if (r->s->lock &&
+	    (vcpu_name(key->text, key->size, &td, &n) ||
+	     numbered(key->text, key->size, "host", &n) ||
+	     numbered(key->text, key->size, "lp", &n)))
+		return scn_fail(r, key, "found lane %s in a scenario of a lock; expected %s",
+				shown.text, lanes_expected(r));
 	while (near.size && near.word[near.size - 1] >= '0' && near.word[near.size - 1] <= '9')
 		near.size--;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+	for (u32 i = 0; i < count; i++)
 		scn_near_try(&near, kinds[i]);
 	if (near.best && scn_parse_number(key->text + near.size, key->size - near.size, &n) &&
 	    n < SCN_VCPUS_MAX)
-		snprintf(hint, sizeof(hint), "; did you mean '%.5s%u'?", near.best, (u32)n);
-	return scn_fail(r, key, "found lane %s; expected vcpuN, tdM.vcpuN or hostN%s", shown.text,
+		snprintf(hint, sizeof(hint), "; did you mean '%.6s%u'?", near.best, (u32)n);
+	return scn_fail(r, key, "found lane %s; expected %s%s", shown.text, lanes_expected(r),
 			hint);
+}
+
+/* Where each lane's program stands, 0 = nowhere. */
+struct lane_lines {
+	u32 vcpu[SCN_TDS_MAX][SCN_VCPUS_MAX];
+	u32 host[SCN_HOSTS_MAX];
+	u32 lp[SCN_LPS_MAX];
+	u32 caller[SCN_CALLERS_MAX];
+};
+
+/* "PREFIXn" with n below @max. *n = max, and no error, if it is no such name at all. */
+static int lane_number(struct scn_reader *r, const struct scn_node *key, const char *prefix,
+		       u32 max, u64 *n)
+{
+	struct scn_shown shown;
+
+	if (!numbered(key->text, key->size, prefix, n)) {
+		*n = max;
+		return 0;
+	}
+	if (*n < max)
+		return 0;
+	return scn_fail(r, key, "found lane %s; expected %s0 to %s%u",
+			scn_show_text(&shown, key->text, key->size), prefix, prefix, max - 1);
+}
+
+static int open_td_lane(struct scn_reader *r, const struct scn_node *key, struct lane *l,
+			struct lane_lines *lines, u32 **line)
+{
+	u64 td, n;
+	int ret;
+
+	if (vcpu_name(key->text, key->size, &td, &n)) {
+		ret = check_vcpu(r, key, (struct word){ key->text, key->size }, td, n);
+		if (ret)
+			return ret;
+		l->type = LANE_OF_VCPU;
+		l->td = (u32)td;
+		l->vcpu = &r->s->td[td].vcpu[n];
+		l->vcpu->named = true;
+		*line = &lines->vcpu[td][n];
+		return 0;
+	}
+	ret = lane_number(r, key, "host", SCN_HOSTS_MAX, &n);
+	if (!ret && n < SCN_HOSTS_MAX) {
+		l->type = LANE_OF_HOST;
+		l->host = &r->s->host[n];
+		if (r->s->host_count <= n)
+			r->s->host_count = (u32)n + 1;
+		*line = &lines->host[n];
+		return 0;
+	}
+	if (!ret)
+		ret = lane_number(r, key, "lp", SCN_LPS_MAX, &n);
+	if (!ret && n < SCN_LPS_MAX) {
+		l->type = LANE_OF_LP;
+		l->lp = &r->s->lp[n];
+		r->s->lp_count += !l->lp->named;
+		l->lp->named = true;
+		*line = &lines->lp[n];
+		return 0;
+	}
+	return ret ? ret : unknown_lane(r, key);
+}
+
+static int open_lock_lane(struct scn_reader *r, const struct scn_node *key, struct lane *l,
+			  struct lane_lines *lines, u32 **line)
+{
+	u64 n;
+	int ret = lane_number(r, key, "caller", SCN_CALLERS_MAX, &n);
+
+	if (ret)
+		return ret;
+	if (n == SCN_CALLERS_MAX)
+		return unknown_lane(r, key);
+	l->type = LANE_OF_CALLER;
+	l->caller = &r->s->caller[n];
+	r->s->caller_count += !l->caller->named;
+	l->caller->named = true;
+	*line = &lines->caller[n];
+	return 0;
 }
 
 /* Finds the lane that @key names and that no key named before. */
 static int open_lane(struct scn_reader *r, const struct scn_node *key, struct lane *l,
-		     u32 vcpu_lines[SCN_TDS_MAX][SCN_VCPUS_MAX], u32 host_lines[SCN_HOSTS_MAX])
+		     struct lane_lines *lines)
 {
-	struct word word = { key->text, key->size };
 	struct scn_shown shown;
-	u64 td, n;
 	u32 *line;
 	int ret;
 
 	*l = (struct lane){ .r = r };
-	scn_show_text(&shown, key->text, key->size);
-	if (vcpu_name(key->text, key->size, &td, &n)) {
-		ret = check_vcpu(r, key, word, td, n);
-		if (ret)
-			return ret;
-		l->td = (u32)td;
-		l->vcpu = &r->s->td[td].vcpu[n];
-		line = &vcpu_lines[td][n];
-	} else if (numbered(key->text, key->size, "host", &n)) {
-		if (n >= SCN_HOSTS_MAX)
-			return scn_fail(r, key, "found lane %s; expected host0 to host%d",
-					shown.text, SCN_HOSTS_MAX - 1);
-		l->host = &r->s->host[n];
-		if (r->s->host_count <= n)
-			r->s->host_count = (u32)n + 1;
-		line = &host_lines[n];
-	} else {
-		return unknown_lane(r, key);
-	}
+	if (r->s->lock)
+		ret = open_lock_lane(r, key, l, lines, &line);
+	else
+		ret = open_td_lane(r, key, l, lines, &line);
+	if (ret)
+		return ret;
 	if (*line)
 		return scn_fail(r, key,
 				"found lane %s again; expected one program for it (line %u)",
-				shown.text, *line);
+				scn_show_text(&shown, key->text, key->size), *line);
 	*line = key->line;
+	return 0;
+}
+
+static u32 count_lanes(const struct scenario *s)
+{
+	u32 lanes = s->host_count + s->lp_count;
+
+	for (u32 i = 0; i < s->td_count; i++)
+		lanes += s->td[i].vcpus;
+	return lanes;
+}
+
+/* A raw SEAMCALL may come at any time: its TD has to be there. */
+static int check_lps(struct scn_reader *r, const struct scn_node *run)
+{
+	for (u32 i = 0; r->s->lp_count && i < r->s->td_count; i++)
+		if (r->s->td[i].explicit_life)
+			return scn_fail(r, run,
+					"found LP lanes beside 'build', 'run' or 'teardown'; "
+					"expected TDs that stand all the time");
 	return 0;
 }
 
 int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 {
-	u32 vcpu_lines[SCN_TDS_MAX][SCN_VCPUS_MAX] = { { 0 } };
-	u32 host_lines[SCN_HOSTS_MAX] = { 0 };
+	struct lane_lines lines = { 0 };
 	struct scn_shown shown;
-	u32 lanes;
 	int ret;
 
 	if (run->kind != SCN_NODE_MAP)
@@ -833,7 +1225,7 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 		if (key->kind != SCN_NODE_SCALAR)
 			return scn_fail(r, key, "found %s as a key; expected the name of a lane",
 					scn_show(&shown, key));
-		ret = open_lane(r, key, &l, vcpu_lines, host_lines);
+		ret = open_lane(r, key, &l, &lines);
 		if (ret)
 			return ret;
 		ret = read_list(&l, key->next, 0);
@@ -842,13 +1234,10 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 		if (l.vcpu && l.vcpu->count)
 			guest_program_link(l.vcpu->ops, l.vcpu->count);
 	}
-	lanes = r->s->host_count;
-	for (u32 i = 0; i < r->s->td_count; i++)
-		lanes += r->s->td[i].vcpus;
-	if (lanes > SL_LPS_MAX)
+	if (count_lanes(r->s) > SL_LPS_MAX)
 		return scn_fail(r, run,
-				"found %u vCPUs and host lanes; expected at most %d, one logical "
-				"processor each",
-				lanes, SL_LPS_MAX);
-	return 0;
+				"found %u lanes of vCPUs, hosts and LPs; expected at most %d, one "
+				"logical processor each",
+				count_lanes(r->s), SL_LPS_MAX);
+	return check_lps(r, run);
 }

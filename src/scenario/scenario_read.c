@@ -709,15 +709,12 @@ static int read_all(FILE *f, char **text, size_t *size)
 	return -ENOMEM;
 }
 
-int scenario_read_file(const char *path, struct scenario **out, struct sl_err *err)
+int scenario_read_bytes(const char *path, char **text, size_t *size, struct sl_err *err)
 {
 	char shown_path[PATH_SHOWN_MAX + 1];
-	char *text = NULL;
-	size_t size = 0;
 	FILE *f;
 	int ret;
 
-	*out = NULL;
 	show_path(path, shown_path);
 	errno = 0;
 	f = fopen(path, "r");
@@ -725,10 +722,23 @@ int scenario_read_file(const char *path, struct scenario **out, struct sl_err *e
 		ret = errno ? -errno : -EIO;
 		return sl_err_set(err, ret, "%s: cannot open: %s", shown_path, strerror(-ret));
 	}
-	ret = read_all(f, &text, &size);
+	ret = read_all(f, text, size);
 	fclose(f);
 	if (ret)
 		return sl_err_set(err, ret, "%s: cannot read: %s", shown_path, strerror(-ret));
+	return 0;
+}
+
+int scenario_read_file(const char *path, struct scenario **out, struct sl_err *err)
+{
+	char *text;
+	size_t size;
+	int ret;
+
+	*out = NULL;
+	ret = scenario_read_bytes(path, &text, &size, err);
+	if (ret)
+		return ret;
 	ret = scenario_read_text(path, text, size, out, err);
 	free(text);
 	return ret;

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/bug.h"
+#include "engine/explore/play.h"
 #include "engine/explore/xenv.h"
 #include "engine/explore/xworld.h"
 
@@ -35,80 +36,6 @@ static void run_lane(u32 lane)
 static void run_end(void)
 {
 	xworld_finish(running.world, &running.env[running.lanes]);
-}
-
-/* ---- the trace in words ---------------------------------------------------------------------- */
-
-static const char *const atomic_name[] = { "load", "store", "xchg", "add", "sub",
-					   "and",  "or",    "xor",  "nand", "cas" };
-
-struct recorder {
-	struct explore_result *out;
-	u32 room;
-};
-
-static struct explore_row *new_row(struct recorder *rec, u32 index, const struct xs_step *step)
-{
-	struct explore_result *out = rec->out;
-
-	if (out->rows == rec->room) {
-		rec->room = rec->room ? rec->room * 2 : 256;
-		out->row = realloc(out->row, rec->room * sizeof(*out->row));
-		SL_BUG_ON(!out->row);
-	}
-	out->row[out->rows] = (struct explore_row){ .step = index + 1, .lane = step->fiber };
-	return &out->row[out->rows++];
-}
-
-static void row_call(struct explore_row *row, const struct xp_event *e)
-{
-	bool seam = e->note == SL_NOTE_SEAMCALL;
-	u32 leaf = (u32)(e->before & 0xFFFF);
-	const char *name = seam ? tdx_seamcall_name(leaf) : tdx_tdcall_name(leaf);
-	const char *status = tdx_status_name(e->after);
-	const char *operand = tdx_operand_name((u32)e->after);
-
-	row->call = true;
-	snprintf(row->object, sizeof(row->object), "%s", name ? name : "unknown leaf");
-	if (seam && leaf == SEAMCALL_tdh_vp_enter && !(e->after >> 32))
-		snprintf(row->what, sizeof(row->what), "TD exit %u", (u32)(e->after & 0xFFFF));
-	else if ((u32)e->after && operand)
-		snprintf(row->what, sizeof(row->what), "%s(%s)", status ? status : "?", operand);
-	else
-		snprintf(row->what, sizeof(row->what), "%s", status ? status : "?");
-}
-
-static void record(void *ctx, u32 index, const struct xs_step *step)
-{
-	struct recorder *rec = ctx;
-
-	for (u32 i = 0; i < xp.event_count; i++) {
-		const struct xp_event *e = &xp.event[i];
-		struct explore_row *row;
-
-		if (e->kind == XP_EVENT_NOTE) {
-			if (e->note != SL_NOTE_SEAMCALL && e->note != SL_NOTE_TDCALL)
-				continue;
-			row_call(new_row(rec, index, step), e);
-			continue;
-		}
-		/* Only the words that lanes meet on. */
-		if (!xs_word_is_shared(e->addr))
-			continue;
-		row = new_row(rec, index, step);
-		row->pc = e->pc;
-		xworld_describe(running.world, e->addr, row->object, sizeof(row->object));
-		if (!row->object[0])
-			snprintf(row->object, sizeof(row->object), "arena+0x%zx",
-				 (size_t)((u8 *)e->addr - xp.arena));
-		if (e->before == e->after)
-			snprintf(row->what, sizeof(row->what), "%s 0x%llx", atomic_name[e->op],
-				 (unsigned long long)e->after);
-		else
-			snprintf(row->what, sizeof(row->what), "%s 0x%llx -> 0x%llx",
-				 atomic_name[e->op], (unsigned long long)e->before,
-				 (unsigned long long)e->after);
-	}
 }
 
 /* ---- the search ------------------------------------------------------------------------------ */
@@ -156,14 +83,115 @@ static void add_word(void *ctx, const void *addr, u8 kind, u8 size)
 	l->word[l->count++] = (struct xs_word){ .addr = addr, .kind = kind, .size = size };
 }
 
+/* ---- the counterexample ---------------------------------------------------------------------- */
+
+static void keep_shared(struct explore_result *out)
+{
+	size_t halves = xp.arena_size / 2;
+
+	free(out->shared);
+	out->shared_count = 0;
+	out->shared = calloc(xp.shared_count + 1u, sizeof(*out->shared));
+	SL_BUG_ON(!out->shared);
+	for (size_t i = 0; i < halves && out->shared_count < xp.shared_count; i++)
+		if (xp.shared[i])
+			out->shared[out->shared_count++] = i * 2;
+}
+
+/*
+ * Plays what the search has found, for the rows and the checks. False if it does not come out again
+ * with the scheduling points that are known now: some were learned on the way to it.
+ */
+static bool play_found(const struct xs_program *p, const struct xs_options *o,
+		       struct explore_result *out)
+{
+	struct xs_options plain = *o;
+	bool good;
+
+	plain.races = out->search.kind == SL_VIOLATION_RACE;
+	do {
+		struct play once = { .world = running.world, .out = out };
+
+		free(out->row);
+		out->row = NULL;
+		good = play(&once, p, &plain);
+		free(out->check);
+		out->check = once.made;
+	} while (good && xp.learned);
+	if (!good) {
+		free(out->check);
+		out->check = NULL;
+	}
+	return good;
+}
+
+/* Searches until what was found can be played again; each time more scheduling points are known. */
+static int search_and_play(const struct xs_program *p, const struct xs_options *o,
+			   struct explore_result *out)
+{
+	struct xs_result *x = &out->search;
+	u32 known = xp.shared_count;
+	int rc = xs_explore(p, o, x);
+
+	while (!rc && x->kind != XS_KIND_NONE && !play_found(p, o, out) &&
+	       xp.shared_count != known) {
+		struct xs_result again;
+
+		known = xp.shared_count;
+		rc = xs_explore(p, o, &again);
+		if (rc || again.kind == XS_KIND_NONE) {
+			xs_result_free(&again);
+			break;
+		}
+		again.seconds += x->seconds;
+		again.all_states += x->all_states;
+		again.all_transitions += x->all_transitions;
+		again.passes += x->passes;
+		xs_result_free(x);
+		*x = again;
+	}
+	if (!o->no_reduction)
+		keep_shared(out);
+	return rc;
+}
+
+/* The trace's scheduling points instead of learned ones. */
+static void set_shared(const struct trace *t)
+{
+	for (u32 i = 0; i < t->shared_count; i++) {
+		xp.shared_count += !xp.shared[t->shared[i] / 2];
+		xp.shared[t->shared[i] / 2] = 1;
+	}
+}
+
+struct replay {
+	const struct trace *trace;
+	const struct explore_watch *watch;
+};
+
+static void play_trace(const struct xs_program *p, const struct xs_options *o,
+		       struct explore_result *out, const struct replay *r)
+{
+	struct play once = { .world = running.world, .out = out, .want = r->trace->step,
+			     .watch = r->watch };
+
+	set_shared(r->trace);
+	out->search.shared_words = xp.shared_count;
+	play(&once, p, o);
+	out->check = once.made;
+}
+
+/* ---- worlds ---------------------------------------------------------------------------------- */
+
+/* Explores, or plays @r if it is given. */
 static int explore_arena(const struct scenario *s, const struct xs_options *o, void *arena,
-			 size_t size, struct explore_result *out, struct sl_err *err)
+			 size_t size, const struct replay *r, struct explore_result *out,
+			 struct sl_err *err)
 {
 	struct xs_program p = { .arena = arena, .arena_size = size, .lanes = running.lanes,
 				.lane = run_lane, .end = run_end };
-	struct recorder rec = { .out = out };
 	struct word_list words = { 0 };
-	int rc;
+	int rc = 0;
 
 	for (u32 i = 0; i <= running.lanes; i++)
 		xenv_init(&running.env[i], out->stats);
@@ -177,22 +205,24 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 	xworld_words(running.world, add_word, &words);
 	p.word = words.word;
 	p.word_count = words.count;
-	rc = xs_open(&p, o) ? xs_explore(&p, o, &out->search) : -ENOMEM;
-	if (!rc && out->search.kind != XS_KIND_NONE)
-		xs_replay(&p, o, out->search.step, out->search.steps, record, &rec);
+	if (!xs_open(&p, o))
+		rc = -ENOMEM;
+	else if (r)
+		play_trace(&p, o, out, r);
+	else
+		rc = search_and_play(&p, o, out);
 	xs_close(&p);
 	free(words.word);
 	return rc ? sl_err_set(err, rc, "%s: no memory for the search", s->path) : 0;
 }
 
-int explore_scenario(const struct scenario *s, const struct xs_options *o,
-		     struct explore_result *out, struct sl_err *err)
+static int with_arena(const struct scenario *s, const struct xs_options *o, const struct replay *r,
+		      struct explore_result *out, struct sl_err *err)
 {
 	size_t size;
 	void *arena;
 	int rc;
 
-	*out = (struct explore_result){ 0 };
 	running.lanes = out->lanes = xworld_lanes(s);
 	if (out->lanes > XP_LANES_MAX)
 		return sl_err_set(err, -EINVAL, "%s: found %u lanes; the explorer takes %u",
@@ -200,6 +230,16 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 	rc = xworld_arena_size(s, &size, err);
 	if (rc)
 		return rc;
+	out->arena_size = size;
+	if (r && (r->trace->arena_size != size || r->trace->fibers != out->lanes + 1)) {
+		struct explore_divergence *d = &out->diverged;
+
+		d->step = 1;
+		snprintf(d->expected, sizeof(d->expected), "a world of %u lanes and %llu bytes",
+			 r->trace->fibers - 1, (unsigned long long)r->trace->arena_size);
+		snprintf(d->found, sizeof(d->found), "%u lanes and %zu bytes", out->lanes, size);
+		return 0;
+	}
 	arena = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	out->stats = calloc(1, sizeof(*out->stats));
@@ -209,8 +249,56 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 		return sl_err_set(err, -ENOMEM, "%s: no memory for a world of %zu bytes", s->path,
 				  size);
 	}
-	rc = explore_arena(s, o, arena, size, out, err);
+	rc = explore_arena(s, o, arena, size, r, out, err);
 	munmap(arena, size);
+	return rc;
+}
+
+int explore_scenario(const struct scenario *s, const struct xs_options *o,
+		     struct explore_result *out, struct sl_err *err)
+{
+	int rc;
+
+	*out = (struct explore_result){ 0 };
+	rc = with_arena(s, o, NULL, out, err);
+	if (rc)
+		explore_free(out);
+	return rc;
+}
+
+static u32 violation_of(const char *name)
+{
+	for (u32 i = 0; i < SL_VIOLATION_COUNT; i++)
+		if (!strcmp(name, sl_violation_name((enum sl_violation)i)))
+			return i;
+	return XS_KIND_NONE;
+}
+
+int explore_replay(const struct scenario *s, const struct trace *t, const struct explore_watch *w,
+		   struct explore_result *out, struct sl_err *err)
+{
+	struct xs_options o = { .seed = t->hash_seed, .no_reduction = t->no_reduction };
+	struct replay r = { .trace = t, .watch = w };
+	struct xs_result *x = &out->search;
+	int rc;
+
+	*out = (struct explore_result){ 0 };
+	x->kind = violation_of(t->kind);
+	o.races = x->kind == SL_VIOLATION_RACE;
+	snprintf(x->id, sizeof(x->id), "%s", t->id);
+	snprintf(x->text, sizeof(x->text), "%s", t->text);
+	x->certain = t->certain;
+	x->minimal = t->minimal;
+	x->loop_start = t->loop_start;
+	x->preemptions = t->preemptions;
+	x->steps = t->steps;
+	x->step = calloc(t->steps ? t->steps : 1, sizeof(*x->step));
+	if (!x->step)
+		return sl_err_set(err, -ENOMEM, "no memory for %u steps", t->steps);
+	for (u32 i = 0; i < t->steps; i++)
+		x->step[i] = (struct xs_step){ .fiber = t->step[i].fiber,
+					       .choice = t->step[i].choice };
+	rc = with_arena(s, &o, &r, out, err);
 	if (rc)
 		explore_free(out);
 	return rc;
@@ -220,6 +308,8 @@ void explore_free(struct explore_result *r)
 {
 	xs_result_free(&r->search);
 	free(r->row);
+	free(r->check);
+	free(r->shared);
 	free(r->stats);
 	*r = (struct explore_result){ 0 };
 }

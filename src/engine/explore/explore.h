@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/stats.h"
 #include "engine/explore/search.h"
+#include "engine/explore/trace.h"
 #include "scenario/scenario.h"
 
 /* One thing that happened in a step, as text. */
@@ -18,6 +19,14 @@ struct explore_row {
 	void *pc;
 };
 
+/* Where a replay stopped being what its trace says. */
+struct explore_divergence {
+	u32 step;		/* from 1; 0: it did not diverge */
+	u32 lane;
+	char expected[400];	/* by the trace */
+	char found[400];
+};
+
 struct explore_result {
 	struct xs_result search;
 	u32 lanes;
@@ -25,11 +34,36 @@ struct explore_result {
 	struct explore_row *row;
 	u32 rows;
 	struct sl_stats *stats;	/* maxima per site, over everything that was explored */
+	/* Of the counterexample, for a trace; NULL if it could not be played again. */
+	struct trace_step *check;
+	u64 *shared;		/* arena offsets of scheduling points; none if all words are */
+	u32 shared_count;
+	size_t arena_size;
+	/* Of a replay. */
+	bool played_on;		/* to the end, or to where it diverged: nobody ended it */
+	u32 played;		/* steps */
+	struct explore_divergence diverged;
+};
+
+/* Who watches a replay. Either may be NULL. */
+struct explore_watch {
+	/* In front of step @step (from 1). */
+	void (*before)(void *ctx, const struct explore_result *r, u32 step);
+	/*
+	 * Behind it: its rows are r->row from @row on, what the lane was about to do is @about. False
+	 * ends the replay.
+	 */
+	bool (*after)(void *ctx, const struct explore_result *r, u32 step, u32 row,
+		      const char *about);
+	void *ctx;
 };
 
 /* 0 and a filled *out, or a negative errno and *err. Free with explore_free(). */
 int explore_scenario(const struct scenario *s, const struct xs_options *o,
 		     struct explore_result *out, struct sl_err *err);
+/* Plays a trace over its scenario. 0, whether or not it diverges, or a negative errno and *err. */
+int explore_replay(const struct scenario *s, const struct trace *t, const struct explore_watch *w,
+		   struct explore_result *out, struct sl_err *err);
 void explore_free(struct explore_result *r);
 
 #endif

@@ -355,18 +355,36 @@ static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 d
 	return true;
 }
 
-/* What a fiber learns from the old value of a word that it touched. */
-static void saw_word(volatile void *addr, u64 before)
+/*
+ * What a fiber learns from the old value of a word that it touched. Of a lock word's reader count it
+ * learns nothing but by a compare-and-swap of its own, which says the count it has seen.
+ */
+static void saw_word(volatile void *addr, enum xp_atomic op, u64 before, bool swapped)
 {
 	size_t half = xp_half_of(addr);
+	bool counting = op == XP_ADD || op == XP_SUB;
 
-	if (xp.kind[half] == XP_WORD_COUNTER && !xp.decides[half])
-		return;
-	if (xp.kind[half] == XP_WORD_SHAREX && !xp.decides[half])
-		before &= 1;
-	if (xp.kind[half] == XP_WORD_SHAREX_HP && !xp.decides[half])
-		before &= 3;
-	xp_saw(before);
+	switch (xp.kind[half]) {
+	case XP_WORD_COUNTER:
+		if (counting)
+			return;
+		break;
+	case XP_WORD_SHAREX:
+		if (counting || !xp.decides[half])
+			before &= 1;
+		else if (swapped)
+			before = 0;
+		break;
+	case XP_WORD_SHAREX_HP:
+		if (counting || !xp.decides[half])
+			before &= 3;
+		else if (swapped)
+			before = 0;
+		break;
+	default:
+		break;
+	}
+	xp_saw(before << 1 | swapped);
 }
 
 static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before, u64 after,
@@ -378,7 +396,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	if (op != XP_LOAD && !xp.written[g])
 		written_first(g);
 	if (size == 16 || xp.written[g])
-		saw_word(addr, before);
+		saw_word(addr, op, before, op == XP_CAS && before != after);
 	else
 		xp.touched_by[g] |= (u16)(1u << xp.cur);
 	if (!in_ghost(addr) && xp.written[g]) {

@@ -488,7 +488,7 @@ static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 	s->stop = true;
 }
 
-static void check_deadlock(struct search *s)
+static bool is_deadlock(const struct search *s)
 {
 	char waiting[200] = "";
 	int at = 0;
@@ -497,7 +497,7 @@ static void check_deadlock(struct search *s)
 		const struct xp_pending *p = &xp.fiber[i].pending;
 
 		if (p->kind == XP_DEAD)
-			return;
+			return false;
 		if (p->kind == XP_LOCK || p->kind == XP_WAIT)
 			at += snprintf(waiting + at, sizeof(waiting) - (size_t)at,
 				       " lane %u waits for %s at arena+0x%zx;", i,
@@ -509,7 +509,13 @@ static void check_deadlock(struct search *s)
 	xp.violation_kind = SL_VIOLATION_DEADLOCK;
 	snprintf(xp.violation_id, sizeof(xp.violation_id), "deadlock");
 	snprintf(xp.violation_text, sizeof(xp.violation_text), "nobody can move:%s", waiting);
-	found(s, 0xFF, 0, path_preemptions(s));
+	return true;
+}
+
+static void check_deadlock(struct search *s)
+{
+	if (is_deadlock(s))
+		found(s, 0xFF, 0, path_preemptions(s));
 }
 
 /* ---- expansion ------------------------------------------------------------------------------- */
@@ -984,13 +990,23 @@ bool xs_word_is_shared(const void *addr)
 	return xp.shared[xp_half_of(addr)];
 }
 
-u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const struct xs_step *step,
-	      u32 steps, void (*seen)(void *ctx, u32 index, const struct xs_step *s), void *ctx)
+static bool nobody_can_move(const struct search *s)
 {
-	struct xs_result r = { .kind = XS_KIND_NONE };
-	struct search s = { .p = p, .o = o, .r = &r, .fibers = p->lanes + (p->end ? 1u : 0u) };
+	for (u32 i = 0; i < s->fibers; i++)
+		if (is_enabled(s, i))
+			return false;
+	return !all_lanes_done(s);
+}
+
+u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const struct xs_step *step,
+	      u32 steps, const struct xs_watch *w)
+{
+	struct search s = { .p = p, .o = o, .fibers = p->lanes + (p->end ? 1u : 0u) };
+	u64 hash = xp.hash;
 	u32 done;
 
+	s.fp_store = region(FP_STORE);
+	SL_BUG_ON(!s.fp_store);
 	xp.learned = false;
 	xp.undo_count = 0;
 	xp.recording = true;
@@ -998,16 +1014,27 @@ u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const stru
 	for (done = 0; done < steps; done++) {
 		const struct xs_step *n = &step[done];
 
-		if (n->fiber >= s.fibers || !is_enabled(&s, n->fiber))
+		if (n->fiber >= s.fibers || !is_enabled(&s, n->fiber) ||
+		    (w->before && !w->before(w->ctx, done, n)))
 			break;
 		xp.event_count = 0;
 		run_step(&s, n->fiber, n->choice);
-		seen(ctx, done, n);
+		if (!xp.violated && o->races)
+			check_races(&s, n->fiber);
+		if (!xp.violated && done + 1 == steps && nobody_can_move(&s))
+			xp.violated = is_deadlock(&s);
+		fp_keep(&s, n->fiber);
+		if (w->after && !w->after(w->ctx, done, n)) {
+			done++;
+			break;
+		}
 	}
 	xp.recording = false;
 	while (xp.undo_count) {
 		xp.undo_count--;
 		*xp_granule(xp.undo[xp.undo_count].granule) = xp.undo[xp.undo_count].old;
 	}
+	xp.hash = hash;
+	unmap(s.fp_store, FP_STORE);
 	return done;
 }

@@ -100,12 +100,23 @@ void xs_result_free(struct xs_result *r);
 /* Is the word at @addr, in the arena, a scheduling point? */
 bool xs_word_is_shared(const void *addr);
 
+/* Who watches a replay. */
+struct xs_watch {
+	/* In front of a step that can be taken; false ends the replay there. NULL for none. */
+	bool (*before)(void *ctx, u32 index, const struct xs_step *step);
+	/* Behind it: the world stands as it left it, xp.event tells what it did, xp.violated and so on
+	 * what was wrong. False ends the replay there.
+	 */
+	bool (*after)(void *ctx, u32 index, const struct xs_step *step);
+	void *ctx;
+};
+
 /*
- * Plays @steps from the start and calls @seen after each, when the world stands as the step left
- * it and xp.event tells what it did. Returns the number of steps that could be taken; all of them
- * if the trace fits the program. The arena is back at the start afterwards.
+ * Plays @steps from the start. Returns the number of steps taken; all of them if the trace fits the
+ * program. Data races are looked for if @o says so, a deadlock behind the last step. The arena is
+ * back at the start afterwards; xp.learned tells if a scheduling point came up.
  */
 u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const struct xs_step *step,
-	      u32 steps, void (*seen)(void *ctx, u32 index, const struct xs_step *s), void *ctx);
+	      u32 steps, const struct xs_watch *w);
 
 #endif

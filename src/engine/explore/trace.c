@@ -128,6 +128,7 @@ static void put_payload(struct sink *s, const struct trace *t)
 static int compress(const struct sink *payload, struct sink *file)
 {
 	size_t room = ZSTD_compressBound(payload->used), n;
+	u8 *more;
 
 	put(file, MAGIC, 8);
 	put_number(file, TRACE_VERSION, 4);
@@ -136,14 +137,10 @@ static int compress(const struct sink *payload, struct sink *file)
 	put_number(file, XXH64(payload->data, payload->used, 0), 8);
 	if (file->failed)
 		return -ENOMEM;
-	file->room = file->used + room;
-	{
-		u8 *more = realloc(file->data, file->room);
-
-		if (!more)
-			return -ENOMEM;
-		file->data = more;
-	}
+	more = realloc(file->data, file->used + room);
+	if (!more)
+		return -ENOMEM;
+	file->data = more;
 	n = ZSTD_compress(file->data + file->used, room, payload->data, payload->used, LEVEL);
 	if (ZSTD_isError(n))
 		return -ENOMEM;
@@ -417,7 +414,7 @@ static u8 *decompress(struct source *s, size_t *size)
 	u64 length, sum, version;
 	size_t n, left;
 	u8 *payload;
-	char found[80];
+	char found[40], expected[40];
 
 	if (!s->size) {
 		refuse(s, "an empty file", "a trace that seamlab check wrote");
@@ -430,9 +427,9 @@ static u8 *decompress(struct source *s, size_t *size)
 	s->at = 8;
 	version = get_number(s, 4);
 	if (!s->rc && version != TRACE_VERSION) {
-		snprintf(found, sizeof(found), "trace version %llu", (unsigned long long)version);
-		snprintf(found + 40, sizeof(found) - 40, "version %u", TRACE_VERSION);
-		refuse(s, found, found + 40);
+		snprintf(found, sizeof(found), "trace version %u", (u32)version);
+		snprintf(expected, sizeof(expected), "version %u", TRACE_VERSION);
+		refuse(s, found, expected);
 	}
 	if (get_number(s, 4))
 		refuse(s, "unknown flags in the header", "zeros");

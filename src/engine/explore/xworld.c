@@ -79,6 +79,8 @@ static void td_words(const struct world *w, const struct vm *vm,
 	add(ctx, &t->tree_lock, XP_WORD_SHAREX, 2);
 	add(ctx, &t->epoch_lock, XP_WORD_SHAREX, 2);
 	add(ctx, &t->num_assoc_vcpus, XP_WORD_COUNTER, 4);
+	add(ctx, &t->epoch.f.refcount[0], XP_WORD_COUNTER, 2);
+	add(ctx, &t->epoch.f.refcount[1], XP_WORD_COUNTER, 2);
 }
 
 void xworld_words(const struct world *w, void (*add)(void *ctx, const void *addr, u8 kind, u8 size),

@@ -8,6 +8,8 @@
 
 #define ENTER_HINT	BIT_ULL(52)
 #define ENTER_RESUME_L1 BIT_ULL(53)
+/* Label of env_checkpoint(): a = TDVPR. */
+#define MODULE_CHECKPOINT_EXIT 0x4D01u
 #define GUEST_RAX_HINT	BIT_ULL(60)
 
 /* Everything that an entry holds, in the order in which it got it. */
@@ -117,6 +119,8 @@ static u64 leave_td(struct call *c, struct entry *e)
 	struct td_exit *x = &c->lp->exit;
 	struct tdvps *vp = e->vp;
 
+	/* What is left to do is in the LP's exit record. */
+	env_checkpoint(c->lp->env, MODULE_CHECKPOINT_EXIT, e->tdvpr.page.v, 0);
 	if (atomic_load_explicit(&vp->state, memory_order_relaxed) != VCPU_DISABLED) {
 		vp->last_exit = x->last_exit;
 		if (x->completed) {

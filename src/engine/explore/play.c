@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+/* Playing a counterexample. Layer: engine. */
+#include "engine/explore/play.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bug.h"
+
+static const char *const atomic_name[] = { "load", "store", "xchg", "add",  "sub",
+					   "and",  "or",    "xor",  "nand", "cas" };
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static struct explore_row *new_row(struct play *p, u32 index, const struct xs_step *step)
+{
+	struct explore_result *out = p->out;
+
+	if (out->rows == p->room) {
+		p->room = p->room ? p->room * 2 : 256;
+		out->row = realloc(out->row, p->room * sizeof(*out->row));
+		SL_BUG_ON(!out->row);
+	}
+	out->row[out->rows] = (struct explore_row){ .step = index + 1, .lane = step->fiber };
+	return &out->row[out->rows++];
+}
+
+static void row_call(struct explore_row *row, const struct xp_event *e)
+{
+	bool seam = e->note == SL_NOTE_SEAMCALL;
+	u32 leaf = (u32)(e->before & 0xFFFF);
+	const char *name = seam ? tdx_seamcall_name(leaf) : tdx_tdcall_name(leaf);
+	const char *status = tdx_status_name(e->after);
+	const char *operand = tdx_operand_name((u32)e->after);
+
+	row->call = true;
+	snprintf(row->object, sizeof(row->object), "%s", name ? name : "unknown leaf");
+	if (seam && leaf == SEAMCALL_tdh_vp_enter && !(e->after >> 32))
+		snprintf(row->what, sizeof(row->what), "TD exit %u", (u32)(e->after & 0xFFFF));
+	else if ((u32)e->after && operand)
+		snprintf(row->what, sizeof(row->what), "%s(%s)", status ? status : "?", operand);
+	else
+		snprintf(row->what, sizeof(row->what), "%s", status ? status : "?");
+}
+
+/* "S-EPT entry a level 0"; an address that says nothing by itself otherwise. */
+static void describe(const struct play *p, const void *addr, char *text, size_t size)
+{
+	xworld_describe(p->world, addr, text, size);
+	if (!text[0])
+		snprintf(text, size, "arena+0x%zx", (size_t)((const u8 *)addr - xp.arena));
+}
+
+static void add_rows(struct play *p, u32 index, const struct xs_step *step)
+{
+	for (u32 i = 0; i < xp.event_count; i++) {
+		const struct xp_event *e = &xp.event[i];
+		struct explore_row *row;
+
+		if (e->kind == XP_EVENT_NOTE) {
+			if (e->note == SL_NOTE_SEAMCALL || e->note == SL_NOTE_TDCALL)
+				row_call(new_row(p, index, step), e);
+			continue;
+		}
+		/* Only the words that lanes meet on. */
+		if (!xs_word_is_shared(e->addr))
+			continue;
+		row = new_row(p, index, step);
+		row->pc = e->pc;
+		describe(p, e->addr, row->object, sizeof(row->object));
+		if (e->before == e->after)
+			snprintf(row->what, sizeof(row->what), "%s 0x%llx", atomic_name[e->op],
+				 (unsigned long long)e->after);
+		else
+			snprintf(row->what, sizeof(row->what), "%s 0x%llx -> 0x%llx",
+				 atomic_name[e->op], (unsigned long long)e->before,
+				 (unsigned long long)e->after);
+	}
+}
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+/* Where the program was loaded; from the linker. */
+extern const char __executable_start[], _end[];
+
+/*
+ * The value as it would be in any process: addresses differ from one to the next. Those of the arena
+ * and of the program become offsets; what else looks like an address counts as one and the same.
+ */
+static u64 portable(u64 v)
+{
+	u64 program = (u64)(uintptr_t)__executable_start;
+
+	if (v - (u64)(uintptr_t)xp.arena < xp.arena_size)
+		return (v - (u64)(uintptr_t)xp.arena) ^ 0xA5A5000000000000ull;
+	if (v - program < (u64)(uintptr_t)_end - program)
+		return (v - program) ^ 0x5A5A000000000000ull;
+	return v >> 46 == 1 ? 1 : v;
+}
+
+static u64 granule_hash(u32 granule, u64 value)
+{
+	__uint128_t m = (__uint128_t)(granule + 1ull) * 0x9E3779B97F4A7C15ull;
+
+	value = (portable(value) ^ (u64)m) * 0xD6E8FEB86659FD93ull;
+	m = (__uint128_t)(value ^ (value >> 32)) * 0x9E3779B97F4A7C15ull;
+	return (u64)m ^ (u64)(m >> 64);
+}
+
+/* Follows what the step wrote. A granule is logged once in a step. */
+static void update_hash(struct play *p)
+{
+	for (size_t u = p->undo_mark; u < xp.undo_count; u++) {
+		u32 g = xp.undo[u].granule;
+
+		p->hash += granule_hash(g, *xp_granule(g)) - granule_hash(g, xp.undo[u].old);
+	}
+	p->undo_mark = xp.undo_count;
+}
+
+static struct trace_step check_before(const struct xs_step *step)
+{
+	const struct xp_pending *q = &xp.fiber[step->fiber].pending;
+
+	return (struct trace_step){
+		.fiber = step->fiber,
+		.choice = step->choice,
+		.kind = q->kind,
+		.op = q->op,
+		.size = q->size,
+		.at = q->addr && xp_in_arena(q->addr) ? (u64)((u8 *)q->addr - xp.arena) :
+							TRACE_NOWHERE,
+	};
+}
+
+static void about(const struct play *p, const struct trace_step *s, char *text, size_t size)
+{
+	static const char *const lock[] = { "take the mutex", "take for reading",
+					    "take for writing" };
+	char object[120] = "nothing";
+
+	if (s->at != TRACE_NOWHERE && s->at < xp.arena_size)
+		describe(p, xp.arena + s->at, object, sizeof(object));
+	switch (s->kind) {
+	case XP_START:
+		snprintf(text, size, "start");
+		return;
+	case XP_ATOMIC:
+		snprintf(text, size, "%s %u byte%s at %s",
+			 s->op < ARRAY_SIZE(atomic_name) ? atomic_name[s->op] : "?", s->size,
+			 s->size == 1 ? "" : "s", object);
+		return;
+	case XP_CHOICE:
+		snprintf(text, size, "choose answer %u", s->choice);
+		return;
+	case XP_PAUSE:
+		snprintf(text, size, "try again");
+		return;
+	case XP_LOCK:
+		snprintf(text, size, "%s %s", s->op < ARRAY_SIZE(lock) ? lock[s->op] : "take",
+			 object);
+		return;
+	case XP_WAIT:
+		snprintf(text, size, "wait for a change of %s", object);
+		return;
+	case XP_DEAD:
+		snprintf(text, size, "nothing: it has reported a violation");
+		return;
+	case XP_EXIT:
+	default:
+		snprintf(text, size, "nothing: it has ended");
+		return;
+	}
+}
+
+static struct explore_divergence *diverge(struct play *p, u32 index, u32 lane)
+{
+	struct explore_divergence *d = &p->out->diverged;
+
+	d->step = index + 1;
+	d->lane = lane;
+	return d;
+}
+
+static void diverge_pending(struct play *p, u32 index, const struct trace_step *have,
+			    const struct trace_step *want, const char *more)
+{
+	struct explore_divergence *d = diverge(p, index, want->fiber);
+	char text[200];
+
+	about(p, want, text, sizeof(text));
+	snprintf(d->expected, sizeof(d->expected), "about to %s", text);
+	about(p, have, text, sizeof(text));
+	snprintf(d->found, sizeof(d->found), "about to %s%s", text, more);
+}
+
+static bool same_pending(const struct trace_step *a, const struct trace_step *b)
+{
+	return a->kind == b->kind && a->op == b->op && a->size == b->size && a->at == b->at;
+}
+
+/* ---- a livelock's loop ------------------------------------------------------------------------ */
+
+static void loop_begins(struct play *p)
+{
+	p->loop_hash = xp.hash;
+	memcpy(p->loop_fiber, xp.fiber, sizeof(p->loop_fiber));
+}
+
+/* Does everything stand as it stood where the loop begins, and somebody has not finished? */
+static bool loop_ends(const struct play *p)
+{
+	bool unfinished = false;
+
+	if (xp.hash != p->loop_hash)
+		return false;
+	for (u32 i = 0; i < p->out->lanes; i++) {
+		const struct xp_fiber *a = &p->loop_fiber[i], *b = &xp.fiber[i];
+
+		if (a->hist != b->hist || a->pending.kind != b->pending.kind ||
+		    a->pending.op != b->pending.op || a->pending.addr != b->pending.addr)
+			return false;
+		if ((p->must_finish >> i & 1) && b->pending.kind != XP_EXIT)
+			unfinished = true;
+	}
+	return unfinished;
+}
+
+/* ---- step by step ---------------------------------------------------------------------------- */
+
+static bool before(void *ctx, u32 index, const struct xs_step *step)
+{
+	const struct xp_pending *q = &xp.fiber[step->fiber].pending;
+	struct play *p = ctx;
+	struct trace_step have = check_before(step);
+
+	if (index == p->loop_start)
+		loop_begins(p);
+	if (p->want && !same_pending(&have, &p->want[index])) {
+		diverge_pending(p, index, &have, &p->want[index], "");
+		return false;
+	}
+	if (q->kind == XP_CHOICE ? step->choice >= q->n : step->choice != 0) {
+		snprintf(diverge(p, index, step->fiber)->expected, sizeof(p->out->diverged.expected),
+			 "answer %u to a choice", step->choice);
+		snprintf(p->out->diverged.found, sizeof(p->out->diverged.found), "%u answers",
+			 q->kind == XP_CHOICE ? q->n : 1);
+		return false;
+	}
+	p->made[index] = have;
+	if (p->watch && p->watch->before)
+		p->watch->before(p->watch->ctx, p->out, index + 1);
+	return true;
+}
+
+static bool check_after(struct play *p, u32 index, const struct xs_step *step)
+{
+	struct explore_divergence *d;
+
+	if (p->want && p->want[index].hash != p->hash) {
+		char text[200];
+
+		about(p, &p->want[index], text, sizeof(text));
+		d = diverge(p, index, step->fiber);
+		snprintf(d->expected, sizeof(d->expected),
+			 "after the step (%s) memory with hash 0x%016llx", text,
+			 (unsigned long long)p->want[index].hash);
+		snprintf(d->found, sizeof(d->found), "other contents, hash 0x%016llx",
+			 (unsigned long long)p->hash);
+		return false;
+	}
+	if (xp.violated && index + 1 < p->steps) {
+		d = diverge(p, index, step->fiber);
+		snprintf(d->expected, sizeof(d->expected), "%u more steps", p->steps - index - 1);
+		snprintf(d->found, sizeof(d->found), "a violation already: %s: %s",
+			 xp.violation_id, xp.violation_text);
+		return false;
+	}
+	return true;
+}
+
+static bool after(void *ctx, u32 index, const struct xs_step *step)
+{
+	struct play *p = ctx;
+	u32 row = p->out->rows;
+	char text[200];
+
+	update_hash(p);
+	p->made[index].hash = p->hash;
+	add_rows(p, index, step);
+	if (index + 1 == p->steps) {
+		p->loop_closed = p->loop_start < p->steps && loop_ends(p);
+		if (xp.violated) {
+			p->finding = xp.violation_kind;
+			snprintf(p->id, sizeof(p->id), "%s", xp.violation_id);
+			snprintf(p->text, sizeof(p->text), "%s", xp.violation_text);
+		}
+	}
+	p->out->played = index + 1;
+	if (p->watch && p->watch->after) {
+		about(p, &p->made[index], text, sizeof(text));
+		if (!p->watch->after(p->watch->ctx, p->out, index + 1, row, text)) {
+			p->out->played_on = false;
+			return false;
+		}
+	}
+	return check_after(p, index, step);
+}
+
+/* The last step has been taken: did it end as it should? */
+static bool ends_well(struct play *p)
+{
+	const struct xs_result *x = &p->out->search;
+	struct explore_divergence *d;
+
+	if (p->loop_start < p->steps ? p->loop_closed && p->finding == XS_KIND_NONE :
+				       p->finding == x->kind && !strcmp(p->id, x->id))
+		return true;
+	d = diverge(p, p->steps - 1, x->step[p->steps - 1].fiber);
+	if (p->loop_start < p->steps)
+		snprintf(d->expected, sizeof(d->expected), "the state of step %u again",
+			 p->loop_start);
+	else
+		snprintf(d->expected, sizeof(d->expected), "violated(%s): %s: %s",
+			 sl_violation_name((enum sl_violation)x->kind), x->id, x->text);
+	if (p->finding == XS_KIND_NONE)
+		snprintf(d->found, sizeof(d->found), "%s",
+			 p->loop_start < p->steps ? "another state" : "no violation");
+	else
+		snprintf(d->found, sizeof(d->found), "violated(%s): %s: %s",
+			 sl_violation_name((enum sl_violation)p->finding), p->id, p->text);
+	return false;
+}
+
+bool play(struct play *p, const struct xs_program *program, const struct xs_options *o)
+{
+	struct explore_result *out = p->out;
+	const struct xs_result *x = &out->search;
+	const struct xs_watch watch = { .before = before, .after = after, .ctx = p };
+	u32 done;
+
+	p->steps = x->steps;
+	p->loop_start = x->loop_start;
+	p->must_finish = program->must_finish;
+	p->finding = XS_KIND_NONE;
+	p->made = calloc(x->steps ? x->steps : 1, sizeof(*p->made));
+	SL_BUG_ON(!p->made);
+	out->rows = 0;
+	out->played = 0;
+	out->played_on = true;
+	out->diverged = (struct explore_divergence){ 0 };
+	done = xs_replay(program, o, x->step, x->steps, &watch);
+	if (!out->played_on || out->diverged.step)
+		return false;
+	if (done < x->steps) {
+		const struct xs_step *step = &x->step[done];
+		struct trace_step have = check_before(step);
+
+		diverge_pending(p, done, &have, p->want ? &p->want[done] : &have,
+				", and unable to move");
+		return false;
+	}
+	return ends_well(p);
+}

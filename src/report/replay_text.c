@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/* The text report of a replay. Layer: report. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report/replay_report.h"
+#include "report/table.h"
+
+static void print_outcome(FILE *f, const struct sl_replay *r)
+{
+	const struct explore_divergence *d = &r->result.diverged;
+	const struct trace *t = &r->trace;
+
+	fprintf(f, "%s: ", r->path);
+	if (d->step)
+		fprintf(f, "diverged at step %u of %u\n", d->step, t->steps);
+	else if (!r->result.played_on)
+		fprintf(f, "stopped after step %u of %u\n", r->result.played, t->steps);
+	else
+		fprintf(f, "violated(%s) again, all %u steps as in the trace\n", t->kind, t->steps);
+	fprintf(f, "  %s\n", r->scenario->title);
+	fprintf(f, "  scenario %s, module 1.5.01 %s, policy %s, %u lanes\n", t->scenario_path,
+		r->scenario->module.flavour == SL_HARDENED ? "hardened" : "published",
+		r->scenario->policy, r->result.lanes);
+}
+
+static void print_divergence(FILE *f, const struct sl_replay *r)
+{
+	const struct explore_divergence *d = &r->result.diverged;
+
+	fprintf(f, "\nstep %u, %s\n", d->step,
+		r->result.lane_name[d->lane][0] ? r->result.lane_name[d->lane] : "before it");
+	fprintf(f, "  the trace has:  %s\n", d->expected);
+	fprintf(f, "  found:          %s\n", d->found);
+}
+
+static void print_build(FILE *f, const struct sl_replay *r)
+{
+	char a[BUILD_TEXT_MAX], b[BUILD_TEXT_MAX];
+
+	if (replay_same_build(r))
+		return;
+	fprintf(f, "  the trace is from another build: version %s, build id %s\n", r->trace.version,
+		build_text(r->trace.build_id, r->trace.build_id_size, a));
+	fprintf(f, "  this program:                    version %s, build id %s\n", sl_version(),
+		build_text(r->build_id, r->build_id_size, b));
+}
+
+char *replay_report_text(const struct sl_replay *r)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	if (r->stepped)
+		fputc('\n', f);
+	print_outcome(f, r);
+	print_build(f, r);
+	fprintf(f, "  %s: %s\n", r->trace.id, r->trace.text);
+	if (!r->stepped)
+		table_print(f, &r->result);
+	if (r->result.diverged.step)
+		print_divergence(f, r);
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,1309 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fuzzing of the module's interface: bytes become SEAMCALLs, TDCALLs and guest accesses on a few
+ * LPs, with operands that are mostly sensible and sometimes anything at all. A guest's bytes may
+ * hold SEAMCALLs of other LPs while it is inside.
+ *
+ * Nothing here runs in parallel, so the module must never halt, whatever it is asked. After each
+ * call from outside: the status is one that the leaf documents, every lock is free, and the page
+ * metadata, the S-EPT and the counts of each TD agree.
+ *
+ * With libFuzzer (SL_LIBFUZZER defined) any bytes; without it a seeded run:
+ * fuzz_calls [--seed S] [--runs N] [--first I] [--time SECONDS]. A failure prints one line that
+ * reproduces it.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "module/machine.h"
+#include "module/plan.h"
+#include "module/sept.h"
+
+#define LPS	 4
+#define PACKAGES 2
+#define PAGES	 1500 /* the third 2 MB page is not complete */
+#define TDS	 2
+#define VCPUS	 3
+#define DEPTH	 3
+
+/* Page numbers: TD k has its TDR at 16 * k, its vCPU n's TDVPR at 64 + 16 * k + n. */
+#define TDR_AT(k)     hpa_at(16ull * (k))
+#define VCPU_AT(k, n) hpa_at(64 + 16ull * (k) + (n))
+
+#define SHARED_LIST   0x1000ull
+#define SHARED_INFO   0x1200ull
+#define SHARED_PARAMS 0x2000ull
+#define SHARED_SOURCE 0x3000ull
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct {
+	const u8 *data;
+	size_t size, at;
+	struct sl_machine *m;
+	void *arena;
+	size_t arena_size;
+	struct sl_lp *lp[LPS];
+	bool inside[LPS]; /* a guest runs there */
+	u32 depth;
+	u64 clock;
+	u64 calls;
+	u64 next_page;
+	u64 gpa; /* where there is a page table, perhaps */
+	bool holding;
+} z;
+
+static u64 hpa_at(u64 page)
+{
+	return SL_PRIVATE_BASE + page * SL_PAGE_SIZE;
+}
+
+static void die(const char *what, u64 a, u64 b)
+{
+	fprintf(stderr, "fuzz_calls: %s (0x%llx, 0x%llx)\n", what, (unsigned long long)a,
+		(unsigned long long)b);
+	abort();
+}
+
+#define REQUIRE(cond, a, b)                   \
+	do {                                  \
+		if (!(cond))                  \
+			die(#cond, (a), (b)); \
+	} while (0)
+
+void hp_misuse(const char *what)
+{
+	die(what, 0, 0);
+}
+
+/* ---- bytes ---------------------------------------------------------------------------------- */
+
+static bool more(void)
+{
+	return z.at < z.size;
+}
+
+static u8 byte(void)
+{
+	return more() ? z.data[z.at++] : 0;
+}
+
+/* True once in @n, for bytes that are spread evenly. */
+static bool rarely(u32 n)
+{
+	return byte() % n == n - 1;
+}
+
+static u64 word(void)
+{
+	u64 value = 0;
+
+	for (u32 i = 0; i < 8; i++)
+		value = value << 8 | byte();
+	return value;
+}
+
+/* ---- env ------------------------------------------------------------------------------------ */
+
+static u32 op_choose(struct sl_env *env, enum sl_choice what, u32 n)
+{
+	(void)env;
+	(void)what;
+	/* Failing random numbers are rare, and none fail once the input is used up. */
+	return more() && rarely(32) ? n - 1 : 0;
+}
+
+static u64 op_now(struct sl_env *env)
+{
+	(void)env;
+	return z.clock;
+}
+
+static void op_pause(struct sl_env *env)
+{
+	(void)env;
+	die("the module paused", 0, 0);
+}
+
+static void op_wait_while(struct sl_env *env, const _Atomic u32 *at, u32 old)
+{
+	(void)env;
+	(void)at;
+	die("the module waits", old, 0);
+}
+
+static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id, const char *text)
+{
+	(void)env;
+	fprintf(stderr, "fuzz_calls: %s: %s: %s\n", sl_violation_name(kind), id, text);
+	abort();
+}
+
+static const struct sl_env_ops ops = {
+	.choose = op_choose,
+	.now = op_now,
+	.pause = op_pause,
+	.wait_while = op_wait_while,
+	.violate = op_violate,
+};
+
+static struct sl_stats stats;
+static struct sl_env env = { .ops = &ops, .stats = &stats, .tsc_per_us = 1 };
+
+/* A guest must not use what is no longer its TD's. */
+static void on_translate(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level)
+{
+	struct pamt_entry *e = mem_pamt(lp->machine, page, level);
+
+	REQUIRE(pamt_type(e) == PAMT_REG, gpa.v, page.v);
+	REQUIRE(pamt_owner(e).v == lp->tdr_hpa.v, gpa.v, page.v);
+}
+
+static const struct sl_module_hooks hooks = { .translate = on_translate };
+
+/* ---- what each leaf may return ---------------------------------------------------------------- */
+
+enum group {
+	G_PAGE = 1,  /* an explicit page: address, coverage, type */
+	G_STATE = 2, /* the TD's state */
+	G_WALK = 4,  /* S-EPT walk and entry state */
+};
+
+#define EXTRA 7
+
+static const struct {
+	u32 leaf;
+	u32 groups;
+	u32 upper[EXTRA]; /* further statuses, bits 63:32 */
+} documented[] = {
+	{ SEAMCALL_tdh_sys_init, 0, { 0xC0000500 } },
+	{ SEAMCALL_tdh_sys_lp_init, 0, { 0xC000050B, 0xC0000503, 0x80000203 } },
+	{ SEAMCALL_tdh_sys_config, 0, { 0xC000050C, 0xC0000A00, 0xC0000A02 } },
+	{ SEAMCALL_tdh_sys_key_config, 0, { 0xC0000507, 0x00000815, 0x80000800 } },
+	{ SEAMCALL_tdh_sys_tdmr_init, 0, { 0x00000A03 } },
+	{ SEAMCALL_tdh_mng_create, G_PAGE, { 0xC0000820, 0x80000203 } },
+	{ SEAMCALL_tdh_mng_key_config, G_PAGE,
+	  { 0xE0000604, 0xC0000607, 0x00000815, 0x80000800 } },
+	{ SEAMCALL_tdh_mng_addcx, G_PAGE,
+	  { 0xE0000604, 0x80000810, 0xC0000610, 0xC0000608, 0x80000203 } },
+	{ SEAMCALL_tdh_mng_init, G_PAGE | G_STATE, { 0 } },
+	{ SEAMCALL_tdh_mng_vpflushdone, G_PAGE, { 0xC0000607, 0x80000824 } },
+	{ SEAMCALL_tdh_mng_key_freeid, G_PAGE, { 0xC0000607, 0x80000817 } },
+	{ SEAMCALL_tdh_vp_create, G_PAGE | G_STATE, { 0 } },
+	{ SEAMCALL_tdh_vp_addcx, G_PAGE | G_STATE, { 0xC0000700, 0xC0000610 } },
+	{ SEAMCALL_tdh_vp_init, G_PAGE | G_STATE,
+	  { 0xC0000610, 0xC0000700, 0xC0000705, 0xC0000920 } },
+	{ SEAMCALL_tdh_vp_flush, G_PAGE, { 0x80000810, 0x80000702 } },
+	{ SEAMCALL_tdh_mem_sept_add, G_PAGE | G_STATE | G_WALK, { 0 } },
+	{ SEAMCALL_tdh_mem_sept_rd, G_PAGE | G_STATE | G_WALK, { 0 } },
+	{ SEAMCALL_tdh_mem_page_add, G_PAGE | G_STATE | G_WALK, { 0 } },
+	{ SEAMCALL_tdh_mem_page_aug, G_PAGE | G_STATE | G_WALK, { 0 } },
+	{ SEAMCALL_tdh_mem_page_remove, G_PAGE | G_STATE | G_WALK, { 0xC0000B06, 0xC0000B08 } },
+	{ SEAMCALL_tdh_mem_range_block, G_PAGE | G_STATE | G_WALK, { 0x00000B07 } },
+	{ SEAMCALL_tdh_mem_range_unblock, G_PAGE | G_STATE | G_WALK, { 0xC0000B08 } },
+	{ SEAMCALL_tdh_mem_track, G_PAGE | G_STATE, { 0x80000201 } },
+	{ SEAMCALL_tdh_mr_extend, G_PAGE | G_STATE, { 0xC0000B03 } },
+	{ SEAMCALL_tdh_mr_finalize, G_PAGE | G_STATE, { 0xC0000609 } },
+	{ SEAMCALL_tdh_phymem_page_reclaim, G_PAGE, { 0xC0000607, 0xC0000400 } },
+	{ SEAMCALL_tdh_phymem_page_wbinvd, G_PAGE, { 0 } },
+	{ SEAMCALL_tdh_phymem_cache_wb, 0, { 0x00000821, 0xC0000823, 0x80000003 } },
+	{ SEAMCALL_tdh_vp_enter, G_PAGE | G_STATE,
+	  { 0xC0000901, 0xC0000610, 0xC0000700, 0x80000701, 0xC0000920, 0xC0000706, 0xC0000921 } },
+};
+
+static bool in_groups(u32 groups, u32 upper)
+{
+	switch (upper) {
+	case 0xC0000101:
+	case 0xC0000300:
+		return groups & G_PAGE;
+	case 0xE0000604:
+	case 0xC0000606:
+	case 0xC0000608:
+	case 0x80000810:
+		return groups & G_STATE;
+	case 0xC0000B00:
+	case 0xC0000B0D:
+		return groups & G_WALK;
+	default:
+		return false;
+	}
+}
+
+/* The low half: an operand, a level, an MSR, a TDMR's number, or nothing. */
+static bool detail_is_plausible(u32 upper, u32 low)
+{
+	switch (upper) {
+	case 0xC0000100:
+	case 0xC0000101:
+	case 0x80000200:
+	case 0xC0000300:
+		return tdx_operand_name(low) != NULL;
+	case 0xC0000B00:
+	case 0xC0000B06:
+	case 0xC0000B0D:
+	case 0x00000B07:
+		return low == 1;
+	case 0xC0000B08:
+		return low == 1 || low == 146;
+	case 0xC0000B03:
+		return low <= 1;
+	case 0x00000B0A:
+	case 0xC0000B0B:
+		return low <= 4;
+	case 0xC0000920:
+		return low == 0x3B;
+	case 0xC0000921:
+		return low == 0x1A0;
+	case 0xC0000A00:
+	case 0xC0000A02:
+		return low <= 1;
+	default:
+		return low == 0;
+	}
+}
+
+/* BUSY comes from a lock of the leaf's plan. */
+static bool is_planned(const struct lock_step *p, u64 st)
+{
+	for (; p && p->object != LOCK_END; p++)
+		if (p->busy == st)
+			return true;
+	return false;
+}
+
+static bool is_td_exit(u64 st)
+{
+	return st == EXIT_REASON_EXTERNAL_INTERRUPT || st == EXIT_REASON_EPT_VIOLATION ||
+	       st == EXIT_REASON_TDCALL || st == 0x4000000100000002ull ||
+	       st == 0x9000020500000000ull;
+}
+
+static void check_status(u32 leaf, u64 st)
+{
+	u32 upper = (u32)(st >> 32), low = (u32)st;
+
+	REQUIRE(tdx_status_name(st), leaf, st);
+	if (leaf == SEAMCALL_tdh_vp_enter && is_td_exit(st))
+		return;
+	REQUIRE(detail_is_plausible(upper, low), leaf, st);
+	if (st == 0) {
+		REQUIRE(leaf != SEAMCALL_tdh_vp_enter, leaf, st);
+		return;
+	}
+	/* From the dispatcher. */
+	if (upper == 0xC0000100 || upper == 0xC0000505)
+		return;
+	if (upper == 0x80000200 || upper == 0x80000202) {
+		REQUIRE(is_planned(lock_plan_seamcall(leaf), st), leaf, st);
+		return;
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(documented); i++) {
+		if (documented[i].leaf != leaf)
+			continue;
+		if (in_groups(documented[i].groups, upper))
+			return;
+		for (u32 k = 0; k < EXTRA; k++)
+			if (documented[i].upper[k] == upper)
+				return;
+	}
+	die("this leaf does not return this", leaf, st);
+}
+
+static void check_tdcall_status(u32 leaf, u64 st)
+{
+	u32 upper = (u32)(st >> 32), low = (u32)st;
+	bool entry = leaf == TDCALL_tdg_mem_page_accept || leaf == TDCALL_tdg_mem_page_attr_rd;
+
+	REQUIRE(tdx_status_name(st) && detail_is_plausible(upper, low), leaf, st);
+	if (st == 0 || upper == 0xC0000100)
+		return;
+	if (entry && st == 0x8000020000000001ull)
+		return;
+	if (leaf == TDCALL_tdg_mem_page_accept && (upper == 0x00000B0A || upper == 0xC0000B0B))
+		return;
+	if (leaf == TDCALL_tdg_vp_veinfo_get && upper == 0xC0000704)
+		return;
+	die("this TDCALL does not return this", leaf, st);
+}
+
+/* ---- state at rest ---------------------------------------------------------------------------- */
+
+/* What is found for one TD. */
+struct found {
+	u64 tdr;
+	u64 leaves;  /* in 4 KB units */
+	u64 tables;
+};
+
+static void check_table(struct found *n, u64 table, u32 level)
+{
+	_Atomic u64 *e = mem_frame(z.m, (struct hpa){ table });
+
+	for (u32 i = 0; i < SL_ENTRIES; i++) {
+		u64 value = atomic_load_explicit(&e[i], memory_order_relaxed);
+		struct pamt_entry *p;
+
+		if ((value & ~SEPT_HP) == SEPT_FREE_ENTRY)
+			continue;
+		REQUIRE(!(value & SEPT_TDEL), table, value);
+		REQUIRE(sept_state(value) != SEPT_FREE, table, value);
+		if (sept_is_leaf(value)) {
+			p = mem_pamt(z.m, sept_leaf_hpa(value, level), level);
+			REQUIRE(pamt_type(p) == PAMT_REG, table, value);
+			n->leaves += SL_LEVEL_PAGES(level);
+		} else {
+			p = mem_pamt(z.m, sept_hpa(value), 0);
+			REQUIRE(pamt_type(p) == PAMT_EPT, table, value);
+			n->tables++;
+			check_table(n, sept_hpa(value).v, level - 1);
+		}
+		REQUIRE(pamt_owner(p).v == n->tdr, table, value);
+	}
+}
+
+/* Everything that the page metadata says of one TD. */
+struct owned {
+	u64 units;  /* 4 KB units of any type */
+	u64 tables, leaves;
+	u32 associated;
+};
+
+static struct owned count_owned(u64 tdr)
+{
+	struct owned o = { 0 };
+
+	for (u64 i = 0; i < PAGES; i++) {
+		const struct pamt_entry *e = &z.m->mem.pamt[0][i];
+		const struct tdvps *vp;
+		enum pamt_type type = pamt_type(e);
+
+		if (type == PAMT_NDA || type == PAMT_TDR || pamt_owner(e).v != tdr)
+			continue;
+		o.units++;
+		o.tables += type == PAMT_EPT;
+		o.leaves += type == PAMT_REG;
+		if (type != PAMT_TDVPR)
+			continue;
+		vp = mem_frame(z.m, (struct hpa){ hpa_at(i) });
+		REQUIRE(atomic_load(&vp->state) != VCPU_ACTIVE, tdr, i);
+		o.associated += atomic_load(&vp->assoc_lpid) != LPID_NONE;
+	}
+	for (u64 i = 0; i < SL_ENTRIES; i++) {
+		const struct pamt_entry *e = &z.m->mem.pamt[1][i];
+
+		if (pamt_type(e) == PAMT_NDA)
+			continue;
+		REQUIRE(pamt_type(e) == PAMT_REG, i, pamt_type(e));
+		if (pamt_owner(e).v == tdr) {
+			o.units += SL_ENTRIES;
+			o.leaves += SL_ENTRIES;
+		}
+	}
+	return o;
+}
+
+static void check_tdcs(const struct tdr *tdr, u64 hpa, const struct owned *o)
+{
+	const struct tdcs *t = mem_frame(z.m, tdr->tdcx[0]);
+	struct found n = { .tdr = hpa };
+
+	REQUIRE(!(atomic_load(&t->op_state_lock.word) & ~2u), hpa, 0);
+	REQUIRE(!(atomic_load(&t->rtmr_lock.word) & ~2u), hpa, 0);
+	REQUIRE(!atomic_load(&t->tree_lock.word), hpa, 0);
+	REQUIRE(!atomic_load(&t->epoch_lock.word), hpa, 0);
+	REQUIRE(!atomic_load(&t->epoch.f.refcount[0]), hpa, 0);
+	REQUIRE(!atomic_load(&t->epoch.f.refcount[1]), hpa, 0);
+	if (t->op_state == OP_UNINITIALIZED)
+		return;
+	REQUIRE(atomic_load(&t->num_assoc_vcpus) == o->associated, hpa, o->associated);
+	REQUIRE(atomic_load(&t->num_vcpus) <= t->max_vcpus, hpa, t->max_vcpus);
+	/* Pages may be reclaimed in any order once the TD is going: no tree to look at then. */
+	if (tdr->lifecycle != TD_KEYS_CONFIGURED)
+		return;
+	check_table(&n, t->sept_root.v, t->page_walk);
+	REQUIRE(n.leaves == o->leaves, n.leaves, o->leaves);
+	REQUIRE(n.tables == o->tables, n.tables, o->tables);
+}
+
+static void check_at_rest(void)
+{
+	struct sl_machine *m = z.m;
+
+	REQUIRE(!sl_machine_halted(m), 0, 0);
+	REQUIRE(!atomic_load(&m->sys_lock.word) && !atomic_load(&m->kot_lock.word), 0, 0);
+	REQUIRE(!atomic_load(&m->mem.tdmr_lock.word), 0, 0);
+	REQUIRE(!(atomic_load(&m->mem.rsvd.lock.word) & ~2u), 0, 0);
+	for (u32 i = 0; i < PACKAGES; i++)
+		REQUIRE(!atomic_load(&m->wbt[i].lock.word) &&
+				!atomic_load(&m->key_engine[i].word),
+			i, 0);
+	REQUIRE(!(atomic_load(&m->mem.pamt[2][0].lock.word) & ~2u), 0, 0);
+	for (u64 i = 0; i < SL_ENTRIES; i++)
+		REQUIRE(!(atomic_load(&m->mem.pamt[1][i].lock.word) & ~2u), i, 0);
+	for (u64 i = 0; i < PAGES; i++) {
+		struct pamt_entry *e = &m->mem.pamt[0][i];
+		const struct tdr *tdr;
+		struct owned o;
+
+		REQUIRE(!(atomic_load(&e->lock.word) & ~2u), i, atomic_load(&e->lock.word));
+		if (pamt_type(e) != PAMT_TDR)
+			continue;
+		tdr = mem_frame(m, (struct hpa){ hpa_at(i) });
+		o = count_owned(hpa_at(i));
+		REQUIRE(atomic_load(&tdr->chldcnt) == o.units, atomic_load(&tdr->chldcnt), o.units);
+		if (tdr->num_tdcx && tdr->lifecycle <= TD_KEYS_CONFIGURED)
+			check_tdcs(tdr, hpa_at(i), &o);
+	}
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+static u64 host_call(u32 lp, u64 rax, struct tdx_module_args *args)
+{
+	u64 st;
+
+	z.calls++;
+	st = seamcall(z.lp[lp], rax, args);
+	check_status((u32)(rax & 0xFFFF), st);
+	if (!z.depth && !z.holding)
+		check_at_rest();
+	return st;
+}
+
+#define HC(lp, leaf, ...) \
+	host_call(lp, SEAMCALL_##leaf, &(struct tdx_module_args){ __VA_ARGS__ })
+
+/* ---- operands ------------------------------------------------------------------------------- */
+
+static u64 any_page(void)
+{
+	u8 b = byte();
+
+	if (b < 160)
+		return hpa_at(b);
+	if (b < 240)
+		return hpa_at(512ull * (b & 3) + (b & 4 ? byte() : 0u));
+	return hpa_at((u64)byte() << 8 | byte());
+}
+
+/* A page that was probably not used yet. */
+static u64 new_page(void)
+{
+	return rarely(8) ? any_page() : hpa_at(128 + (z.next_page++ & 255));
+}
+
+static u64 any_tdr(void)
+{
+	return rarely(16) ? any_page() : TDR_AT(byte() % TDS);
+}
+
+static u64 any_vcpu(void)
+{
+	u8 b = byte();
+
+	return rarely(16) ? any_page() : VCPU_AT(b & 1, (b >> 1) % VCPUS);
+}
+
+static u64 any_gpa(void)
+{
+	u8 b = byte();
+
+	/* Mostly around one place, or nothing would ever meet. */
+	if (b >= 64)
+		return z.gpa + ((u64)(b & 3) << 12) + ((u64)(b >> 2 & 1) << 21);
+	return (u64)(b & 3) << 12 | (u64)(b >> 2 & 3) << 21 | (u64)(b >> 4 & 1) << 30 |
+	       (u64)(b >> 5 & 1) << 39 | (rarely(32) ? word() : 0);
+}
+
+static u64 any_page_info(u32 level)
+{
+	if (rarely(8))
+		level = byte() & 7;
+	return (any_gpa() & ~(SL_LEVEL_SIZE(level % 5) - 1)) | level;
+}
+
+/* Small pages mostly, large ones at times. */
+static u32 leaf_level(void)
+{
+	return byte() % 4 == 0;
+}
+
+static u64 anything(void)
+{
+	switch (byte() & 7) {
+	case 0:
+		return any_page();
+	case 1:
+		return any_tdr();
+	case 2:
+		return any_vcpu();
+	case 3:
+		return any_page_info(byte() % 5);
+	case 4:
+		return byte();
+	case 5:
+		return ~0ull;
+	case 6:
+		return 1ull << (byte() & 63);
+	default:
+		return word();
+	}
+}
+
+/* Now and then an operand is off by a bit, or is something else entirely. */
+static u64 maybe(u64 good)
+{
+	if (!rarely(24))
+		return good;
+	return byte() & 1 ? good ^ 1ull << (byte() & 63) : anything();
+}
+
+static void write_params(void)
+{
+	u8 *p = sl_machine_shared(z.m, SHARED_PARAMS);
+
+	memset(p, 0, 1024);
+	p[3] = rarely(4) ? 0x10 : 0;
+	p[8] = 3;
+	p[16] = (u8)(1 + byte() % 4);
+	p[24] = 3 << 3 | 6;
+	p[40] = 40;
+	if (rarely(6)) {
+		p[24] = 4 << 3 | 6;
+		p[32] = byte() & 1;
+	}
+	if (rarely(6))
+		p[(byte() << 8 | byte()) & 1023] = byte();
+}
+
+static void tdmr_list(void)
+{
+	u64 *list = sl_machine_shared(z.m, SHARED_LIST);
+	u64 *info = sl_machine_shared(z.m, SHARED_INFO);
+
+	list[0] = maybe(SHARED_INFO);
+	info[0] = maybe(SL_PRIVATE_BASE);
+	info[1] = maybe(1ull << 30);
+}
+
+static u64 pages_for(u32 leaf, u32 level)
+{
+	if (leaf == SEAMCALL_tdh_mem_page_aug && level == 1 && !rarely(8))
+		return hpa_at(512 * (1 + (byte() & 1ull)));
+	return new_page();
+}
+
+static void operands(u32 leaf, struct tdx_module_args *a)
+{
+	u32 level;
+
+	switch (leaf) {
+	case SEAMCALL_tdh_sys_config:
+		tdmr_list();
+		*a = (struct tdx_module_args){ .rcx = SHARED_LIST, .rdx = 1, .r8 = 32 };
+		break;
+	case SEAMCALL_tdh_sys_tdmr_init:
+		a->rcx = SL_PRIVATE_BASE;
+		break;
+	case SEAMCALL_tdh_mng_create:
+		a->rcx = any_tdr();
+		a->rdx = 32u + (byte() & 7);
+		break;
+	case SEAMCALL_tdh_mng_init:
+		write_params();
+		a->rcx = any_tdr();
+		a->rdx = SHARED_PARAMS;
+		break;
+	case SEAMCALL_tdh_mng_addcx:
+		a->rcx = new_page();
+		a->rdx = any_tdr();
+		break;
+	case SEAMCALL_tdh_mng_key_config:
+	case SEAMCALL_tdh_mng_vpflushdone:
+	case SEAMCALL_tdh_mng_key_freeid:
+	case SEAMCALL_tdh_mem_track:
+	case SEAMCALL_tdh_mr_finalize:
+		a->rcx = any_tdr();
+		break;
+	case SEAMCALL_tdh_vp_create:
+		a->rcx = any_vcpu();
+		a->rdx = any_tdr();
+		break;
+	case SEAMCALL_tdh_vp_addcx:
+		a->rcx = new_page();
+		a->rdx = any_vcpu();
+		break;
+	case SEAMCALL_tdh_vp_init:
+	case SEAMCALL_tdh_vp_flush:
+	case SEAMCALL_tdh_vp_enter:
+		a->rcx = any_vcpu();
+		if (leaf == SEAMCALL_tdh_vp_enter && rarely(8))
+			a->rcx |= 1ull << 52;
+		break;
+	case SEAMCALL_tdh_mem_sept_add:
+		a->rcx = any_page_info(1u + byte() % 4);
+		a->rdx = any_tdr() | (byte() & 1);
+		a->r8 = new_page();
+		a->r9 = a->r10 = a->r11 = ~0ull;
+		break;
+	case SEAMCALL_tdh_mem_page_add:
+	case SEAMCALL_tdh_mem_page_aug:
+	case SEAMCALL_tdh_mem_page_remove:
+		level = leaf_level();
+		a->rcx = any_page_info(level);
+		a->rdx = any_tdr();
+		a->r8 = pages_for(leaf, level);
+		a->r9 = SHARED_SOURCE;
+		break;
+	case SEAMCALL_tdh_mem_range_block:
+	case SEAMCALL_tdh_mem_range_unblock:
+	case SEAMCALL_tdh_mem_sept_rd:
+		a->rcx = any_page_info(rarely(3) ? byte() % 5 : leaf_level());
+		a->rdx = any_tdr();
+		break;
+	case SEAMCALL_tdh_mr_extend:
+		a->rcx = any_gpa() | (u64)(byte() & 15) << 8;
+		a->rdx = any_tdr();
+		break;
+	case SEAMCALL_tdh_phymem_page_reclaim:
+		a->rcx = any_page();
+		break;
+	case SEAMCALL_tdh_phymem_page_wbinvd:
+		a->rcx = any_page() | (u64)(32 + (byte() & 31)) << 46;
+		break;
+	case SEAMCALL_tdh_phymem_cache_wb:
+		a->rcx = byte() & 1;
+		break;
+	default:
+		break;
+	}
+	a->rcx = maybe(a->rcx);
+	a->rdx = maybe(a->rdx);
+	a->r8 = maybe(a->r8);
+	a->r9 = maybe(a->r9);
+}
+
+/* ---- guests --------------------------------------------------------------------------------- */
+
+static void host_step(u32 lp);
+
+static void guest_tdcall(struct sl_lp *lp)
+{
+	static const u8 leaves[] = { 0, 1, 3, 6, 6, 6, 6, 23 };
+	struct tdx_module_args a = { 0 };
+	u64 rax = leaves[byte() & 7], st;
+	u32 level = leaf_level();
+
+	switch (rax) {
+	case TDCALL_tdg_vp_vmcall:
+		a.rcx = rarely(4) ? word() & 0xFFCC : 0xFC00;
+		break;
+	case TDCALL_tdg_mem_page_accept:
+		a.rcx = any_page_info(level);
+		break;
+	default:
+		a.rcx = any_gpa();
+		break;
+	}
+	a.rcx = maybe(a.rcx);
+	rax = rarely(32) ? maybe(word()) : rax;
+	z.calls++;
+	st = tdcall(lp, rax, &a);
+	if (!sl_guest_exit_pending(lp))
+		check_tdcall_status((u32)(rax & 0xFFFF), st);
+}
+
+/* The same page again and again, as long as it is refused; sometimes a host wants it. */
+static void guest_insists(struct sl_lp *lp)
+{
+	u64 info = any_page_info(byte() & 1);
+	u8 b = byte();
+
+	if (b & 1)
+		sl_lp_interrupt_raise(lp);
+	if ((b & 14) == 14)
+		atomic_fetch_or(sept_walk(z.m, lp->tdcs, (struct gpa){ info & 0x7FFFFFE00000ull },
+					  info & 7 ? 1 : 0)
+					.entry,
+				SEPT_HP);
+	for (u32 left = 3; left && !sl_guest_exit_pending(lp); left--) {
+		struct tdx_module_args a = { .rcx = info };
+		u64 st = tdcall(lp, TDCALL_tdg_mem_page_accept, &a);
+
+		if (!sl_guest_exit_pending(lp))
+			check_tdcall_status(TDCALL_tdg_mem_page_accept, st);
+		z.clock += 600000;
+	}
+}
+
+static void guest_step(struct sl_lp *lp)
+{
+	u32 other = (sl_lp_index(lp) + 1 + byte() % (LPS - 1)) % LPS;
+
+	switch (byte() & 7) {
+	case 0:
+	case 1:
+	case 2:
+		guest_tdcall(lp);
+		break;
+	case 3:
+		for (u32 left = 1 + byte() % 3; left && !sl_guest_exit_pending(lp); left--)
+			sl_guest_access(lp, maybe(any_gpa() | (byte() & 0xFF8u)), byte() & 1, NULL);
+		break;
+	case 4:
+		if (byte() & 1)
+			sl_guest_set_rip(lp, byte() & 3);
+		break;
+	case 5:
+		sl_lp_interrupt_raise(z.lp[other]);
+		break;
+	case 6:
+		guest_insists(lp);
+		break;
+	default:
+		if (!z.inside[other])
+			host_step(other);
+		break;
+	}
+}
+
+static void guest_run(struct sl_guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args a = { 0 };
+	u64 rax;
+
+	(void)g;
+	z.depth++;
+	z.inside[sl_lp_index(lp)] = true;
+	sl_guest_tdcall_completed(lp, &rax, &a);
+	for (u32 left = 1 + byte() % 12; left && more() && !sl_guest_exiting(lp); left--)
+		guest_step(lp);
+	a = (struct tdx_module_args){ 0 };
+	if (!sl_guest_exit_pending(lp))
+		tdcall(lp, TDCALL_tdg_vp_vmcall, &a);
+	REQUIRE(sl_guest_exit_pending(lp), 0, 0);
+	z.inside[sl_lp_index(lp)] = false;
+	z.depth--;
+}
+
+static struct sl_guest guest = { .run = guest_run };
+
+/* ---- somebody else ---------------------------------------------------------------------------- */
+
+/* A TD that is complete enough to have a S-EPT; NULL if @hpa is none. */
+static struct tdcs *tdcs_at(u64 hpa)
+{
+	struct hpa page = { hpa };
+	const struct tdr *t;
+
+	if (hpa < SL_PRIVATE_BASE || hpa >= hpa_at(PAGES) ||
+	    pamt_type(mem_pamt(z.m, page, 0)) != PAMT_TDR)
+		return NULL;
+	t = mem_frame(z.m, page);
+	if (t->lifecycle != TD_KEYS_CONFIGURED || t->num_tdcx < TDCX_MIN ||
+	    tdr_tdcs(z.m, t)->op_state == OP_UNINITIALIZED)
+		return NULL;
+	return tdr_tdcs(z.m, t);
+}
+
+static _Atomic u64 *entry_of(const struct tdcs *t)
+{
+	return sept_walk(z.m, t, (struct gpa){ any_gpa() & 0x7FFFFFFFFFFFull }, byte() % 4 ? 0 : 1)
+		.entry;
+}
+
+/*
+ * HOST_PRIORITY as a host leaves it that was refused once and did not come back. Without parallel
+ * callers nobody is ever refused an entry.
+ */
+static void stale_priority(void)
+{
+	u64 tdr = any_tdr();
+	struct tdcs *t = tdcs_at(tdr);
+
+	if (!t)
+		return;
+	atomic_fetch_or(&mem_pamt(z.m, (struct hpa){ tdr }, byte() % 3)->lock.word, 2);
+	atomic_fetch_or(&t->op_state_lock.word, 2);
+	atomic_fetch_or(entry_of(t), SEPT_HP);
+}
+
+/* A lock that another LP holds for the time of one call. */
+struct hold {
+	enum { HOLD_NONE, HOLD_HP, HOLD_PLAIN, HOLD_MUTEX, HOLD_ENTRY } kind;
+	void *at;
+	bool ex;
+};
+
+static struct hold hold_hp(sharex_hp_t *l)
+{
+	struct hold h = { HOLD_HP, l, byte() & 1 };
+
+	if (atomic_load(&l->word) & ~2u)
+		return (struct hold){ 0 };
+	atomic_fetch_add(&l->word, h.ex ? 1 : 4);
+	return h;
+}
+
+static struct hold hold_plain(sharex_t *l)
+{
+	struct hold h = { HOLD_PLAIN, l, byte() & 1 };
+
+	if (atomic_load(&l->word))
+		return (struct hold){ 0 };
+	atomic_store(&l->word, h.ex ? 1 : 2);
+	return h;
+}
+
+static struct hold hold_mutex(hp_mutex_t *l)
+{
+	atomic_store(&l->word, 1);
+	return (struct hold){ HOLD_MUTEX, l, true };
+}
+
+static struct hold hold_something(void)
+{
+	struct tdcs *t = tdcs_at(any_tdr());
+	_Atomic u64 *e;
+	u8 b = byte();
+
+	switch (b & 7) {
+	case 0:
+		return hold_plain(b & 8 ? &z.m->kot_lock : &z.m->sys_lock);
+	case 1:
+		return hold_mutex(b & 8	 ? &z.m->wbt[b >> 4 & 1].lock :
+				  b & 32 ? &z.m->key_engine[b >> 4 & 1] :
+					   &z.m->mem.tdmr_lock);
+	case 2:
+		return hold_hp(&mem_pamt(z.m, (struct hpa){ hpa_at(b >> 3) }, b % 3)->lock);
+	case 3:
+		return hold_hp(&mem_pamt(z.m, (struct hpa){ VCPU_AT(b >> 3 & 1, 0) }, 0)->lock);
+	default:
+		break;
+	}
+	if (!t)
+		return (struct hold){ 0 };
+	if ((b & 7) == 4)
+		return hold_hp(&t->op_state_lock);
+	if ((b & 7) < 7)
+		return hold_plain((b & 7) == 5 ? &t->tree_lock : &t->epoch_lock);
+	/* Before the TD runs, entries are held by nobody but PAGE.ADD, alone. */
+	e = entry_of(t);
+	if (t->op_state != OP_RUNNABLE || (atomic_load(e) & SEPT_TDEL))
+		return (struct hold){ 0 };
+	atomic_fetch_or(e, SEPT_TDEL);
+	return (struct hold){ HOLD_ENTRY, e, true };
+}
+
+static void release(const struct hold *h)
+{
+	switch (h->kind) {
+	case HOLD_HP:
+		if (h->ex)
+			atomic_fetch_and(&((sharex_hp_t *)h->at)->word, 2);
+		else
+			atomic_fetch_sub(&((sharex_hp_t *)h->at)->word, 4);
+		break;
+	case HOLD_PLAIN:
+		if (h->ex)
+			atomic_store(&((sharex_t *)h->at)->word, 0);
+		else
+			atomic_fetch_sub(&((sharex_t *)h->at)->word, 2);
+		break;
+	case HOLD_MUTEX:
+		atomic_store(&((hp_mutex_t *)h->at)->word, 0);
+		break;
+	case HOLD_ENTRY:
+		atomic_fetch_and((_Atomic u64 *)h->at, ~SEPT_TDEL);
+		break;
+	case HOLD_NONE:
+		break;
+	}
+}
+
+/* ---- steps of the host ------------------------------------------------------------------------ */
+
+static void one_call(u32 lp)
+{
+	/* Most of the time what matters while TDs run. */
+	static const u8 leaves[] = {
+		0,  0,	0,  0,	0,  2,	3,  3,	3,  6,	6,  6,	6,  7,	7,  7,	16, 17, 18, 19, 20,
+		21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38, 38, 39, 39, 39, 40, 40, 41, 1,  4,	8,
+		9,  10, 31, 33, 35, 36, 45, 1,	4,  4,	10, 22, 38, 7,	29, 18, 0,  0,	6,  3,	38, 18,
+	};
+	struct tdx_module_args a = { 0 };
+	u64 rax = leaves[byte() % sizeof(leaves)];
+	bool calm = false;
+
+	if (rarely(32))
+		rax = byte() & 1 ? byte() : maybe(word());
+	if (rax == SEAMCALL_tdh_vp_enter && z.depth >= DEPTH)
+		rax = SEAMCALL_tdh_mem_track;
+	if (rax == SEAMCALL_tdh_vp_enter && z.holding)
+		calm = true;
+	operands((u32)(rax & 0xFFFF), &a);
+	if (rax == SEAMCALL_tdh_mem_sept_add && byte() & 1)
+		rax |= 1 << 16;
+	if (rax == SEAMCALL_tdh_vp_enter)
+		(void)sl_guest_bind(z.m, a.rcx & 0x000FFFFFFFFFF000ull,
+				    calm || rarely(16) ? NULL : &guest);
+	host_call(lp, rax, &a);
+}
+
+/* The same while somebody else holds a lock; no guest, which might do more than one thing. */
+static void one_call_contended(u32 lp)
+{
+	struct hold h = { 0 };
+
+	if (!z.holding)
+		h = hold_something();
+	if (h.kind == HOLD_NONE) {
+		one_call(lp);
+		return;
+	}
+	z.holding = true;
+	one_call(lp);
+	release(&h);
+	z.holding = false;
+	if (!z.depth)
+		check_at_rest();
+}
+
+/* All of a TD at once, as far as it goes. */
+static void build_td(u32 k, u32 lp)
+{
+	u64 tdr = TDR_AT(k), gpa = any_gpa();
+
+	z.gpa = gpa & 0x7FFFFFE00000ull;
+	HC(lp, tdh_mng_create, .rcx = tdr, .rdx = 40 + k);
+	HC(0, tdh_mng_key_config, .rcx = tdr);
+	HC(1, tdh_mng_key_config, .rcx = tdr);
+	for (u32 i = 0; i < 6; i++)
+		HC(lp, tdh_mng_addcx, .rcx = new_page(), .rdx = tdr);
+	write_params();
+	HC(lp, tdh_mng_init, .rcx = tdr, .rdx = SHARED_PARAMS);
+	for (u32 n = 0; n < 1u + byte() % VCPUS; n++) {
+		HC(lp, tdh_vp_create, .rcx = VCPU_AT(k, n), .rdx = tdr);
+		for (u32 i = 0; i < 5; i++)
+			HC(lp, tdh_vp_addcx, .rcx = new_page(), .rdx = VCPU_AT(k, n));
+		HC(n % LPS, tdh_vp_init, .rcx = VCPU_AT(k, n));
+	}
+	for (u32 level = 3; level > 0; level--)
+		HC(lp, tdh_mem_sept_add, .rcx = (gpa & ~(SL_LEVEL_SIZE(level) - 1)) | level,
+		   .rdx = tdr, .r8 = new_page());
+	HC(lp, tdh_mem_page_add, .rcx = gpa & ~0xFFFull, .rdx = tdr, .r8 = new_page(),
+	   .r9 = SHARED_SOURCE);
+	if (!rarely(8))
+		HC(lp, tdh_mr_finalize, .rcx = tdr);
+}
+
+static void flush_all(u32 k)
+{
+	for (u32 n = 0; n < VCPUS; n++)
+		for (u32 lp = 0; lp < LPS; lp++)
+			if (!z.inside[lp])
+				HC(lp, tdh_vp_flush, .rcx = VCPU_AT(k, n));
+}
+
+static void take_down(u32 k, u32 lp)
+{
+	u64 tdr = TDR_AT(k);
+
+	flush_all(k);
+	HC(lp, tdh_mng_vpflushdone, .rcx = tdr);
+	for (u32 i = 0; i < LPS; i++)
+		if (!z.inside[i])
+			HC(i, tdh_phymem_cache_wb, .rcx = 0);
+	HC(lp, tdh_mng_key_freeid, .rcx = tdr);
+	if (byte() & 1)
+		return;
+	for (u32 page = 0; page < PAGES; page++) {
+		struct pamt_entry *e = &z.m->mem.pamt[0][page];
+
+		if ((pamt_type(e) != PAMT_NDA && pamt_owner(e).v == tdr) ||
+		    (page % 512 == 0 && pamt_type(&z.m->mem.pamt[1][page / 512]) == PAMT_REG))
+			HC(lp, tdh_phymem_page_reclaim, .rcx = hpa_at(page));
+	}
+	HC(lp, tdh_phymem_page_reclaim, .rcx = tdr);
+}
+
+/* Map, block, track, remove: the way of a page. */
+static void page_way(u32 lp)
+{
+	u64 tdr = any_tdr(), at = any_page_info(leaf_level());
+
+	for (u32 left = 1 + byte() % 6; left; left--)
+		switch (byte() % 5) {
+		case 0:
+			HC(lp, tdh_mem_page_aug, .rcx = at, .rdx = tdr,
+			   .r8 = pages_for(SEAMCALL_tdh_mem_page_aug, at & 7));
+			break;
+		case 1:
+			HC(lp, tdh_mem_range_block, .rcx = at, .rdx = tdr);
+			break;
+		case 2:
+			HC(lp, tdh_mem_track, .rcx = tdr);
+			break;
+		case 3:
+			HC(lp, tdh_mem_page_remove, .rcx = at, .rdx = tdr);
+			break;
+		default:
+			HC(lp, tdh_mem_range_unblock, .rcx = at, .rdx = tdr);
+			break;
+		}
+}
+
+/* A vCPU on the LP that it belongs to, a few times in a row. */
+static void run_vcpu(void)
+{
+	u64 vcpu = any_vcpu();
+	const struct tdvps *vp;
+	u32 lp;
+
+	if (sl_guest_bind(z.m, vcpu, &guest) || z.depth >= DEPTH)
+		return;
+	vp = mem_frame(z.m, (struct hpa){ vcpu });
+	lp = atomic_load(&vp->assoc_lpid);
+	if (lp >= LPS)
+		lp = byte() % LPS;
+	for (u32 left = 1 + byte() % 10; left && !z.inside[lp]; left--) {
+		HC(lp, tdh_vp_enter, .rcx = vcpu);
+		if (byte() & 1)
+			sl_lp_interrupt_take(z.lp[lp]);
+	}
+}
+
+static void host_step(u32 lp)
+{
+	switch (byte() & 31) {
+	case 17:
+		stale_priority();
+		break;
+	case 18:
+	case 19:
+	case 20:
+	case 21:
+		one_call_contended(lp);
+		break;
+	case 11:
+	case 12:
+	case 13:
+	case 14:
+	case 15:
+	case 16:
+		run_vcpu();
+		break;
+	case 0:
+		build_td(byte() % TDS, lp);
+		break;
+	case 1:
+		take_down(byte() % TDS, lp);
+		break;
+	case 2:
+		sl_lp_interrupt_take(z.lp[lp]);
+		break;
+	case 3:
+		sl_lp_interrupt_raise(z.lp[lp]);
+		break;
+	case 4:
+		z.clock += (u64)byte() << 14;
+		break;
+	case 5:
+		flush_all(byte() % TDS);
+		break;
+	case 6:
+		if (rarely(3))
+			z.clock += 1000000;
+		sl_lp_set_platform(z.lp[lp], rarely(2) ? 1u << (byte() & 3) : 0);
+		break;
+	case 7:
+	case 8:
+	case 9:
+	case 10:
+		page_way(lp);
+		break;
+	default:
+		one_call(lp);
+		break;
+	}
+}
+
+/* ---- one input ------------------------------------------------------------------------------ */
+
+static void machine_up(u8 first)
+{
+	struct sl_machine_config cfg;
+
+	sl_machine_config_init(&cfg);
+	cfg.flavour = first & 1 ? SL_HARDENED : SL_PUBLISHED;
+	cfg.lps = LPS;
+	cfg.packages = PACKAGES;
+	cfg.private_pages = PAGES;
+	cfg.contents = first & 2;
+	cfg.hp_timeout = !(first & 4);
+	cfg.zero_step_threshold = first & 8 ? 1 : 6;
+	if (!z.arena) {
+		z.arena_size = sl_machine_arena_size(&cfg);
+		z.arena = mmap(NULL, z.arena_size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (z.arena == MAP_FAILED)
+			die("no memory", 0, 0);
+	} else if (madvise(z.arena, z.arena_size, MADV_DONTNEED)) {
+		die("madvise", 0, 0);
+	}
+	z.m = sl_machine_init(&cfg, z.arena, z.arena_size);
+	z.m->hooks = &hooks;
+	for (u32 i = 0; i < LPS; i++) {
+		z.lp[i] = sl_machine_lp(z.m, i);
+		sl_lp_set_env(z.lp[i], &env);
+		z.inside[i] = false;
+	}
+	z.depth = 0;
+	z.clock = 0;
+	z.next_page = 0;
+}
+
+static void bring_up(void)
+{
+	u64 *list = sl_machine_shared(z.m, SHARED_LIST);
+	u64 *info = sl_machine_shared(z.m, SHARED_INFO);
+	struct tdx_module_args a;
+
+	HC(0, tdh_sys_init, 0);
+	for (u32 i = 0; i < LPS; i++)
+		HC(i, tdh_sys_lp_init, 0);
+	list[0] = SHARED_INFO;
+	info[0] = SL_PRIVATE_BASE;
+	info[1] = 1ull << 30;
+	HC(0, tdh_sys_config, .rcx = SHARED_LIST, .rdx = 1, .r8 = 32);
+	HC(0, tdh_sys_key_config, 0);
+	HC(1, tdh_sys_key_config, 0);
+	/* Without the checks after each of them. */
+	for (u32 i = 0; i < 256; i++) {
+		a = (struct tdx_module_args){ .rcx = SL_PRIVATE_BASE };
+		seamcall(z.lp[0], SEAMCALL_tdh_sys_tdmr_init, &a);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	u8 first;
+
+	z.data = data;
+	z.size = size;
+	z.at = 0;
+	first = byte();
+	machine_up(first);
+	if (first & 0xE0)
+		bring_up();
+	if (first & 0xC0)
+		build_td(0, 0);
+	if ((first & 0xC0) == 0xC0)
+		build_td(1, 1);
+	while (more())
+		host_step(byte() % LPS);
+	check_at_rest();
+	return 0;
+}
+
+#ifndef SL_LIBFUZZER
+
+#define INPUT_MAX 2048
+
+static struct {
+	u64 seed;
+	u64 index;
+} now;
+
+static void report(void)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line),
+			 "fuzz_calls: failed; to reproduce: fuzz_calls --seed %llu --first %llu "
+			 "--runs 1\n",
+			 (unsigned long long)now.seed, (unsigned long long)now.index);
+
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	report();
+	_exit(1);
+}
+
+/* In the sanitizers' run-time library, if there is one: they may end without a signal. */
+extern void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void run_one(u64 seed, u64 index)
+{
+	struct sl_rng rng = { .state = seed ^ (index + 1) * 0xD1B54A32D192ED03ull };
+	size_t size = 16 + sl_rng_below(&rng, sl_rng_below(&rng, 4) ? 400 : INPUT_MAX - 16);
+	/* A copy of just this size, so that a sanitizer sees a read behind it. */
+	u8 *exact = malloc(size);
+
+	if (!exact)
+		abort();
+	for (size_t i = 0; i < size; i++)
+		exact[i] = (u8)sl_rng_below(&rng, 256);
+	LLVMFuzzerTestOneInput(exact, size);
+	free(exact);
+}
+
+int main(int argc, char **argv)
+{
+	u64 runs = 2000, first = 0, seconds = 0;
+	time_t end_at;
+
+	for (int i = 1; i < argc; i += 2) {
+		u64 *to = strcmp(argv[i], "--seed") == 0  ? &now.seed :
+			  strcmp(argv[i], "--runs") == 0  ? &runs :
+			  strcmp(argv[i], "--first") == 0 ? &first :
+			  strcmp(argv[i], "--time") == 0  ? &seconds :
+							    NULL;
+		char *end = NULL;
+
+		if (to && i + 1 < argc)
+			*to = strtoull(argv[i + 1], &end, 0);
+		if (!end || *end || end == argv[i + 1]) {
+			fprintf(stderr, "usage: fuzz_calls [--seed S] [--runs N] [--first I] "
+					"[--time SECONDS]\n");
+			return 2;
+		}
+	}
+	signal(SIGABRT, on_signal);
+	signal(SIGALRM, on_signal);
+	if (__sanitizer_set_death_callback) {
+		__sanitizer_set_death_callback(report);
+	} else {
+		signal(SIGSEGV, on_signal);
+		signal(SIGBUS, on_signal);
+		signal(SIGFPE, on_signal);
+		signal(SIGILL, on_signal);
+	}
+	end_at = time(NULL) + (time_t)seconds;
+	for (now.index = first; now.index < first + runs; now.index++) {
+		if (seconds && time(NULL) >= end_at)
+			break;
+		alarm(20);
+		run_one(now.seed, now.index);
+	}
+	alarm(0);
+	printf("fuzz_calls: %llu inputs, %llu calls\n", (unsigned long long)(now.index - first),
+	       (unsigned long long)z.calls);
+	return 0;
+}
+
+#endif

@@ -82,6 +82,8 @@ struct sl_check_options {
 	uint32_t depth;		/* limit in steps; 0 for none */
 	uint64_t hash_seed;	/* of the state hash: counts and verdict do not depend on it */
 	bool no_reduction;	/* every atomic access is a scheduling point */
+	bool no_checkpoints;	/* states are merged by what was seen alone */
+	bool audit;		/* visit every state from every side and compare what comes next */
 	void (*progress)(void *ctx, const struct sl_check_progress *p);
 	bool (*interrupted)(void *ctx);
 	void *ctx;

@@ -28,6 +28,8 @@ enum {
 	OPT_DEPTH,
 	OPT_HASH_SEED,
 	OPT_NO_REDUCTION,
+	OPT_NO_CHECKPOINTS,
+	OPT_AUDIT,
 	OPT_FORMAT,
 	OPT_TRACE,
 	OPT_TRACE_DIR,
@@ -40,6 +42,10 @@ static const struct argp_option options[] = {
 	{ "hash-seed", OPT_HASH_SEED, "N", 0, "another hash of states; counts must not change", 0 },
 	{ "no-reduction", OPT_NO_REDUCTION, NULL, 0,
 	  "every atomic access is a scheduling point; the verdict must not change", 0 },
+	{ "no-checkpoints", OPT_NO_CHECKPOINTS, NULL, 0,
+	  "merge states by what lanes have seen alone; the verdict must not change", 0 },
+	{ "audit", OPT_AUDIT, NULL, 0,
+	  "visit every state from every side and compare what comes next (no liveness)", 0 },
 	{ "trace", OPT_TRACE, "FILE", 0,
 	  "write the counterexample to FILE, for seamlab replay (one scenario)", 0 },
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
@@ -79,6 +85,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_NO_REDUCTION:
 		a->o.no_reduction = true;
+		return 0;
+	case OPT_NO_CHECKPOINTS:
+		a->o.no_checkpoints = true;
+		return 0;
+	case OPT_AUDIT:
+		a->o.audit = true;
 		return 0;
 	case OPT_FORMAT:
 		if (!strcmp(arg, "text"))

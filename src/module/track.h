@@ -26,8 +26,15 @@ static inline bool td_is_tracked(struct tdcs *tdcs, u64 bepoch)
 
 	if (bepoch & BEPOCH_MIGRATION)
 		return false;
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Watomic-alignment"
+#endif
 	/* Pairs with epoch_leave() of the last vCPU of the old epoch and with tdh_mem_track(). */
 	now.whole = __atomic_load_n(&tdcs->epoch.whole, __ATOMIC_SEQ_CST);
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 	if (bepoch == now.f.epoch - 1)
 		return now.f.refcount[bepoch & 1] == 0;
 	return bepoch < now.f.epoch - 1;

@@ -35,6 +35,8 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 {
 	struct xs_options xo = { .seed = o->hash_seed,
 				 .no_reduction = o->no_reduction,
+				 .no_checkpoints = o->no_checkpoints,
+				 .audit = o->audit,
 				 .races = true,
 				 .seconds = o->seconds,
 				 .memory = o->memory,

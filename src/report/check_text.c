@@ -46,7 +46,7 @@ char *check_report_text(const struct sl_check *c)
 	if (x->kind == XS_KIND_NONE) {
 		print_bounds(f, c);
 	} else {
-		fprintf(f, "  %s: %s\n", x->id, x->text);
+		table_finding(f, x->id, x->text);
 		table_print(f, &c->result);
 	}
 	if (c->trace)

@@ -28,10 +28,12 @@ static void print_divergence(FILE *f, const struct sl_replay *r)
 {
 	const struct explore_divergence *d = &r->result.diverged;
 
-	fprintf(f, "\nstep %u, %s\n", d->step,
-		r->result.lane_name[d->lane][0] ? r->result.lane_name[d->lane] : "before it");
-	fprintf(f, "  the trace has:  %s\n", d->expected);
-	fprintf(f, "  found:          %s\n", d->found);
+	fprintf(f, "\nstep %u", d->step);
+	if (r->result.lane_name[d->lane][0])
+		fprintf(f, ", %s", r->result.lane_name[d->lane]);
+	fputc('\n', f);
+	table_finding(f, "the trace has", d->expected);
+	table_finding(f, "found", d->found);
 }
 
 static void print_build(FILE *f, const struct sl_replay *r)
@@ -58,7 +60,7 @@ char *replay_report_text(const struct sl_replay *r)
 		fputc('\n', f);
 	print_outcome(f, r);
 	print_build(f, r);
-	fprintf(f, "  %s: %s\n", r->trace.id, r->trace.text);
+	table_finding(f, r->trace.id, r->trace.text);
 	if (!r->stepped)
 		table_print(f, &r->result);
 	if (r->result.diverged.step)

@@ -48,10 +48,13 @@ void table_head(FILE *f, const struct explore_result *r)
 	}
 }
 
-/* As much of @text as goes into @width: up to a space if there is one, "-> 0x1" being one word. */
+/*
+ * As much of @text as goes on a line of @width: all of its line, or up to a space if there is one,
+ * "-> 0x1" being one word.
+ */
 static size_t piece(const char *text, size_t width)
 {
-	size_t n = strlen(text), at;
+	size_t n = strcspn(text, "\n"), at;
 
 	if (n <= width)
 		return n;
@@ -79,9 +82,27 @@ static void cell(FILE *f, u32 step, u32 column, u32 width, const char *text)
 			fprintf(f, "%*s", STEP_WIDTH, "");
 		fprintf(f, "%*s%.*s\n", (int)(column - STEP_WIDTH + indent), "", (int)n, text);
 		text += n;
-		while (*text == ' ')
+		while (*text == ' ' || *text == '\n')
 			text++;
 		first = false;
+	}
+}
+
+void table_finding(FILE *f, const char *id, const char *text)
+{
+	char all[400];
+	const char *rest = all;
+	u32 indent = 2;
+
+	snprintf(all, sizeof(all), "%s: %s", id, text);
+	while (*rest) {
+		size_t n = piece(rest, TABLE_WIDTH - indent);
+
+		fprintf(f, "%*s%.*s\n", (int)indent, "", (int)n, rest);
+		rest += n;
+		while (*rest == ' ' || *rest == '\n')
+			rest++;
+		indent = 4;
 	}
 }
 
@@ -89,16 +110,21 @@ static void put(FILE *f, const struct explore_result *r, u32 step, u32 lane, con
 		const char *what)
 {
 	u32 width = column_width(r), column = STEP_WIDTH + lane * (width + GAP);
-	char text[256];
+	char text[320];
+	int n;
 
 	/* What ends the world has no column of its own. */
 	if (lane >= r->lanes) {
 		column = STEP_WIDTH;
 		width = TABLE_WIDTH - STEP_WIDTH;
-		snprintf(text, sizeof(text), "%s: %s%s%s", r->lane_name[lane], object,
-			 what ? ": " : "", what ? what : "");
+		n = snprintf(text, sizeof(text), "%s: %s", r->lane_name[lane], object);
 	} else {
-		snprintf(text, sizeof(text), "%s%s%s", object, what ? ": " : "", what ? what : "");
+		n = snprintf(text, sizeof(text), "%s", object);
+	}
+	if (what) {
+		bool fits = (size_t)n + 2 + strlen(what) <= width;
+
+		snprintf(text + n, sizeof(text) - (size_t)n, ":%c%s", fits ? ' ' : '\n', what);
 	}
 	cell(f, step, column, width, text);
 }

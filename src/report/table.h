@@ -11,6 +11,8 @@
 /* With more lanes than this, one row per event. */
 #define TABLE_LANES_MAX 4
 
+/* "  id: text", on as many lines as it takes. */
+void table_finding(FILE *f, const char *id, const char *text);
 /* "shortest counterexample: 9 steps, 1 preemption" */
 void table_title(FILE *f, const struct explore_result *r);
 void table_head(FILE *f, const struct explore_result *r);

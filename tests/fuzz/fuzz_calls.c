@@ -28,12 +28,12 @@
 #include "module/plan.h"
 #include "module/sept.h"
 
-#define LPS	 4
+#define LPS      4
 #define PACKAGES 2
-#define PAGES	 1500 /* the third 2 MB page is not complete */
-#define TDS	 2
-#define VCPUS	 3
-#define DEPTH	 3
+#define PAGES    1500 /* the third 2 MB page is not complete */
+#define TDS      2
+#define VCPUS    3
+#define DEPTH    3
 
 /* Page numbers: TD k has its TDR at 16 * k, its vCPU n's TDVPR at 64 + 16 * k + n. */
 #define TDR_AT(k)     hpa_at(16ull * (k))
@@ -191,16 +191,17 @@ static const struct {
 	{ SEAMCALL_tdh_sys_key_config, 0, { 0xC0000507, 0x00000815, 0x80000800 } },
 	{ SEAMCALL_tdh_sys_tdmr_init, 0, { 0x00000A03 } },
 	{ SEAMCALL_tdh_mng_create, G_PAGE, { 0xC0000820, 0x80000203 } },
-	{ SEAMCALL_tdh_mng_key_config, G_PAGE,
-	  { 0xE0000604, 0xC0000607, 0x00000815, 0x80000800 } },
-	{ SEAMCALL_tdh_mng_addcx, G_PAGE,
+	{ SEAMCALL_tdh_mng_key_config, G_PAGE, { 0xE0000604, 0xC0000607, 0x00000815, 0x80000800 } },
+	{ SEAMCALL_tdh_mng_addcx,
+	  G_PAGE,
 	  { 0xE0000604, 0x80000810, 0xC0000610, 0xC0000608, 0x80000203 } },
 	{ SEAMCALL_tdh_mng_init, G_PAGE | G_STATE, { 0 } },
 	{ SEAMCALL_tdh_mng_vpflushdone, G_PAGE, { 0xC0000607, 0x80000824 } },
 	{ SEAMCALL_tdh_mng_key_freeid, G_PAGE, { 0xC0000607, 0x80000817 } },
 	{ SEAMCALL_tdh_vp_create, G_PAGE | G_STATE, { 0 } },
 	{ SEAMCALL_tdh_vp_addcx, G_PAGE | G_STATE, { 0xC0000700, 0xC0000610 } },
-	{ SEAMCALL_tdh_vp_init, G_PAGE | G_STATE,
+	{ SEAMCALL_tdh_vp_init,
+	  G_PAGE | G_STATE,
 	  { 0xC0000610, 0xC0000700, 0xC0000705, 0xC0000920 } },
 	{ SEAMCALL_tdh_vp_flush, G_PAGE, { 0x80000810, 0x80000702 } },
 	{ SEAMCALL_tdh_mem_sept_add, G_PAGE | G_STATE | G_WALK, { 0 } },
@@ -216,7 +217,8 @@ static const struct {
 	{ SEAMCALL_tdh_phymem_page_reclaim, G_PAGE, { 0xC0000607, 0xC0000400 } },
 	{ SEAMCALL_tdh_phymem_page_wbinvd, G_PAGE, { 0 } },
 	{ SEAMCALL_tdh_phymem_cache_wb, 0, { 0x00000821, 0xC0000823, 0x80000003 } },
-	{ SEAMCALL_tdh_vp_enter, G_PAGE | G_STATE,
+	{ SEAMCALL_tdh_vp_enter,
+	  G_PAGE | G_STATE,
 	  { 0xC0000901, 0xC0000610, 0xC0000700, 0x80000701, 0xC0000920, 0xC0000706, 0xC0000921 } },
 };
 
@@ -341,7 +343,7 @@ static void check_tdcall_status(u32 leaf, u64 st)
 /* What is found for one TD. */
 struct found {
 	u64 tdr;
-	u64 leaves;  /* in 4 KB units */
+	u64 leaves; /* in 4 KB units */
 	u64 tables;
 };
 
@@ -373,7 +375,7 @@ static void check_table(struct found *n, u64 table, u32 level)
 
 /* Everything that the page metadata says of one TD. */
 struct owned {
-	u64 units;  /* 4 KB units of any type */
+	u64 units; /* 4 KB units of any type */
 	u64 tables, leaves;
 	u32 associated;
 };
@@ -444,8 +446,7 @@ static void check_at_rest(void)
 	REQUIRE(!atomic_load(&m->mem.tdmr_lock.word), 0, 0);
 	REQUIRE(!(atomic_load(&m->mem.rsvd.lock.word) & ~2u), 0, 0);
 	for (u32 i = 0; i < PACKAGES; i++)
-		REQUIRE(!atomic_load(&m->wbt[i].lock.word) &&
-				!atomic_load(&m->key_engine[i].word),
+		REQUIRE(!atomic_load(&m->wbt[i].lock.word) && !atomic_load(&m->key_engine[i].word),
 			i, 0);
 	REQUIRE(!(atomic_load(&m->mem.pamt[2][0].lock.word) & ~2u), 0, 0);
 	for (u64 i = 0; i < SL_ENTRIES; i++)
@@ -480,8 +481,7 @@ static u64 host_call(u32 lp, u64 rax, struct tdx_module_args *args)
 	return st;
 }
 
-#define HC(lp, leaf, ...) \
-	host_call(lp, SEAMCALL_##leaf, &(struct tdx_module_args){ __VA_ARGS__ })
+#define HC(lp, leaf, ...) host_call(lp, SEAMCALL_##leaf, &(struct tdx_module_args){ __VA_ARGS__ })
 
 /* ---- operands ------------------------------------------------------------------------------- */
 
@@ -696,6 +696,7 @@ static void operands(u32 leaf, struct tdx_module_args *a)
 /* ---- guests --------------------------------------------------------------------------------- */
 
 static void host_step(u32 lp);
+static void page_way(u32 lp, u64 tdr, u64 at);
 
 static void guest_tdcall(struct sl_lp *lp)
 {
@@ -746,6 +747,21 @@ static void guest_insists(struct sl_lp *lp)
 	}
 }
 
+/* Uses a page, and uses it again when a host has been at it in between. */
+static void guest_uses(struct sl_lp *lp, u32 other)
+{
+	u64 info = any_page_info(leaf_level());
+	struct tdx_module_args a = { .rcx = info };
+
+	tdcall(lp, TDCALL_tdg_mem_page_accept, &a);
+	if (!sl_guest_exit_pending(lp))
+		sl_guest_access(lp, info & ~7ull, false, NULL);
+	if (!z.inside[other])
+		page_way(other, lp->tdr_hpa.v, info);
+	if (!sl_guest_exit_pending(lp))
+		sl_guest_access(lp, info & ~7ull, true, NULL);
+}
+
 static void guest_step(struct sl_lp *lp)
 {
 	u32 other = (sl_lp_index(lp) + 1 + byte() % (LPS - 1)) % LPS;
@@ -763,6 +779,8 @@ static void guest_step(struct sl_lp *lp)
 	case 4:
 		if (byte() & 1)
 			sl_guest_set_rip(lp, byte() & 3);
+		else
+			guest_uses(lp, other);
 		break;
 	case 5:
 		sl_lp_interrupt_raise(z.lp[other]);
@@ -881,9 +899,9 @@ static struct hold hold_something(void)
 	case 0:
 		return hold_plain(b & 8 ? &z.m->kot_lock : &z.m->sys_lock);
 	case 1:
-		return hold_mutex(b & 8	 ? &z.m->wbt[b >> 4 & 1].lock :
-				  b & 32 ? &z.m->key_engine[b >> 4 & 1] :
-					   &z.m->mem.tdmr_lock);
+		return hold_mutex(b & 8    ? &z.m->wbt[b >> 4 & 1].lock
+				  : b & 32 ? &z.m->key_engine[b >> 4 & 1]
+					   : &z.m->mem.tdmr_lock);
 	case 2:
 		return hold_hp(&mem_pamt(z.m, (struct hpa){ hpa_at(b >> 3) }, b % 3)->lock);
 	case 3:
@@ -937,9 +955,10 @@ static void one_call(u32 lp)
 {
 	/* Most of the time what matters while TDs run. */
 	static const u8 leaves[] = {
-		0,  0,	0,  0,	0,  2,	3,  3,	3,  6,	6,  6,	6,  7,	7,  7,	16, 17, 18, 19, 20,
-		21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38, 38, 39, 39, 39, 40, 40, 41, 1,  4,	8,
-		9,  10, 31, 33, 35, 36, 45, 1,	4,  4,	10, 22, 38, 7,	29, 18, 0,  0,	6,  3,	38, 18,
+		0,  0,  0,  0,  0,  2,  3,  3,  3,  6,  6,  6,  6,  7,  7,  7,
+		16, 17, 18, 19, 20, 21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38,
+		38, 39, 39, 39, 40, 40, 41, 1,  4,  8,  9,  10, 31, 33, 35, 36,
+		45, 1,  4,  4,  10, 22, 38, 7,  29, 18, 0,  0,  6,  3,  38, 18,
 	};
 	struct tdx_module_args a = { 0 };
 	u64 rax = leaves[byte() % sizeof(leaves)];
@@ -1038,10 +1057,8 @@ static void take_down(u32 k, u32 lp)
 }
 
 /* Map, block, track, remove: the way of a page. */
-static void page_way(u32 lp)
+static void page_way(u32 lp, u64 tdr, u64 at)
 {
-	u64 tdr = any_tdr(), at = any_page_info(leaf_level());
-
 	for (u32 left = 1 + byte() % 6; left; left--)
 		switch (byte() % 5) {
 		case 0:
@@ -1130,7 +1147,7 @@ static void host_step(u32 lp)
 	case 8:
 	case 9:
 	case 10:
-		page_way(lp);
+		page_way(lp, any_tdr(), any_page_info(leaf_level()));
 		break;
 	default:
 		one_call(lp);
@@ -1268,11 +1285,11 @@ int main(int argc, char **argv)
 	time_t end_at;
 
 	for (int i = 1; i < argc; i += 2) {
-		u64 *to = strcmp(argv[i], "--seed") == 0  ? &now.seed :
-			  strcmp(argv[i], "--runs") == 0  ? &runs :
-			  strcmp(argv[i], "--first") == 0 ? &first :
-			  strcmp(argv[i], "--time") == 0  ? &seconds :
-							    NULL;
+		u64 *to = strcmp(argv[i], "--seed") == 0    ? &now.seed
+			  : strcmp(argv[i], "--runs") == 0  ? &runs
+			  : strcmp(argv[i], "--first") == 0 ? &first
+			  : strcmp(argv[i], "--time") == 0  ? &seconds
+							    : NULL;
 		char *end = NULL;
 
 		if (to && i + 1 < argc)

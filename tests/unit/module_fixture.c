@@ -189,7 +189,7 @@ static u32 tdcall_outputs(u32 leaf)
 
 /* R12 to RSI are no operands of any leaf but VP.ENTER and VP.VMCALL: they carry a mark. */
 #define FIRST_MARKED 6
-#define MARK(i)	     (0x5EA15EA100000000ull + (i))
+#define MARK(i)      (0x5EA15EA100000000ull + (i))
 
 static void mark(struct tdx_module_args *args)
 {
@@ -428,10 +428,10 @@ u8 *fx_td_params(struct fx *f)
 	u8 *p = sl_machine_shared(f->m, FX_TD_PARAMS);
 
 	memset(p, 0, 1024);
-	put(p, 8, 3, 8);		/* XFAM: x87, SSE */
-	put(p, 16, 4, 2);		/* vCPUs */
-	put(p, 24, 3u << 3 | 6, 8);	/* EPTP controls: 4 levels, write-back */
-	put(p, 40, 40, 2);		/* TSC: 1 GHz */
+	put(p, 8, 3, 8);            /* XFAM: x87, SSE */
+	put(p, 16, 4, 2);           /* vCPUs */
+	put(p, 24, 3u << 3 | 6, 8); /* EPTP controls: 4 levels, write-back */
+	put(p, 40, 40, 2);          /* TSC: 1 GHz */
 	return p;
 }
 
@@ -826,8 +826,8 @@ const char *fx_locks(struct fx *f)
 		found = page_locks(f, i);
 	for (u32 level = 1; level < 3; level++)
 		for (u64 i = 0; i < m->mem.blocks * SL_LEVEL_PAGES(2 - level); i++)
-			if (!is_free(f, (struct fx_word){ FX_SHAREX_HP,
-							  &m->mem.pamt[level][i].lock }))
+			if (!is_free(f,
+				     (struct fx_word){ FX_SHAREX_HP, &m->mem.pamt[level][i].lock }))
 				found = level == 1 ? "PAMT entry of 2 MB" : "PAMT entry of 1 GB";
 	if (!is_free(f, (struct fx_word){ FX_SHAREX_HP, &m->mem.rsvd.lock }))
 		found = "PAMT entry of absent pages";

@@ -51,78 +51,78 @@ enum {
 	R_WBCACHE = 0xBC,
 };
 
-#define ST_SUCCESS		    0x0000000000000000ull
-#define ST_BUSY(op)		    (0x8000020000000000ull + (op))
-#define ST_INVALID(op)		    (0xC000010000000000ull + (op))
-#define ST_RANGE(op)		    (0xC000010100000000ull + (op))
-#define ST_METADATA(op)		    (0xC000030000000000ull + (op))
-#define ST_INTERRUPTED_RESUMABLE    0x8000000300000000ull
-#define ST_PREVIOUS_TLB_EPOCH_BUSY  0x8000020100000000ull
-#define ST_SYS_BUSY		    0x8000020200000000ull
-#define ST_RND_NO_ENTROPY	    0x8000020300000000ull
-#define ST_HP_TIMEOUT		    0x9000020500000000ull
-#define ST_ASSOCIATED_PAGES_EXIST   0xC000040000000000ull
-#define ST_SYS_INIT_NOT_PENDING	    0xC000050000000000ull
-#define ST_SYS_LP_INIT_DONE	    0xC000050300000000ull
-#define ST_SYS_NOT_READY	    0xC000050500000000ull
-#define ST_SYS_SHUTDOWN		    0xC000050600000000ull
-#define ST_SYS_KEY_NOT_PENDING	    0xC000050700000000ull
-#define ST_SYS_LP_INIT_NOT_PENDING  0xC000050B00000000ull
-#define ST_SYS_CONFIG_NOT_PENDING   0xC000050C00000000ull
-#define ST_TD_FATAL		    0xE000060400000000ull
-#define ST_TDCS_NOT_ALLOCATED	    0xC000060600000000ull
-#define ST_LIFECYCLE		    0xC000060700000000ull
-#define ST_OP_STATE		    0xC000060800000000ull
-#define ST_NO_VCPUS		    0xC000060900000000ull
-#define ST_TDCX_NUM		    0xC000061000000000ull
-#define ST_VCPU_STATE		    0xC000070000000000ull
-#define ST_VCPU_ASSOCIATED	    0x8000070100000000ull
-#define ST_VCPU_NOT_ASSOCIATED	    0x8000070200000000ull
-#define ST_NO_VE_INFO		    0xC000070400000000ull
-#define ST_MAX_VCPUS_EXCEEDED	    0xC000070500000000ull
-#define ST_TSC_ROLLBACK		    0xC000070600000000ull
-#define ST_KEY_GENERATION_FAILED    0x8000080000000000ull
-#define ST_TD_KEYS		    0x8000081000000000ull
-#define ST_KEY_CONFIGURED	    0x0000081500000000ull
-#define ST_WBCACHE_NOT_COMPLETE	    0x8000081700000000ull
-#define ST_HKID_NOT_FREE	    0xC000082000000000ull
-#define ST_NO_HKID_READY	    0x0000082100000000ull
-#define ST_WBCACHE_RESUME	    0xC000082300000000ull
-#define ST_FLUSHVP_NOT_DONE	    0x8000082400000000ull
-#define ST_LIMIT_CPUID		    0xC000090100000000ull
-#define ST_INCONSISTENT_MSR(msr)    (0xC000092000000000ull + (msr))
-#define ST_INCORRECT_MSR(msr)	    (0xC000092100000000ull + (msr))
-#define ST_INVALID_TDMR(i)	    (0xC0000A0000000000ull + (i))
-#define ST_TDMR_OUTSIDE(i)	    (0xC0000A0200000000ull + (i))
-#define ST_TDMR_ALREADY		    0x00000A0300000000ull
-#define ST_WALK_FAILED		    0xC0000B0000000001ull
-#define ST_NOT_PRESENT(op)	    (0xC0000B0300000000ull + (op))
-#define ST_NOT_BLOCKED		    0xC0000B0600000001ull
-#define ST_ALREADY_BLOCKED	    0x00000B0700000001ull
-#define ST_NOT_TRACKED(op)	    (0xC0000B0800000000ull + (op))
-#define ST_ALREADY_ACCEPTED(level)  (0x00000B0A00000000ull + (level))
-#define ST_SIZE_MISMATCH(level)	    (0xC0000B0B00000000ull + (level))
-#define ST_ENTRY_STATE		    0xC0000B0D00000001ull
-#define ST_HALTED		    0xFFFFFFFFFFFFFFFFull
+#define ST_SUCCESS                 0x0000000000000000ull
+#define ST_BUSY(op)                (0x8000020000000000ull + (op))
+#define ST_INVALID(op)             (0xC000010000000000ull + (op))
+#define ST_RANGE(op)               (0xC000010100000000ull + (op))
+#define ST_METADATA(op)            (0xC000030000000000ull + (op))
+#define ST_INTERRUPTED_RESUMABLE   0x8000000300000000ull
+#define ST_PREVIOUS_TLB_EPOCH_BUSY 0x8000020100000000ull
+#define ST_SYS_BUSY                0x8000020200000000ull
+#define ST_RND_NO_ENTROPY          0x8000020300000000ull
+#define ST_HP_TIMEOUT              0x9000020500000000ull
+#define ST_ASSOCIATED_PAGES_EXIST  0xC000040000000000ull
+#define ST_SYS_INIT_NOT_PENDING    0xC000050000000000ull
+#define ST_SYS_LP_INIT_DONE        0xC000050300000000ull
+#define ST_SYS_NOT_READY           0xC000050500000000ull
+#define ST_SYS_SHUTDOWN            0xC000050600000000ull
+#define ST_SYS_KEY_NOT_PENDING     0xC000050700000000ull
+#define ST_SYS_LP_INIT_NOT_PENDING 0xC000050B00000000ull
+#define ST_SYS_CONFIG_NOT_PENDING  0xC000050C00000000ull
+#define ST_TD_FATAL                0xE000060400000000ull
+#define ST_TDCS_NOT_ALLOCATED      0xC000060600000000ull
+#define ST_LIFECYCLE               0xC000060700000000ull
+#define ST_OP_STATE                0xC000060800000000ull
+#define ST_NO_VCPUS                0xC000060900000000ull
+#define ST_TDCX_NUM                0xC000061000000000ull
+#define ST_VCPU_STATE              0xC000070000000000ull
+#define ST_VCPU_ASSOCIATED         0x8000070100000000ull
+#define ST_VCPU_NOT_ASSOCIATED     0x8000070200000000ull
+#define ST_NO_VE_INFO              0xC000070400000000ull
+#define ST_MAX_VCPUS_EXCEEDED      0xC000070500000000ull
+#define ST_TSC_ROLLBACK            0xC000070600000000ull
+#define ST_KEY_GENERATION_FAILED   0x8000080000000000ull
+#define ST_TD_KEYS                 0x8000081000000000ull
+#define ST_KEY_CONFIGURED          0x0000081500000000ull
+#define ST_WBCACHE_NOT_COMPLETE    0x8000081700000000ull
+#define ST_HKID_NOT_FREE           0xC000082000000000ull
+#define ST_NO_HKID_READY           0x0000082100000000ull
+#define ST_WBCACHE_RESUME          0xC000082300000000ull
+#define ST_FLUSHVP_NOT_DONE        0x8000082400000000ull
+#define ST_LIMIT_CPUID             0xC000090100000000ull
+#define ST_INCONSISTENT_MSR(msr)   (0xC000092000000000ull + (msr))
+#define ST_INCORRECT_MSR(msr)      (0xC000092100000000ull + (msr))
+#define ST_INVALID_TDMR(i)         (0xC0000A0000000000ull + (i))
+#define ST_TDMR_OUTSIDE(i)         (0xC0000A0200000000ull + (i))
+#define ST_TDMR_ALREADY            0x00000A0300000000ull
+#define ST_WALK_FAILED             0xC0000B0000000001ull
+#define ST_NOT_PRESENT(op)         (0xC0000B0300000000ull + (op))
+#define ST_NOT_BLOCKED             0xC0000B0600000001ull
+#define ST_ALREADY_BLOCKED         0x00000B0700000001ull
+#define ST_NOT_TRACKED(op)         (0xC0000B0800000000ull + (op))
+#define ST_ALREADY_ACCEPTED(level) (0x00000B0A00000000ull + (level))
+#define ST_SIZE_MISMATCH(level)    (0xC0000B0B00000000ull + (level))
+#define ST_ENTRY_STATE             0xC0000B0D00000001ull
+#define ST_HALTED                  0xFFFFFFFFFFFFFFFFull
 
 #define EXIT_EPT_VIOLATION 48ull
-#define EXIT_VMCALL	   77ull
-#define EXIT_INTERRUPT	   1ull
+#define EXIT_VMCALL        77ull
+#define EXIT_INTERRUPT     1ull
 /* NON_RECOVERABLE_VCPU with the reason "triple fault". */
 #define EXIT_TRIPLE_FAULT 0x4000000100000002ull
 
 /* ---- S-EPT entries as numbers ----------------------------------------------------------------- */
 
-#define E_FREE		  0x80E0000000000000ull
-#define E_REMOVED	  0x80C0000000000000ull
-#define E_TDEL		  0x0000000000000800ull
-#define E_HP		  0x0010000000000000ull
-#define E_TABLE(hpa)	  (0x8000000000000007ull | (hpa))
+#define E_FREE            0x80E0000000000000ull
+#define E_REMOVED         0x80C0000000000000ull
+#define E_TDEL            0x0000000000000800ull
+#define E_HP              0x0010000000000000ull
+#define E_TABLE(hpa)      (0x8000000000000007ull | (hpa))
 #define E_TABLE_BLK(hpa)  (0x8080000000000000ull | (hpa))
-#define E_MAPPED(hpa)	  (0x80000000000000F7ull | (hpa))
-#define E_BLOCKED(hpa)	  (0x80800000000000F0ull | (hpa))
-#define E_BLOCKEDW(hpa)	  (0x80400000000000F7ull | (hpa))
-#define E_PENDING(hpa)	  (0x81000000000000F0ull | (hpa))
+#define E_MAPPED(hpa)     (0x80000000000000F7ull | (hpa))
+#define E_BLOCKED(hpa)    (0x80800000000000F0ull | (hpa))
+#define E_BLOCKEDW(hpa)   (0x80400000000000F7ull | (hpa))
+#define E_PENDING(hpa)    (0x81000000000000F0ull | (hpa))
 #define E_PENDING_B(hpa)  (0x81800000000000F0ull | (hpa))
 #define E_PENDING_BW(hpa) (0x81400000000000F0ull | (hpa))
 
@@ -141,18 +141,18 @@ enum {
 };
 
 /* What RCX shows of a leaf that is not accessible: everything but TDEL, HP and the state. */
-#define X_LEAF(hpa)	   (0x80000000000000F0ull | (hpa))
-#define X_LEAF_RWX(hpa)	   (0x80000000000000F7ull | (hpa))
+#define X_LEAF(hpa)        (0x80000000000000F0ull | (hpa))
+#define X_LEAF_RWX(hpa)    (0x80000000000000F7ull | (hpa))
 #define X_RDX(level, pub)  ((level) | (u64)(pub) << 8)
-#define X_FREE		   0x8000000000000000ull
+#define X_FREE             0x8000000000000000ull
 #define PAGE_INFO(gpa, lv) ((gpa) | (lv))
 
 /* ---- the machine ----------------------------------------------------------------------------- */
 
-#define FX_LPS	    4
+#define FX_LPS      4
 #define FX_PACKAGES 2
 #define FX_VCPUS    4
-#define FX_TDCX	    6
+#define FX_TDCX     6
 /* Ticks of now() per microsecond. */
 #define FX_TSC 10
 
@@ -161,17 +161,17 @@ enum {
  * a lock up there tells nothing about the pages down here; most of it is not present.
  */
 enum {
-	FX_AT_TD = 0,		     /* TDR and TDCX pages */
-	FX_AT_VP = 512,		     /* TDVPR and their pages */
-	FX_AT_BIG = 1024,	     /* a free 2 MB page */
-	FX_AT_SEPT = 1536,	     /* S-EPT pages */
-	FX_LOW_END = 2048,	     /* nothing from here ... */
-	FX_AT_HIGH = 262144,	     /* ... to here: 4 KB pages for data */
+	FX_AT_TD = 0,                  /* TDR and TDCX pages */
+	FX_AT_VP = 512,                /* TDVPR and their pages */
+	FX_AT_BIG = 1024,              /* a free 2 MB page */
+	FX_AT_SEPT = 1536,             /* S-EPT pages */
+	FX_LOW_END = 2048,             /* nothing from here ... */
+	FX_AT_HIGH = 262144,           /* ... to here: 4 KB pages for data */
 	FX_AT_HIGH_BIG = 262144 + 512, /* another free 2 MB page */
-	FX_PAGES = 262144 + 1024,    /* the end of memory, in the middle of a block */
+	FX_PAGES = 262144 + 1024,      /* the end of memory, in the middle of a block */
 };
 
-#define FX_HPA(page) (SL_PRIVATE_BASE + (u64)(page) * SL_PAGE_SIZE)
+#define FX_HPA(page) (SL_PRIVATE_BASE + (u64)(page)*SL_PAGE_SIZE)
 
 /* Where things lie in shared memory. */
 #define FX_TDMR_LIST  0x1000ull

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-#define GPA   0x40000000ull
-#define BIG   0x40200000ull
-#define FAR   0x8000000000ull
-#define SHARED 0x800000000000ull
-#define HINT  (1ull << 52)
+#define GPA     0x40000000ull
+#define BIG     0x40200000ull
+#define FAR     0x8000000000ull
+#define SHARED  0x800000000000ull
+#define HINT    (1ull << 52)
 #define TIMEOUT (1000000ull * FX_TSC)
 
 static const enum sl_flavour flavours[] = { SL_PUBLISHED, SL_HARDENED };
@@ -162,8 +162,7 @@ static void test_accept_exits(void **state)
 		fx_poke(f, td, BIG, 1, E_BLOCKED(FX_HPA(FX_AT_HIGH_BIG)));
 		exits(f, BIG + 0x5000, 0, 1, PUB_BLOCKED, true);
 		fx_poke(f, td, GPA, 1,
-			(fx_entry_value(f, td, GPA, 1) & 0x000FFFFFFFFFF000ull) |
-				E_TABLE_BLK(0));
+			(fx_entry_value(f, td, GPA, 1) & 0x000FFFFFFFFFF000ull) | E_TABLE_BLK(0));
 		exits(f, GPA, 0, 1, PUB_NL_BLOCKED, false);
 		fx_check_locks(f);
 		fx_down(f);
@@ -186,7 +185,8 @@ static void test_accept_races_with_aug(void **state)
 		fx_trap(f, entry(f, GPA, 1) & 0x000FFFFFFFFFF000ull, aug_meanwhile);
 		is(accept(f, GPA, 0), i ? ST_SUCCESS : ST_SIZE_MISMATCH(0));
 		eq(f->traps, 1);
-		eq(entry(f, GPA, 0), i ? E_MAPPED(FX_HPA(FX_AT_HIGH)) : E_PENDING(FX_HPA(FX_AT_HIGH)));
+		eq(entry(f, GPA, 0),
+		   i ? E_MAPPED(FX_HPA(FX_AT_HIGH)) : E_PENDING(FX_HPA(FX_AT_HIGH)));
 		is(accept(f, GPA, 0), i ? ST_ALREADY_ACCEPTED(0) : ST_SUCCESS);
 		fx_down(f);
 	}
@@ -554,10 +554,10 @@ static void test_attr_rd(void **state)
 		bool readable;
 		bool pending;
 	} table[] = {
-		{ E_MAPPED(0), true, false },	  { E_BLOCKEDW(0), true, false },
-		{ E_PENDING(0), true, true },	  { E_PENDING_BW(0), true, true },
-		{ E_BLOCKED(0), false, false },	  { E_PENDING_B(0), false, false },
-		{ E_FREE, false, false },	  { E_REMOVED, false, false },
+		{ E_MAPPED(0), true, false },   { E_BLOCKEDW(0), true, false },
+		{ E_PENDING(0), true, true },   { E_PENDING_BW(0), true, true },
+		{ E_BLOCKED(0), false, false }, { E_PENDING_B(0), false, false },
+		{ E_FREE, false, false },       { E_REMOVED, false, false },
 	};
 
 	(void)state;

@@ -49,8 +49,8 @@ static u64 aug(struct fx *f, u32 lp, u64 gpa, u32 level, u64 hpa)
 }
 
 /* RCX and RDX of extended information. */
-#define info(f, rcx_, rdx_)           \
-	do {                          \
+#define info(f, rcx_, rdx_)             \
+	do {                            \
 		eq((f)->out.rcx, rcx_); \
 		eq((f)->out.rdx, rdx_); \
 	} while (0)
@@ -108,9 +108,10 @@ static void test_sept_add(void **state)
 
 static u64 sept_add_v1(struct fx *f, u64 rcx, u64 rdx, u64 r8)
 {
-	return fx_seamcall(f, 0, SEAMCALL_tdh_mem_sept_add | 1 << 16,
-			   (struct tdx_module_args){ .rcx = rcx, .rdx = rdx, .r8 = r8, .r9 = NONE,
-						     .r10 = NONE, .r11 = NONE });
+	return fx_seamcall(
+		f, 0, SEAMCALL_tdh_mem_sept_add | 1 << 16,
+		(struct tdx_module_args){
+			.rcx = rcx, .rdx = rdx, .r8 = r8, .r9 = NONE, .r10 = NONE, .r11 = NONE });
 }
 
 static void test_sept_add_v1(void **state)
@@ -646,7 +647,7 @@ static void test_track(void **state)
 static void test_misconfigured(void **state)
 {
 	static const u64 wrong[] = {
-		E_TABLE(0x5000) | 0,			    /* no private page */
+		E_TABLE(0x5000) | 0,                        /* no private page */
 		0x8000000000000001ull | FX_HPA(FX_AT_SEPT), /* readable only */
 		0x8000000000000006ull | FX_HPA(FX_AT_SEPT), /* writable, not readable */
 	};

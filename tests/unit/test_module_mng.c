@@ -347,7 +347,8 @@ static void test_reclaim(void **state)
 		is(SC(f, 3, tdh_phymem_page_reclaim, .rcx = td->vcpu[0]), ST_SUCCESS);
 		eq(f->out.rcx, PAMT_TDVPR);
 		eq(fx_chldcnt(f, td), --count);
-		is(SC(f, 3, tdh_phymem_page_reclaim, .rcx = td->vcpu[0] + SL_PAGE_SIZE), ST_SUCCESS);
+		is(SC(f, 3, tdh_phymem_page_reclaim, .rcx = td->vcpu[0] + SL_PAGE_SIZE),
+		   ST_SUCCESS);
 		eq(f->out.rcx, PAMT_TDCX);
 		eq(fx_chldcnt(f, td), --count);
 		is(SC(f, 3, tdh_phymem_page_reclaim, .rcx = FX_HPA(FX_AT_SEPT)), ST_SUCCESS);
@@ -449,18 +450,12 @@ static void test_wbinvd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create),
-		cmocka_unit_test(test_key_config),
-		cmocka_unit_test(test_addcx),
-		cmocka_unit_test(test_init),
-		cmocka_unit_test(test_init_5_levels),
-		cmocka_unit_test(test_mr),
-		cmocka_unit_test(test_fatal),
-		cmocka_unit_test(test_teardown),
-		cmocka_unit_test(test_teardown_early),
-		cmocka_unit_test(test_reclaim),
-		cmocka_unit_test(test_reclaim_all),
-		cmocka_unit_test(test_cache_wb_interrupted),
+		cmocka_unit_test(test_create),         cmocka_unit_test(test_key_config),
+		cmocka_unit_test(test_addcx),          cmocka_unit_test(test_init),
+		cmocka_unit_test(test_init_5_levels),  cmocka_unit_test(test_mr),
+		cmocka_unit_test(test_fatal),          cmocka_unit_test(test_teardown),
+		cmocka_unit_test(test_teardown_early), cmocka_unit_test(test_reclaim),
+		cmocka_unit_test(test_reclaim_all),    cmocka_unit_test(test_cache_wb_interrupted),
 		cmocka_unit_test(test_wbinvd),
 	};
 

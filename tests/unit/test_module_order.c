@@ -18,11 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GPA	 0x40000000ull
-#define FAR_GPA	 0x8000000000ull /* under another root entry */
-#define BIG_GPA	 0x80000000ull
-#define SHARED	 0x800000000000ull
-#define NONE	 (~0ull)
+#define GPA      0x40000000ull
+#define FAR_GPA  0x8000000000ull /* under another root entry */
+#define BIG_GPA  0x80000000ull
+#define SHARED   0x800000000000ull
+#define NONE     (~0ull)
 #define HKID(id) ((u64)(id) << 46)
 
 struct ctx {
@@ -50,10 +50,10 @@ enum step_type {
 };
 
 enum info {
-	I_NONE,	 /* RCX and RDX are 0 */
-	I_WALK,	 /* the free root entry */
+	I_NONE,  /* RCX and RDX are 0 */
+	I_WALK,  /* the free root entry */
 	I_ENTRY, /* the entry of x->gpa */
-	I_ANY,	 /* no statement */
+	I_ANY,   /* no statement */
 };
 
 /* Steps that change the same thing are not combined. */
@@ -88,44 +88,33 @@ struct step {
 	u32 operand;
 	struct fx_word (*word)(struct ctx *x);
 	u32 page_level; /* T_WALK: level wanted; LEVEL_ANY */
-	bool keyed;	/* T_WALK: the address has a key id in it */
+	bool keyed;     /* T_WALK: the address has a key id in it */
 };
 
 #define LEVEL_ANY 3
 
-#define END_STEPS { .type = T_END }
-#define COND(name_, status_, slot_, info_, fn, arg_)                                           \
-	{ .type = T_COND,                                                                      \
-	  .name = name_,                                                                       \
-	  .status = status_,                                                                   \
-	  .slot = slot_,                                                                       \
-	  .info = info_,                                                                       \
-	  .apply = fn,                                                                         \
-	  .arg = arg_ }
-#define LOCK(obj, path_, kind_, mode_, op, busy, fn, info_)                                    \
-	{ .type = T_LOCK,                                                                      \
-	  .name = #obj,                                                                        \
-	  .status = busy,                                                                      \
-	  .info = info_,                                                                       \
-	  .object = LOCK_##obj,                                                                \
-	  .path = path_,                                                                       \
-	  .kind = LOCK_KIND_##kind_,                                                           \
-	  .mode = LOCK_##mode_,                                                                \
-	  .operand = op,                                                                       \
-	  .word = fn }
-#define WALK(obj, mode_, op, slot_, fn, level_)                                                \
-	{ .type = T_WALK,                                                                      \
-	  .name = #obj,                                                                        \
-	  .status = ST_BUSY(op),                                                               \
-	  .slot = slot_,                                                                       \
-	  .info = I_NONE,                                                                      \
-	  .object = LOCK_##obj,                                                                \
-	  .path = LOCK_WALK,                                                                   \
-	  .kind = LOCK_KIND_SHAREX_HP,                                                         \
-	  .mode = LOCK_##mode_,                                                                \
-	  .operand = op,                                                                       \
-	  .word = fn,                                                                          \
-	  .page_level = level_ }
+#define END_STEPS             \
+	{                     \
+		.type = T_END \
+	}
+#define COND(name_, status_, slot_, info_, fn, arg_)                                            \
+	{                                                                                       \
+		.type = T_COND, .name = name_, .status = status_, .slot = slot_, .info = info_, \
+		.apply = fn, .arg = arg_                                                        \
+	}
+#define LOCK(obj, path_, kind_, mode_, op, busy, fn, info_)                                        \
+	{                                                                                          \
+		.type = T_LOCK, .name = #obj, .status = busy, .info = info_, .object = LOCK_##obj, \
+		.path = path_, .kind = LOCK_KIND_##kind_, .mode = LOCK_##mode_, .operand = op,     \
+		.word = fn                                                                         \
+	}
+#define WALK(obj, mode_, op, slot_, fn, level_)                                               \
+	{                                                                                     \
+		.type = T_WALK, .name = #obj, .status = ST_BUSY(op), .slot = slot_,           \
+		.info = I_NONE, .object = LOCK_##obj, .path = LOCK_WALK,                      \
+		.kind = LOCK_KIND_SHAREX_HP, .mode = LOCK_##mode_, .operand = op, .word = fn, \
+		.page_level = level_                                                          \
+	}
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
@@ -412,37 +401,35 @@ static void c_child_used(struct ctx *x, u64 arg)
 
 /* ---- the leaves ----------------------------------------------------------------------------- */
 
-#define ST_OPEN(bad)                                                                           \
-	COND("fatal", ST_TD_FATAL, 0, I_NONE, c_fatal, 1),                                     \
-		COND("no keys", ST_TD_KEYS, 0, I_NONE, c_lifecycle, TD_HKID_ASSIGNED),         \
-		COND("keys gone", ST_TD_KEYS, L_TDR, I_NONE, c_lifecycle, TD_BLOCKED),         \
+#define ST_OPEN(bad)                                                                   \
+	COND("fatal", ST_TD_FATAL, 0, I_NONE, c_fatal, 1),                             \
+		COND("no keys", ST_TD_KEYS, 0, I_NONE, c_lifecycle, TD_HKID_ASSIGNED), \
+		COND("keys gone", ST_TD_KEYS, L_TDR, I_NONE, c_lifecycle, TD_BLOCKED), \
 		COND("few TDCX", ST_TDCS_NOT_ALLOCATED, 0, I_NONE, c_num_tdcx, 5)
-#define OP_LOCK                                                                                \
-	LOCK(OP_STATE, LOCK_WORD, SHAREX_HP, SH, R_OP_STATE, ST_BUSY(R_OP_STATE), w_op_state,  \
+#define OP_LOCK                                                                               \
+	LOCK(OP_STATE, LOCK_WORD, SHAREX_HP, SH, R_OP_STATE, ST_BUSY(R_OP_STATE), w_op_state, \
 	     I_NONE)
 #define OP_BAD(state) COND("OP_STATE", ST_OP_STATE, 0, I_NONE, c_op_state, state)
-#define TDR_LEAF                                                                               \
-	LOCK(TDR, LOCK_LEAF, SHAREX_HP, SH, R_TDR, ST_BUSY(R_TDR), w_tdr, I_NONE)
-#define RCX_BAD(level)                                                                         \
-	COND("reserved bit 3", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1 << 3),            \
-		COND("reserved bit 11", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1 << 11),  \
+#define TDR_LEAF      LOCK(TDR, LOCK_LEAF, SHAREX_HP, SH, R_TDR, ST_BUSY(R_TDR), w_tdr, I_NONE)
+#define RCX_BAD(level)                                                                           \
+	COND("reserved bit 3", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1 << 3),              \
+		COND("reserved bit 11", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1 << 11),    \
 		COND("reserved bit 52", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1ull << 52), \
 		COND("reserved bit 63", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1ull << 63), \
-		COND("level", ST_INVALID(R_RCX), L_RCX, I_NONE, c_level, level),               \
-		COND("shared GPA", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, SHARED),        \
+		COND("level", ST_INVALID(R_RCX), L_RCX, I_NONE, c_level, level),                 \
+		COND("shared GPA", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, SHARED),          \
 		COND("48 bits", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1ull << 48)
-#define UNALIGNED(level)                                                                       \
+#define UNALIGNED(level) \
 	COND("unaligned", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, (level) ? 0x1000 : 0x10)
-#define TREE(mode)                                                                             \
+#define TREE(mode) \
 	LOCK(TREE, LOCK_WORD, SHAREX, mode, R_SEPT_TREE, ST_BUSY(R_SEPT_TREE), w_tree, I_NONE)
 #define NO_WALK(level) COND("walk", ST_WALK_FAILED, L_RCX, I_WALK, c_rcx, FAR_GPA | (level))
-#define ENTRY                                                                                  \
-	LOCK(ENTRY, LOCK_IN_ENTRY, TDEL, EX, R_RCX, ST_BUSY(R_RCX), w_entry, I_ENTRY)
-#define MEM_HEAD(tree_mode, bad_op, bad_level, level)                                          \
-	WALK(TDR, SH, R_RDX, L_RDX, w_tdr, 0), ST_OPEN(0), OP_LOCK, OP_BAD(bad_op),            \
+#define ENTRY          LOCK(ENTRY, LOCK_IN_ENTRY, TDEL, EX, R_RCX, ST_BUSY(R_RCX), w_entry, I_ENTRY)
+#define MEM_HEAD(tree_mode, bad_op, bad_level, level)                               \
+	WALK(TDR, SH, R_RDX, L_RDX, w_tdr, 0), ST_OPEN(0), OP_LOCK, OP_BAD(bad_op), \
 		RCX_BAD(bad_level), UNALIGNED(level), TREE(tree_mode), NO_WALK(level), ENTRY
 #define IN_STATE(what, status) COND(#what, status, L_ENTRY, I_ENTRY, c_entry_state, what(0))
-#define FREE_STATE COND("FREE", ST_ENTRY_STATE, L_ENTRY, I_ENTRY, c_entry, E_FREE)
+#define FREE_STATE             COND("FREE", ST_ENTRY_STATE, L_ENTRY, I_ENTRY, c_entry, E_FREE)
 
 /* Both TDs: [0] as the leaf needs it, [1] one that runs and owns pages of every kind. */
 static void other_td(struct fx *f)
@@ -499,11 +486,11 @@ static void up_sept_add_v1(struct ctx *x)
 	x->args.r9 = x->args.r10 = x->args.r11 = NONE;
 }
 
-#define SEPT_ADD_TAIL                                                                          \
-	MEM_HEAD(SH, OP_PAUSED_EXPORT, 0, 1), IN_STATE(E_PENDING, ST_ENTRY_STATE),             \
-		IN_STATE(E_MAPPED, ST_ENTRY_STATE), IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE),     \
-		IN_STATE(E_TABLE, ST_ENTRY_STATE),                                             \
-		WALK(PAGE, EX, R_R8, L_R8, w_page_4k, 0), END_STEPS
+#define SEPT_ADD_TAIL                                                                        \
+	MEM_HEAD(SH, OP_PAUSED_EXPORT, 0, 1), IN_STATE(E_PENDING, ST_ENTRY_STATE),           \
+		IN_STATE(E_MAPPED, ST_ENTRY_STATE), IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE),   \
+		IN_STATE(E_TABLE, ST_ENTRY_STATE), WALK(PAGE, EX, R_R8, L_R8, w_page_4k, 0), \
+		END_STEPS
 
 static const struct step sept_add[] = {
 	COND("flags", ST_INVALID(R_RDX), L_RDX, I_NONE, c_rdx_or, 1 << 1),
@@ -610,8 +597,7 @@ static const struct step page_aug_2m[] = {
 
 static void block_and_track(struct ctx *x)
 {
-	is(SC(x->f, 0, tdh_mem_range_block, .rcx = PAGE_INFO(x->gpa, x->level),
-	      .rdx = x->td->tdr),
+	is(SC(x->f, 0, tdh_mem_range_block, .rcx = PAGE_INFO(x->gpa, x->level), .rdx = x->td->tdr),
 	   ST_SUCCESS);
 	is(SC(x->f, 0, tdh_mem_track, .rcx = x->td->tdr), ST_SUCCESS);
 }
@@ -643,15 +629,15 @@ static void c_migrated(struct ctx *x, u64 arg)
 	atomic_store(&fx_pamt(x->f, x->page, x->level)->bepoch, arg);
 }
 
-#define REMOVE_TAIL                                                                            \
-	FREE_STATE, IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE),                                     \
-		LOCK(PAGE, LOCK_LEAF, SHAREX_HP, EX, R_RCX, ST_BUSY(R_RCX), w_page, I_ENTRY),  \
-		IN_STATE(E_MAPPED, ST_NOT_BLOCKED), IN_STATE(E_PENDING, ST_NOT_BLOCKED),       \
-		IN_STATE(E_BLOCKEDW, ST_NOT_BLOCKED), IN_STATE(E_PENDING_BW, ST_NOT_BLOCKED),  \
-		COND("no TRACK", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_just_blocked, 0),  \
+#define REMOVE_TAIL                                                                              \
+	FREE_STATE, IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE),                                       \
+		LOCK(PAGE, LOCK_LEAF, SHAREX_HP, EX, R_RCX, ST_BUSY(R_RCX), w_page, I_ENTRY),    \
+		IN_STATE(E_MAPPED, ST_NOT_BLOCKED), IN_STATE(E_PENDING, ST_NOT_BLOCKED),         \
+		IN_STATE(E_BLOCKEDW, ST_NOT_BLOCKED), IN_STATE(E_PENDING_BW, ST_NOT_BLOCKED),    \
+		COND("no TRACK", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_just_blocked, 0),    \
 		COND("old vCPU", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_old_vcpu_inside, 1), \
-		COND("migration", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_migrated,         \
-		     1ull << 63),                                                              \
+		COND("migration", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_migrated,           \
+		     1ull << 63),                                                                \
 		END_STEPS
 
 static const struct step page_remove[] = {
@@ -848,7 +834,7 @@ static void up_mng_init(struct ctx *x)
 	x->args.rdx = FX_TD_PARAMS;
 }
 
-#define BAD_PARAM(name, op, at, value)                                                         \
+#define BAD_PARAM(name, op, at, value) \
 	COND(name, ST_INVALID(op), L_PARAMS, I_ANY, c_param, PARAM(at, value))
 
 static const struct step mng_init[] = {
@@ -968,8 +954,12 @@ static const struct step vp_init[] = {
 	COND("vCPU state", ST_VCPU_STATE, 0, I_ANY, c_vcpu_state, VCPU_READY),
 	COND("limit", ST_MAX_VCPUS_EXCEEDED, 0, I_ANY, c_num_vcpus, 4),
 	/* H6: the published module has counted the vCPU by then. */
-	{ .type = T_COND, .name = "TSC_ADJUST", .status = ST_INCONSISTENT_MSR(0x3B),
-	  .info = I_ANY, .apply = c_platform, .arg = SL_PLATFORM_TSC_ADJUST,
+	{ .type = T_COND,
+	  .name = "TSC_ADJUST",
+	  .status = ST_INCONSISTENT_MSR(0x3B),
+	  .info = I_ANY,
+	  .apply = c_platform,
+	  .arg = SL_PLATFORM_TSC_ADJUST,
 	  .changes = { true, false } },
 	END_STEPS,
 };
@@ -1005,8 +995,7 @@ static void up_vp_enter(struct ctx *x)
 	eq(fx_tdvps(x->f, x->vcpu)->epf_index, 1);
 	x->page = fx_page_high(x->f);
 	mem_args(x, GPA, 0);
-	is(SC(x->f, 0, tdh_mem_page_aug, .rcx = GPA, .rdx = x->td->tdr, .r8 = x->page),
-	   ST_SUCCESS);
+	is(SC(x->f, 0, tdh_mem_page_aug, .rcx = GPA, .rdx = x->td->tdr, .r8 = x->page), ST_SUCCESS);
 	fx_poke(x->f, x->td, GPA, 0, E_MAPPED(x->page));
 	is(fx_enter(x->f, 0, x->vcpu, NULL), EXIT_VMCALL);
 	x->args.rcx = x->vcpu;
@@ -1033,8 +1022,13 @@ static const struct step vp_enter[] = {
 	COND("MONITOR", ST_INCORRECT_MSR(0x1A0), 0, I_ANY, c_platform, SL_PLATFORM_NO_MONITOR),
 	LOCK(EPOCH, LOCK_WORD, SHAREX, SH, R_TD_EPOCH, ST_BUSY(R_TD_EPOCH), w_epoch, I_ANY),
 	LOCK(TREE, LOCK_WORD, SHAREX, EX, R_SEPT_TREE, ST_BUSY(R_SEPT_TREE), w_tree, I_ANY),
-	{ .type = T_COND, .name = "listed page", .status = EXIT_EPT_VIOLATION, .info = I_ANY,
-	  .apply = c_entry, .arg = E_FREE, .changes = { true, true } },
+	{ .type = T_COND,
+	  .name = "listed page",
+	  .status = EXIT_EPT_VIOLATION,
+	  .info = I_ANY,
+	  .apply = c_entry,
+	  .arg = E_FREE,
+	  .changes = { true, true } },
 	END_STEPS,
 };
 
@@ -1098,9 +1092,18 @@ static const struct step wbinvd[] = {
 	COND("shared HKID", ST_INVALID(R_RCX), L_RCX, I_ANY, c_rcx, FX_HPA(3) | HKID(31)),
 	COND("no HKID", ST_INVALID(R_RCX), L_RCX, I_ANY, c_rcx, FX_HPA(3)),
 	COND("HKID beyond", ST_INVALID(R_RCX), L_RCX, I_ANY, c_rcx, FX_HPA(3) | HKID(64)),
-	{ .type = T_WALK, .name = "PAGE", .status = ST_BUSY(R_RCX), .slot = L_RCX, .info = I_ANY,
-	  .object = LOCK_PAGE, .path = LOCK_WALK, .kind = LOCK_KIND_SHAREX_HP, .mode = LOCK_SH,
-	  .operand = R_RCX, .word = w_page, .keyed = true },
+	{ .type = T_WALK,
+	  .name = "PAGE",
+	  .status = ST_BUSY(R_RCX),
+	  .slot = L_RCX,
+	  .info = I_ANY,
+	  .object = LOCK_PAGE,
+	  .path = LOCK_WALK,
+	  .kind = LOCK_KIND_SHAREX_HP,
+	  .mode = LOCK_SH,
+	  .operand = R_RCX,
+	  .word = w_page,
+	  .keyed = true },
 	END_STEPS,
 };
 
@@ -1217,10 +1220,12 @@ static void up_accept(struct ctx *x)
 	x->args.rdx = 0;
 }
 
-#define GUEST_ENTRY                                                                            \
-	{ .type = T_LOCK, .name = "ENTRY", .status = ST_BUSY(R_RCX), .info = I_ANY,             \
-	  .object = LOCK_ENTRY, .path = LOCK_IN_ENTRY, .kind = LOCK_KIND_TDEL, .mode = LOCK_EX, \
-	  .by_guest = true, .operand = R_RCX, .word = w_entry }
+#define GUEST_ENTRY                                                                       \
+	{                                                                                 \
+		.type = T_LOCK, .name = "ENTRY", .status = ST_BUSY(R_RCX), .info = I_ANY, \
+		.object = LOCK_ENTRY, .path = LOCK_IN_ENTRY, .kind = LOCK_KIND_TDEL,      \
+		.mode = LOCK_EX, .by_guest = true, .operand = R_RCX, .word = w_entry      \
+	}
 
 static const struct step accept_4k[] = {
 	COND("reserved bit 3", ST_INVALID(R_RCX), L_RCX, I_ANY, c_rcx_or, 1 << 3),
@@ -1256,9 +1261,17 @@ static const struct step accept_2m[] = {
 static const struct step attr_rd[] = {
 	COND("unaligned", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1),
 	COND("shared GPA", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, SHARED),
-	{ .type = T_LOCK, .name = "ENTRY", .status = ST_BUSY(R_RCX), .info = I_NONE,
-	  .object = LOCK_ENTRY, .path = LOCK_IN_ENTRY, .kind = LOCK_KIND_TDEL, .mode = LOCK_EX,
-	  .by_guest = true, .operand = R_RCX, .word = w_entry },
+	{ .type = T_LOCK,
+	  .name = "ENTRY",
+	  .status = ST_BUSY(R_RCX),
+	  .info = I_NONE,
+	  .object = LOCK_ENTRY,
+	  .path = LOCK_IN_ENTRY,
+	  .kind = LOCK_KIND_TDEL,
+	  .mode = LOCK_EX,
+	  .by_guest = true,
+	  .operand = R_RCX,
+	  .word = w_entry },
 	END_STEPS,
 };
 
@@ -1271,8 +1284,14 @@ struct leaf_case {
 	const struct step *steps;
 };
 
-#define H(leaf_, ok_, fn, steps_) { #fn, SEAMCALL_##leaf_, false, ok_, up_##fn, steps_ }
-#define G(leaf_, fn, steps_)	  { #fn, TDCALL_##leaf_, true, ST_SUCCESS, up_##fn, steps_ }
+#define H(leaf_, ok_, fn, steps_)                                  \
+	{                                                          \
+#fn, SEAMCALL_##leaf_, false, ok_, up_##fn, steps_ \
+	}
+#define G(leaf_, fn, steps_)                                           \
+	{                                                              \
+#fn, TDCALL_##leaf_, true, ST_SUCCESS, up_##fn, steps_ \
+	}
 
 static const struct leaf_case cases[] = {
 	H(tdh_sys_init, 0, sys_init, sys_init),
@@ -1342,8 +1361,7 @@ static u64 call(struct ctx *x)
 
 static void ctx_up(struct ctx *x, const struct leaf_case *lc, enum sl_flavour flavour)
 {
-	*x = (struct ctx){ .f = fx_up(flavour), .rax = lc->leaf, .ok = lc->ok,
-			   .guest = lc->guest };
+	*x = (struct ctx){ .f = fx_up(flavour), .rax = lc->leaf, .ok = lc->ok, .guest = lc->guest };
 	x->td = &x->f->td[0];
 	other_td(x->f);
 	lc->setup(x);
@@ -1412,7 +1430,8 @@ static u32 ways_of_walk(const struct ctx *x, const struct step *s, struct way *w
 	u64 other = level ? FX_HPA(FX_AT_VP) : x->f->td[1].tdcx[1];
 
 #define WAY(name_, status_, fn, arg_) \
-	(w[n++] = (struct way){ .s = s, .name = name_, .status = status_, .apply = fn, .arg = arg_ })
+	(w[n++] = (struct way){       \
+		 .s = s, .name = name_, .status = status_, .apply = fn, .arg = arg_ })
 	/* SEPT.ADD has flags down there, which it looks at much earlier. */
 	if (!((x->rax & 0xFFFF) == SEAMCALL_tdh_mem_sept_add && op == R_RDX))
 		WAY("misaligned", ST_INVALID(op), way_or, 0x800);
@@ -1457,8 +1476,8 @@ static u32 ways_of(const struct ctx *x, const struct step *steps, struct way *w)
 			w[n++] = (struct way){ s, "busy", 0, s->status, way_lock, true };
 			if (s->mode == LOCK_EX &&
 			    (s->kind == LOCK_KIND_SHAREX || s->kind == LOCK_KIND_SHAREX_HP))
-				w[n++] = (struct way){ s, "busy shared", 0, s->status, way_lock,
-						       false };
+				w[n++] = (struct way){ s,         "busy shared", 0,
+						       s->status, way_lock,      false };
 		} else {
 			w[n++] = (struct way){ s, "", 0, s->status, way_cond, 0 };
 		}
@@ -1516,11 +1535,16 @@ static void info_of(u64 raw, u32 level, u64 *rcx, u64 *rdx)
 		u64 bits;
 		u8 pub;
 	} known[] = {
-		{ E_FREE, PUB_FREE },		      { E_REMOVED, PUB_REMOVED },
-		{ E_TABLE(0), PUB_NL_MAPPED },	      { E_TABLE_BLK(0), PUB_NL_BLOCKED },
-		{ E_MAPPED(0), PUB_MAPPED },	      { E_BLOCKED(0), PUB_BLOCKED },
-		{ E_BLOCKEDW(0), PUB_BLOCKEDW },      { E_PENDING(0), PUB_PENDING },
-		{ E_PENDING_B(0), PUB_PENDING_BLOCKED }, { E_PENDING_BW(0), PUB_PENDING_BLOCKEDW },
+		{ E_FREE, PUB_FREE },
+		{ E_REMOVED, PUB_REMOVED },
+		{ E_TABLE(0), PUB_NL_MAPPED },
+		{ E_TABLE_BLK(0), PUB_NL_BLOCKED },
+		{ E_MAPPED(0), PUB_MAPPED },
+		{ E_BLOCKED(0), PUB_BLOCKED },
+		{ E_BLOCKEDW(0), PUB_BLOCKEDW },
+		{ E_PENDING(0), PUB_PENDING },
+		{ E_PENDING_B(0), PUB_PENDING_BLOCKED },
+		{ E_PENDING_BW(0), PUB_PENDING_BLOCKEDW },
 	};
 	u64 bits = raw & ~(E_TDEL | E_HP | 0x000FFFFFFFFFF000ull);
 
@@ -1602,8 +1626,8 @@ static void each_alone(const struct leaf_case *lc, enum sl_flavour flavour)
 		before = fx_digest(x.f);
 		expect(&x, lc, &w[i], NULL, w[i].status);
 		check_info(&x, &w[i]);
-		if (!x.guest && (fx_digest(x.f) != before) !=
-					w[i].s->changes[x.f->m->hardened ? 1 : 0]) {
+		if (!x.guest &&
+		    (fx_digest(x.f) != before) != w[i].s->changes[x.f->m->hardened ? 1 : 0]) {
 			say(lc, &w[i], NULL, flavour);
 			fail_msg("a refused call changed something, or did not where it does");
 		}
@@ -1623,7 +1647,8 @@ static void each_alone(const struct leaf_case *lc, enum sl_flavour flavour)
 
 			fx_release_all(x.f);
 			expect(&x, lc, &w[i], NULL, x.ok);
-			eq(fx_word_value(word) & (word.kind == FX_TDEL ? E_HP | E_TDEL : 0xFFFF), 0);
+			eq(fx_word_value(word) & (word.kind == FX_TDEL ? E_HP | E_TDEL : 0xFFFF),
+			   0);
 		}
 	}
 	fx_restore(start.f);
@@ -1736,8 +1761,8 @@ static void test_plans(void **state)
 	(void)state;
 	for (u32 c = 0; c < ARRAY_SIZE(cases); c++) {
 		const struct leaf_case *lc = &cases[c];
-		const struct lock_step *p = lc->guest ? lock_plan_tdcall(lc->leaf) :
-							lock_plan_seamcall(lc->leaf);
+		const struct lock_step *p =
+			lc->guest ? lock_plan_tdcall(lc->leaf) : lock_plan_seamcall(lc->leaf);
 
 		assert_non_null(p);
 		for (const struct step *s = lc->steps; s->type != T_END; s++) {
@@ -1770,7 +1795,7 @@ static void test_plans_complete(void **state)
 #define SL_SEAMCALL(ident, number, name)
 #define SL_TDCALL(ident, number, name)
 #define SL_SEAMCALL_IMPL(ident, number, name) host++;
-#define SL_TDCALL_IMPL(ident, number, name) guest++;
+#define SL_TDCALL_IMPL(ident, number, name)   guest++;
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define VERSION(v) ((u64)(v) << 16)
+#define VERSION(v)  ((u64)(v) << 16)
 #define STATE_OF(f) atomic_load(&(f)->m->sys_state)
 
 /* Leaf numbers that exist before the module is READY. */
@@ -105,8 +105,8 @@ static void test_shutdown(void **state)
 
 static void test_unknown_leaf(void **state)
 {
-	static const u32 unknown[] = { 5, 11, 12, 13, 14, 15, 23, 24, 26, 27, 30, 42, 43, 46, 63,
-				       64, 255, 0xFFFF };
+	static const u32 unknown[] = { 5,  11, 12, 13, 14, 15, 23, 24,  26,
+				       27, 30, 42, 43, 46, 63, 64, 255, 0xFFFF };
 	struct fx *f = fx_up(SL_PUBLISHED);
 
 	(void)state;

@@ -345,6 +345,8 @@ static void test_tlb_flushes(void **state)
 	eq(hits_of(f, 0, a), 1);
 	/* VP.FLUSH takes translations along, here and with them for the vCPU's return. */
 	is(SC(f, 0, tdh_vp_flush, .rcx = a), ST_SUCCESS);
+	for (u32 i = 0; i < TLB_SIZE; i++)
+		eq(f->lp[0]->tlb[i].tag, 0);
 	eq(hits_of(f, 1, a), 0);
 	is(SC(f, 1, tdh_vp_flush, .rcx = a), ST_SUCCESS);
 	eq(hits_of(f, 0, a), 0);
@@ -445,9 +447,19 @@ static void test_zero_step_emulated_exit(void **state)
 {
 	struct fx *f = faulty(SL_PUBLISHED, 7, GPA + 0x18);
 	struct tdvps *vp = fx_tdvps(f, f->td[0].vcpu[0]);
-	struct tdx_module_args in = { .rcx = f->td[0].vcpu[0], .rdx = 2, .r8 = 3, .r9 = 4,
-				      .r10 = 5, .r11 = 6, .r12 = 7, .r13 = 8, .r14 = 9, .r15 = 10,
-				      .rbx = 11, .rdi = 12, .rsi = 13 };
+	struct tdx_module_args in = { .rcx = f->td[0].vcpu[0],
+				      .rdx = 2,
+				      .r8 = 3,
+				      .r9 = 4,
+				      .r10 = 5,
+				      .r11 = 6,
+				      .r12 = 7,
+				      .r13 = 8,
+				      .r14 = 9,
+				      .r15 = 10,
+				      .rbx = 11,
+				      .rdi = 12,
+				      .rsi = 13 };
 
 	(void)state;
 	vp->last_exit = LAST_EXIT_ASYNC_TRAP;
@@ -503,6 +515,13 @@ static void tree_taken(struct fx *f, struct sl_lp *lp)
 	is(fx_enter(f, 2, td->vcpu[2], NULL), EXIT_VMCALL);
 }
 
+static void tree_free(struct fx *f, struct sl_lp *lp)
+{
+	(void)lp;
+	eq(fx_word_value(fx_w_tree(f, &f->td[0])), 0);
+	is(SC(f, 1, tdh_mem_sept_rd, .rcx = 3, .rdx = f->td[0].tdr), ST_SUCCESS);
+}
+
 static void test_zero_step_holds_tree(void **state)
 {
 	(void)state;
@@ -522,7 +541,7 @@ static void test_zero_step_holds_tree(void **state)
 		is(fx_enter(f, 0, td->vcpu[1], NULL), EXIT_VMCALL);
 		fx_trap_count(f, 0, tree_taken);
 		f->depth = 1;
-		is(fx_enter(f, 0, td->vcpu[0], NULL), EXIT_VMCALL);
+		is(fx_enter(f, 0, td->vcpu[0], tree_free), EXIT_VMCALL);
 		f->depth = 0;
 		eq(f->traps, 1);
 		fx_check_locks(f);
@@ -613,8 +632,7 @@ static void test_zero_step_list_full(void **state)
 
 		fx_poke(f, &f->td[0], OTHER, 0, E_MAPPED(page));
 		fault_at = OTHER + 8 * (i / 2);
-		is(fx_enter(f, 0, f->td[0].vcpu[0], fault_on_a_page_that_goes),
-		   EXIT_EPT_VIOLATION);
+		is(fx_enter(f, 0, f->td[0].vcpu[0], fault_on_a_page_that_goes), EXIT_EPT_VIOLATION);
 		eq(f->out.rcx, 1);
 		eq(vp->epf_index, want);
 		eq(vp->epf_list[want - 1], OTHER + 8 * (want - 1));

@@ -133,8 +133,9 @@ static int search_and_play(const struct xs_program *p, const struct xs_options *
 	u32 known = xp.shared_count;
 	int rc = xs_explore(p, o, x);
 
+	/* What an audit finds does not come out by itself. */
 	while (!rc && x->kind != XS_KIND_NONE && !play_found(p, o, out) &&
-	       xp.shared_count != known) {
+	       xp.shared_count != known && !o->audit) {
 		struct xs_result again;
 
 		known = xp.shared_count;
@@ -172,11 +173,17 @@ struct replay {
 static void play_trace(const struct xs_program *p, const struct xs_options *o,
 		       struct explore_result *out, const struct replay *r)
 {
-	struct play once = { .world = running.world, .out = out, .want = r->trace->step,
-			     .watch = r->watch };
+	struct play first = { .world = running.world, .out = out, .want = r->trace->step };
+	struct play once = first;
 
 	set_shared(r->trace);
 	out->search.shared_words = xp.shared_count;
+	/* Once for nothing but what is to be learned about the memory on the way. */
+	play(&first, p, o);
+	free(first.made);
+	free(out->row);
+	out->row = NULL;
+	once.watch = r->watch;
 	play(&once, p, o);
 	out->check = once.made;
 }

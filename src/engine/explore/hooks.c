@@ -370,13 +370,13 @@ static void saw_word(volatile void *addr, enum xp_atomic op, u64 before, bool sw
 			return;
 		break;
 	case XP_WORD_SHAREX:
-		if (counting || !xp.decides[half])
+		if (counting || !xp.decides[half] || (before & 1))
 			before &= 1;
 		else if (swapped)
 			before = 0;
 		break;
 	case XP_WORD_SHAREX_HP:
-		if (counting || !xp.decides[half])
+		if (counting || !xp.decides[half] || (before & 1))
 			before &= 3;
 		else if (swapped)
 			before = 0;

@@ -34,60 +34,75 @@ static void *region(size_t size)
 	return p;
 }
 
-/* Visited states: fingerprints, and beside them a value (state id, or best cost). */
+/*
+ * Visited states: fingerprints, and beside them, where somebody needs it, a value (state id, best
+ * cost, digest of the successors). Open addressing; grows by half, so that it is never emptier than
+ * 0.53 once it has grown.
+ */
 struct table {
 	u64 *key;
-	u32 *value;
-	u64 mask;
+	u32 *value;	/* NULL: none */
+	u64 slots;
 	u64 count;
 };
 
-static bool table_init(struct table *t, u64 slots)
+#define TABLE_START 65536u
+/* Room that is mapped behind the last slot: an insertion never wraps around. */
+#define TABLE_TAIL  4096u
+
+static bool table_init(struct table *t, u64 slots, bool values)
 {
-	t->key = region(slots * sizeof(u64));
-	t->value = region(slots * sizeof(u32));
-	t->mask = slots - 1;
+	t->key = region((slots + TABLE_TAIL) * sizeof(u64));
+	t->value = values ? region((slots + TABLE_TAIL) * sizeof(u32)) : NULL;
+	t->slots = slots;
 	t->count = 0;
-	return t->key && t->value;
+	return t->key && (t->value || !values);
 }
 
 static void table_free(struct table *t)
 {
 	if (t->key)
-		munmap(t->key, (t->mask + 1) * sizeof(u64));
+		munmap(t->key, (t->slots + TABLE_TAIL) * sizeof(u64));
 	if (t->value)
-		munmap(t->value, (t->mask + 1) * sizeof(u32));
+		munmap(t->value, (t->slots + TABLE_TAIL) * sizeof(u32));
 	*t = (struct table){ 0 };
 }
 
 static size_t table_bytes(const struct table *t)
 {
-	return (t->mask + 1) * (sizeof(u64) + sizeof(u32));
+	return t->slots * (sizeof(u64) + (t->value ? sizeof(u32) : 0));
+}
+
+static u64 table_home(const struct table *t, u64 key)
+{
+	return (u64)(((__uint128_t)key * t->slots) >> 64);
 }
 
 static u64 *table_slot(const struct table *t, u64 key)
 {
-	u64 i = key & t->mask;
+	u64 *slot = &t->key[table_home(t, key)];
 
-	while (t->key[i] && t->key[i] != key)
-		i = (i + 1) & t->mask;
-	return &t->key[i];
+	while (*slot && *slot != key)
+		slot++;
+	SL_BUG_ON(slot >= t->key + t->slots + TABLE_TAIL);
+	return slot;
 }
 
 static bool table_grow(struct table *t)
 {
 	struct table bigger;
 
-	if (!table_init(&bigger, (t->mask + 1) * 2))
+	if (!table_init(&bigger, t->slots + t->slots / 2, t->value != NULL))
 		return false;
-	for (u64 i = 0; i <= t->mask; i++) {
+	for (u64 i = 0; i < t->slots + TABLE_TAIL; i++) {
 		u64 *slot;
 
 		if (!t->key[i])
 			continue;
 		slot = table_slot(&bigger, t->key[i]);
 		*slot = t->key[i];
-		bigger.value[slot - bigger.key] = t->value[i];
+		if (t->value)
+			bigger.value[slot - bigger.key] = t->value[i];
 	}
 	bigger.count = t->count;
 	table_free(t);
@@ -95,26 +110,27 @@ static bool table_grow(struct table *t)
 	return true;
 }
 
-/* Slot of @key; *fresh if it was not there. NULL without memory. */
-static u32 *table_insert(struct table *t, u64 key, bool *fresh)
+/* Index of @key's slot; *fresh if it was not there. -1 without memory. */
+static s64 table_insert(struct table *t, u64 key, bool *fresh)
 {
 	u64 *slot;
 
-	if (t->count * 10 > t->mask * 8 && !table_grow(t))
-		return NULL;
+	if (t->count * 10 > t->slots * 8 && !table_grow(t))
+		return -1;
 	slot = table_slot(t, key);
 	*fresh = !*slot;
 	if (*fresh) {
 		*slot = key;
 		t->count++;
 	}
-	return &t->value[slot - t->key];
+	return slot - t->key;
 }
 
 /* ---- the search's own state ------------------------------------------------------------------ */
 
 struct succ {
 	u64 key;
+	u64 next;	/* audit: the arena and what the mover is about to do, without what it has seen */
 	u8 fiber;
 	u8 fresh;
 	u16 choice;
@@ -131,6 +147,7 @@ struct frame {
 	u64 arena_hash, lanes_hash;
 	struct xp_fiber saved;
 	u8 mover;
+	bool again;			/* visited before; only audited */
 	u16 choice;
 	u32 preemptions;
 };
@@ -155,7 +172,8 @@ struct search {
 	u64 states, transitions;
 	u32 max_depth;
 	double start;
-	bool final_pass, found, stop;
+	bool found, stop;
+	bool auditing;			/* after the last pass, once more */
 	u64 pass_states;		/* a pass that has learned something ends here */
 	/* Bounded search for the shortest counterexample. */
 	bool bounded;
@@ -238,13 +256,17 @@ static void fiber_main(void)
 		xp_yield();
 }
 
+static u64 pending_digest(u32 i)
+{
+	const struct xp_pending *p = &xp.fiber[i].pending;
+	u64 where = p->addr ? (u64)((u8 *)p->addr - xp.arena) : 0;
+
+	return (u64)p->kind << 56 ^ where << 8 ^ p->op;
+}
+
 static u64 lane_digest(u32 i)
 {
-	const struct xp_fiber *f = &xp.fiber[i];
-	u64 where = f->pending.addr ? (u64)((u8 *)f->pending.addr - xp.arena) : 0;
-
-	return xp_mix(xp_mix(i + 1, f->hist), (u64)f->pending.kind << 56 ^ where << 8 ^
-						      f->pending.op);
+	return xp_mix(xp_mix(i + 1, xp.fiber[i].hist), pending_digest(i));
 }
 
 static void fibers_start(struct search *s)
@@ -485,7 +507,8 @@ static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 	r->loop_start = r->steps;
 	r->preemptions = preemptions;
 	s->found = true;
-	s->stop = true;
+	/* A race is only believed once the pass has learned nothing more: go on. */
+	s->stop = r->kind != SL_VIOLATION_RACE;
 }
 
 static bool is_deadlock(const struct search *s)
@@ -578,7 +601,7 @@ static void probe(struct search *s, u32 fiber, u32 choice)
 		poll_limits(s);
 	save_mover(s, &f, fiber);
 	run_step(s, fiber, choice);
-	if (!xp.violated && s->o->races && s->final_pass)
+	if (!xp.violated && s->o->races && !s->found)
 		check_races(s, fiber);
 	if (xp.violated) {
 		found(s, fiber, choice, preemptions);
@@ -589,8 +612,9 @@ static void probe(struct search *s, u32 fiber, u32 choice)
 			n->key = xp_mix(n->key, fiber);
 		n->fiber = (u8)fiber;
 		n->choice = (u16)choice;
+		n->next = xp_mix(xp.hash, pending_digest(fiber));
 		s->succ_count++;
-		__builtin_prefetch(&s->visited.key[n->key & s->visited.mask]);
+		__builtin_prefetch(&s->visited.key[table_home(&s->visited, n->key)]);
 	}
 	undo_step(s, &f);
 }
@@ -599,9 +623,10 @@ static void probe(struct search *s, u32 fiber, u32 choice)
 static void claim(struct search *s, struct succ *n)
 {
 	bool fresh;
-	u32 *value = table_insert(&s->visited, n->key, &fresh);
+	s64 slot = table_insert(&s->visited, n->key, &fresh);
+	u32 *value = s->visited.value + slot;
 
-	if (!value) {
+	if (slot < 0) {
 		s->r->limit = XS_LIMIT_MEMORY;
 		s->stop = true;
 		return;
@@ -616,11 +641,41 @@ static void claim(struct search *s, struct succ *n)
 		return;
 	}
 	n->fresh = fresh;
-	if (fresh)
-		*value = (u32)s->states++;
-	if (s->graph)
+	if (s->graph) {
+		if (fresh)
+			*value = (u32)s->states;
 		s->edge[s->edge_count++] = (struct lv_edge){ .to = *value, .fiber = n->fiber,
 							     .choice = (u8)n->choice };
+	}
+	s->states += fresh;
+}
+
+/*
+ * Audit: a state that was reached before must have the successors that it had then, or the
+ * checkpoints that merged the two have lied about what a lane's future depends on.
+ */
+static void audit_state(struct search *s, const struct frame *f)
+{
+	bool fresh;
+	s64 slot = table_insert(&s->visited, state_key(s), &fresh);
+	u64 digest = 1;
+	u32 *value = s->visited.value + slot;
+
+	SL_BUG_ON(slot < 0);
+	for (u32 i = f->succ_base; i < s->succ_count; i++)
+		digest = xp_mix(xp_mix(digest, s->succ[i].next),
+				(u64)s->succ[i].fiber << 16 | s->succ[i].choice);
+	digest |= 1;
+	if (!*value)
+		*value = (u32)digest;
+	s->r->audited++;
+	if (*value == (u32)digest)
+		return;
+	xp.violation_kind = SL_VIOLATION_ORACLE;
+	snprintf(xp.violation_id, sizeof(xp.violation_id), "checkpoint audit");
+	snprintf(xp.violation_text, sizeof(xp.violation_text),
+		 "two visits of one state differ in what comes next: a checkpoint leaves something out");
+	found(s, 0xFF, 0, path_preemptions(s));
 }
 
 static void expand(struct search *s)
@@ -641,7 +696,7 @@ static void expand(struct search *s)
 	}
 	if (!mask && !all_lanes_done(s))
 		check_deadlock(s);
-	if (s->graph) {
+	if (s->graph && !f->again) {
 		u32 unfinished = 0;
 
 		for (u32 i = 0; i < s->p->lanes; i++)
@@ -651,6 +706,13 @@ static void expand(struct search *s)
 		s->edge_n[f->id] = (u16)(s->succ_count - f->succ_base);
 		s->unfinished[f->id] = (u8)unfinished;
 		s->enabled[f->id] = (u16)mask;
+	}
+	if (s->auditing && !s->stop)
+		audit_state(s, f);
+	if (f->again) {
+		s->succ_count = f->succ_base;
+		f->succ_count = 0;
+		return;
 	}
 	for (u32 i = f->succ_base; i < s->succ_count && !s->stop; i++)
 		claim(s, &s->succ[i]);
@@ -670,8 +732,9 @@ static void descend(struct search *s, const struct succ *n)
 	fp_keep(s, n->fiber);
 	f->choice = n->choice;
 	f->preemptions = preemptions;
+	f->again = !n->fresh;
 	if (s->graph)
-		f->id = *table_insert(&s->visited, n->key, &(bool){ false });
+		f->id = s->visited.value[table_slot(&s->visited, n->key) - s->visited.key];
 	s->depth++;
 	if (s->depth > s->max_depth)
 		s->max_depth = s->depth;
@@ -682,15 +745,13 @@ static void walk(struct search *s)
 {
 	u32 depth_max = s->o->depth ? s->o->depth : DEPTH_MAX - 1;
 	bool fresh;
-	u32 *value;
 
 	s->depth = 1;
 	s->succ_count = 0;
 	s->frame[0] = (struct frame){ .mover = 0xFF };
-	value = table_insert(&s->visited, state_key(s), &fresh);
-	SL_BUG_ON(!value);
-	*value = (u32)s->states++;
-	s->frame[0].id = *value;
+	SL_BUG_ON(table_insert(&s->visited, state_key(s), &fresh) < 0);
+	/* State 0: its value is already 0. */
+	s->states++;
 	expand(s);
 	while (s->depth) {
 		struct frame *f = &s->frame[s->depth - 1];
@@ -698,7 +759,7 @@ static void walk(struct search *s)
 
 		while (!s->stop && f->succ_next < f->succ_count && !n) {
 			n = &s->succ[f->succ_base + f->succ_next++];
-			if (!n->fresh)
+			if (!n->fresh && !s->auditing)
 				n = NULL;
 		}
 		if (n && s->depth >= depth_max) {
@@ -735,8 +796,7 @@ static bool search_init(struct search *s)
 		if (!s->edge || !s->edge_first || !s->edge_n || !s->unfinished || !s->enabled)
 			return false;
 	}
-	return s->frame && s->succ && s->stack_store && s->fp_store &&
-	       table_init(&s->visited, 1u << 16);
+	return s->frame && s->succ && s->stack_store && s->fp_store;
 }
 
 static void unmap(void *p, size_t size)
@@ -769,7 +829,8 @@ static bool xp_init(const struct xs_program *p, const struct xs_options *o)
 
 	xp = (struct xp_state){ .arena = p->arena, .arena_size = p->arena_size,
 				.ghost_start = p->ghost_start, .ghost_end = p->ghost_end,
-				.seed = xp_mix(0x5EA1AB, o->seed), .undo_max = UNDO_STORE };
+				.seed = xp_mix(0x5EA1AB, o->seed), .undo_max = UNDO_STORE,
+				.no_checkpoints = o->no_checkpoints };
 	xp.seed |= 1;
 	xp.stamp = region(granules * sizeof(u32));
 	xp.canon = region(granules);
@@ -827,7 +888,7 @@ static void xp_free(const struct xs_program *p)
 static void pass_begin(struct search *s)
 {
 	table_free(&s->visited);
-	SL_BUG_ON(!table_init(&s->visited, 1u << 16));
+	SL_BUG_ON(!table_init(&s->visited, TABLE_START, s->graph || s->bounded || s->o->audit));
 	s->states = s->transitions = 0;
 	s->stack_top = s->fp_top = 0;
 	s->edge_count = 0;
@@ -857,7 +918,6 @@ static void explore(struct search *s)
 			madvise(xp.read_by, halves * sizeof(u16), MADV_DONTNEED);
 			madvise(xp.written_by, halves * sizeof(u16), MADV_DONTNEED);
 		}
-		s->final_pass = s->o->no_reduction || r->passes > 1;
 		pass_begin(s);
 		walk(s);
 		again = xp.learned && !s->found && r->limit == XS_COMPLETE;
@@ -865,11 +925,17 @@ static void explore(struct search *s)
 			/* Not all scheduling points were known: look again before believing it. */
 			s->found = false;
 			r->kind = XS_KIND_NONE;
-			again = true;
+			again = r->limit == XS_COMPLETE;
 		}
 		r->all_states += s->states;
 		r->all_transitions += s->transitions;
 	} while (again);
+	if (s->o->audit && !s->found && r->limit == XS_COMPLETE) {
+		s->auditing = true;
+		pass_begin(s);
+		walk(s);
+		s->auditing = false;
+	}
 	r->states = s->states;
 	r->transitions = s->transitions;
 	r->depth = s->max_depth;
@@ -954,7 +1020,7 @@ void xs_close(const struct xs_program *p)
 int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
 {
 	struct search s = { .p = p, .o = o, .r = r, .fibers = p->lanes + (p->end ? 1u : 0u),
-			    .graph = p->must_finish != 0 };
+			    .graph = p->must_finish != 0 && !o->audit };
 	int rc = -ENOMEM;
 
 	*r = (struct xs_result){ .kind = XS_KIND_NONE };
@@ -968,9 +1034,11 @@ int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs
 	rc = 0;
 	if (s.found && o->minimise_seconds > 0 && r->limit == XS_COMPLETE) {
 		/* The bounded search needs no graph, and its states have other keys. */
+		bool graph = s.graph;
+
 		s.graph = false;
 		minimise(&s);
-		s.graph = p->must_finish != 0;
+		s.graph = graph;
 	} else if (!s.found && s.graph && r->limit == XS_COMPLETE) {
 		rc = check_liveness(&s);
 	}

@@ -57,6 +57,8 @@ struct xs_options {
 	u64 seed;		/* of the hash; verdict and counts do not depend on it */
 	bool no_reduction;	/* every atomic access is a scheduling point */
 	bool races;		/* look for data races */
+	bool no_checkpoints;	/* states are merged by what was seen alone; more of them, no less true */
+	bool audit;		/* visit every state from every side and compare what comes next */
 	double seconds;		/* 0: no limit */
 	size_t memory;		/* bytes for states and edges; 0: no limit */
 	u32 depth;		/* 0: no limit */
@@ -76,6 +78,7 @@ struct xs_result {
 	enum xs_limit limit;
 	u64 states, transitions;
 	u64 all_states, all_transitions;	/* of all passes */
+	u64 audited;				/* visits that the audit compared */
 	u32 passes, shared_words, depth;
 	double seconds;
 	size_t memory;		/* peak */

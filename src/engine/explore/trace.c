@@ -341,7 +341,7 @@ static void get_steps(struct source *s, struct trace *t)
 	t->step = get_array(s, t->steps, STEP_SIZE, sizeof(*t->step));
 	for (u32 i = 0; t->step && i < t->steps; i++) {
 		struct trace_step *step = &t->step[i];
-		char found[40];
+		char found[64];
 
 		step->fiber = (u8)get_number(s, 1);
 		step->kind = (u8)get_number(s, 1);

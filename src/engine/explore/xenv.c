@@ -162,7 +162,7 @@ static void op_write_unlock(struct sl_env *env, struct sl_rwlock *l)
 static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 {
 	(void)env;
-	if (xp.active)
+	if (xp.active && !xp.no_checkpoints)
 		xp.fiber[xp.cur].hist = xp_mix(xp_mix(label, a), b);
 }
 

@@ -131,6 +131,7 @@ struct xp_state {
 	size_t arena_size;
 	bool active;		/* a fiber runs: accesses count */
 	bool no_yield;		/* it runs to its end in one step */
+	bool no_checkpoints;	/* see struct xs_options */
 	u32 cur;		/* which fiber */
 	u32 choice;		/* answer to the pending CHOICE */
 	u64 hash;		/* of the arena */

@@ -44,6 +44,7 @@ enum sl_note {
 	SL_NOTE_TDCALL,   /* a = RAX in, b = status */
 	SL_NOTE_KICK,     /* a = number of vCPUs that got an IPI */
 	SL_NOTE_OP,       /* a = index of the lane operation */
+	SL_NOTE_WORD,     /* an operation on a bare lock word has ended; see engine/caller.h */
 };
 
 /*

@@ -13,6 +13,13 @@ static bool stopping(const struct world *w)
 	return atomic_load_explicit(&w->stop, memory_order_seq_cst);
 }
 
+/* Nobody is left who could let the lanes at the gate run again. */
+static bool gate_is_closed(const struct world *w)
+{
+	/* Pairs with host_lane_ends(). */
+	return !atomic_load_explicit(&w->hosts_left, memory_order_seq_cst);
+}
+
 /* ---- vCPU lanes ----------------------------------------------------------------------- */
 
 static void run_program(struct world *w, struct lane *l)
@@ -41,7 +48,7 @@ static void vcpu_lane(struct world *w, struct lane *l)
 		       seen)
 			env_wait_while(l->env, &gate->generation, seen);
 		seen = now;
-		if (stopping(w))
+		if (stopping(w) || (w->scenario->td[l->td].explicit_life && gate_is_closed(w)))
 			return;
 		run_program(w, l);
 		/* Pairs with do_run(): what this lane did to the TD is seen there. */
@@ -53,16 +60,17 @@ static void vcpu_lane(struct world *w, struct lane *l)
 
 /* ---- host lanes ----------------------------------------------------------------------- */
 
-static u64 host_gfn(struct lane *l, const struct scn_host_op *op, u64 *leaves)
+/* The pages of an operation: the first, and how many leaves. */
+static u64 pick_gfn(struct lane *l, u64 gpa, u64 count, u32 level, bool random, u64 *leaves)
 {
-	u64 gfn = op->gpa >> SL_PAGE_SHIFT;
+	u64 gfn = gpa >> SL_PAGE_SHIFT;
 
-	*leaves = op->count;
-	if (!op->random)
+	*leaves = count;
+	if (!random)
 		return gfn;
 	*leaves = 1;
-	return gfn + ((u64)env_choose(l->env, SL_CHOICE_RANDOM_PAGE, (u32)op->count)
-		      << (SL_LEVEL_BITS * op->level));
+	return gfn + ((u64)env_choose(l->env, SL_CHOICE_RANDOM_PAGE, (u32)count)
+		      << (SL_LEVEL_BITS * level));
 }
 
 static void do_build(struct world *w, struct lane *l, u32 td)
@@ -122,7 +130,7 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 {
 	struct vm *vm = &w->vmm->vm[op->td];
 	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
-	u64 leaves, gfn = host_gfn(l, op, &leaves);
+	u64 leaves, gfn = pick_gfn(l, op->gpa, op->count, op->level, op->random, &leaves);
 	int rc;
 
 	if (op->code == SCN_HOST_ZAP)
@@ -134,13 +142,14 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 	cpu_put(cpu);
 }
 
-struct host_loop {
+/* Of a host or LP lane. */
+struct lane_loop {
 	u32 left[GUEST_LOOPS_MAX];
 	u32 depth;
 };
 
-/* All of a host lane's own state besides its position, for checkpoints. */
-static u64 loop_digest(const struct host_loop *loop)
+/* All of a lane's own state besides its position, for checkpoints. */
+static u64 loop_digest(const struct lane_loop *loop)
 {
 	u64 digest = loop->depth;
 
@@ -149,13 +158,34 @@ static u64 loop_digest(const struct host_loop *loop)
 	return digest;
 }
 
+/* The loop at @at, to be repeated @times; returns the index of the next operation. */
+static u32 loop_begin(struct lane_loop *loop, u32 at, u32 times, u32 end)
+{
+	SL_BUG_ON(loop->depth == GUEST_LOOPS_MAX);
+	if (!times)
+		return end + 1;
+	loop->left[loop->depth++] = times;
+	return at + 1;
+}
+
+static u32 loop_end(const struct world *w, struct lane_loop *loop, u32 at, u32 begin)
+{
+	u32 *left = &loop->left[loop->depth - 1];
+
+	if (*left != GUEST_FOREVER)
+		--*left;
+	if (*left && !stopping(w))
+		return begin + 1;
+	loop->depth--;
+	return at + 1;
+}
+
 /* One operation; returns the index of the next. */
 static u32 host_step(struct world *w, struct lane *l, const struct scn_host *host, u32 at,
-		     struct host_loop *loop)
+		     struct lane_loop *loop)
 {
 	const struct scn_host_op *op = &host->ops[at];
 	struct vm *vm = &w->vmm->vm[op->td];
-	u32 *left;
 
 	switch (op->code) {
 	case SCN_HOST_MAP:
@@ -178,32 +208,107 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 		do_teardown(w, l, op->td);
 		break;
 	case SCN_HOST_LOOP:
-		SL_BUG_ON(loop->depth == GUEST_LOOPS_MAX);
-		if (!op->times)
-			return op->match + 1;
-		loop->left[loop->depth++] = op->times;
-		break;
+		return loop_begin(loop, at, op->times, op->match);
 	case SCN_HOST_END:
-		left = &loop->left[loop->depth - 1];
-		if (*left != GUEST_FOREVER)
-			--*left;
-		if (*left && !stopping(w))
-			return op->match + 1;
-		loop->depth--;
-		break;
+		return loop_end(w, loop, at, op->match);
 	}
 	return at + 1;
+}
+
+/* The last host lane closes the gates of the TDs that host lanes build. */
+static void host_lane_ends(struct world *w)
+{
+	/* Pairs with gate_is_closed(): first the count, then the gates open for it. */
+	if (atomic_fetch_sub_explicit(&w->hosts_left, 1, memory_order_seq_cst) != 1)
+		return;
+	for (u32 i = 0; i < w->scenario->td_count; i++)
+		if (w->scenario->td[i].explicit_life)
+			atomic_fetch_add_explicit(&w->gate[i].generation, 1, memory_order_seq_cst);
 }
 
 static void host_lane(struct world *w, struct lane *l)
 {
 	const struct scn_host *host = &w->scenario->host[l->index];
-	struct host_loop loop = { 0 };
+	struct lane_loop loop = { 0 };
 
 	for (u32 at = 0; at < host->count && !stopping(w);) {
 		env_checkpoint(l->env, LANE_CHECKPOINT, at, loop_digest(&loop));
 		env_note(l->env, SL_NOTE_OP, at, 0);
 		at = host_step(w, l, host, at, &loop);
+	}
+	host_lane_ends(w);
+}
+
+/* ---- LP lanes: raw SEAMCALLs ------------------------------------------------------------ */
+
+static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
+{
+	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | op->level,
+					.rdx = vm->tdr.v };
+
+	switch (op->leaf) {
+	case SEAMCALL_tdh_mem_page_add:
+		args.r9 = vm->params_pa; /* any shared page will do as the source */
+		args.r8 = (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
+		break;
+	case SEAMCALL_tdh_mem_page_aug:
+		args.r8 = (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
+		break;
+	case SEAMCALL_tdh_mr_extend:
+		args.rcx = gfn << SL_PAGE_SHIFT;
+		break;
+	default:
+		break;
+	}
+	return args;
+}
+
+static void lp_pages(struct world *w, struct lane *l, struct cpu *cpu, const struct scn_lp_op *op)
+{
+	const struct vm *vm = &w->vmm->vm[op->td];
+	u64 leaves, gfn = pick_gfn(l, op->gpa, op->count, op->level, op->random, &leaves);
+
+	for (u64 i = 0; i < leaves && !stopping(w); i++, gfn += SL_LEVEL_PAGES(op->level)) {
+		struct tdx_module_args args = page_args(vm, op, gfn);
+
+		(void)seamcall(cpu->lp, op->leaf, &args);
+	}
+}
+
+static void lp_op(struct world *w, struct lane *l, const struct scn_lp_op *op)
+{
+	const struct vm *vm = &w->vmm->vm[op->td];
+	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+	struct tdx_module_args args = { 0 };
+
+	if (op->code == SCN_LP_PAGE) {
+		lp_pages(w, l, cpu, op);
+	} else {
+		args.rcx = op->code == SCN_LP_VCPU ? vm->vcpu[op->vcpu].tdvpr.v : vm->tdr.v;
+		(void)seamcall(cpu->lp, op->leaf, &args);
+	}
+	cpu_put(cpu);
+}
+
+/* The statuses are for the trace and for claims; the lane goes on whatever they are. */
+static void lp_lane(struct world *w, struct lane *l)
+{
+	const struct scn_lp *lp = &w->scenario->lp[l->index];
+	struct lane_loop loop = { 0 };
+
+	for (u32 at = 0; at < lp->count && !stopping(w);) {
+		const struct scn_lp_op *op = &lp->ops[at];
+
+		env_checkpoint(l->env, LANE_CHECKPOINT, at, loop_digest(&loop));
+		env_note(l->env, SL_NOTE_OP, at, 0);
+		if (op->code == SCN_LP_LOOP) {
+			at = loop_begin(&loop, at, op->times, op->match);
+		} else if (op->code == SCN_LP_END) {
+			at = loop_end(w, &loop, at, op->match);
+		} else {
+			lp_op(w, l, op);
+			at++;
+		}
 	}
 }
 
@@ -211,8 +316,18 @@ void world_run_lane(struct world *w, u32 lane)
 {
 	struct lane *l = &w->lane[lane];
 
-	if (l->kind == LANE_VCPU)
+	switch (l->kind) {
+	case LANE_VCPU:
 		vcpu_lane(w, l);
-	else
+		break;
+	case LANE_HOST:
 		host_lane(w, l);
+		break;
+	case LANE_LP:
+		lp_lane(w, l);
+		break;
+	case LANE_CALLER:
+		caller_run(w->caller, l->index, l->env);
+		break;
+	}
 }

@@ -36,16 +36,30 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 				       .range_count = td->range_count };
 }
 
+/* Beside raw SEAMCALLs only the vCPUs with a program run. */
+static bool vcpu_has_lane(const struct scenario *s, u32 td, u32 vcpu)
+{
+	return !s->lp_count || s->td[td].vcpu[vcpu].named;
+}
+
+u32 world_lane_count(const struct scenario *s)
+{
+	u32 lanes = s->host_count + s->lp_count + s->caller_count;
+
+	for (u32 i = 0; i < s->td_count; i++)
+		for (u32 v = 0; v < s->td[i].vcpus; v++)
+			lanes += vcpu_has_lane(s, i, v);
+	return lanes;
+}
+
 static int plan_make(const struct scenario *s, struct plan *p, struct sl_err *err)
 {
-	u32 cpus = s->host_count + 1;
+	u32 cpus = world_lane_count(s) + 1;
 	int rc;
 
 	memset(p, 0, sizeof(*p));
-	for (u32 i = 0; i < s->td_count; i++) {
+	for (u32 i = 0; i < s->td_count; i++)
 		plan_td(p, &s->td[i], i);
-		cpus += s->td[i].vcpus;
-	}
 	if (cpus < s->module.packages)
 		cpus = s->module.packages;
 	p->vmm = (struct vmm_config){ .policy = host_policy_find(s->policy),
@@ -84,8 +98,14 @@ static size_t guests_size(const struct scenario *s)
 int world_arena_size(const struct scenario *s, size_t *size, struct sl_err *err)
 {
 	struct plan p;
-	int rc = plan_make(s, &p, err);
+	int rc;
 
+	if (s->lock) {
+		*size = sl_align_up(sizeof(struct world) + caller_arena_size() + SL_CACHELINE,
+				    SL_PAGE_SIZE);
+		return 0;
+	}
+	rc = plan_make(s, &p, err);
 	if (rc)
 		return rc;
 	*size = sl_align_up(machine_size(&p) + vmm_arena_size(&p.vmm) + sizeof(struct world) +
@@ -104,6 +124,10 @@ static void add_lane(struct world *w, enum lane_kind kind, u32 td, u32 index)
 	l->cpu = w->lane_count++;
 	if (kind == LANE_HOST)
 		snprintf(l->name, sizeof(l->name), "host%u", index);
+	else if (kind == LANE_LP)
+		snprintf(l->name, sizeof(l->name), "lp%u", index);
+	else if (kind == LANE_CALLER)
+		snprintf(l->name, sizeof(l->name), "caller%u", index);
 	else if (td == 0)
 		snprintf(l->name, sizeof(l->name), "vcpu%u", index);
 	else
@@ -126,8 +150,17 @@ static void add_td(struct world *w, struct sl_arena *a, u32 td)
 		};
 		guest_init(&w->guest[td][i], NULL, &w->program[td][i]);
 		vcpu_set_guest(&w->vmm->vm[td].vcpu[i], &w->guest[td][i].base);
-		add_lane(w, LANE_VCPU, td, i);
+		if (vcpu_has_lane(s, td, i))
+			add_lane(w, LANE_VCPU, td, i);
 	}
+}
+
+static void init_lock(struct world *w, const struct scenario *s, struct sl_arena *a)
+{
+	w->caller = caller_init(s, a);
+	for (u32 i = 0; i < SCN_CALLERS_MAX; i++)
+		if (s->caller[i].named)
+			add_lane(w, LANE_CALLER, 0, i);
 }
 
 struct world *world_init(const struct scenario *s, void *arena, size_t size, struct sl_env *boss)
@@ -137,9 +170,13 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 	struct world *w;
 	struct plan p;
 
-	SL_BUG_ON(plan_make(s, &p, &err));
 	w = sl_arena_alloc(&a, sizeof(*w), SL_CACHELINE);
 	w->scenario = s;
+	if (s->lock) {
+		init_lock(w, s, &a);
+		return w;
+	}
+	SL_BUG_ON(plan_make(s, &p, &err));
 	w->machine = sl_machine_init(&p.machine, sl_arena_alloc(&a, machine_size(&p), SL_PAGE_SIZE),
 				     machine_size(&p));
 	w->vmm = vmm_init(&a, &p.vmm, w->machine, boss);
@@ -147,6 +184,10 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 		add_td(w, &a, i);
 	for (u32 i = 0; i < s->host_count; i++)
 		add_lane(w, LANE_HOST, 0, i);
+	for (u32 i = 0; i < SCN_LPS_MAX; i++)
+		if (s->lp[i].named)
+			add_lane(w, LANE_LP, 0, i);
+	atomic_store_explicit(&w->hosts_left, s->host_count, memory_order_relaxed);
 	w->boss_cpu = w->lane_count;
 	oracle_watch(w->machine);
 	return w;
@@ -176,6 +217,8 @@ int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
 	struct cpu *cpu;
 	int rc;
 
+	if (w->caller)
+		return 0;
 	rc = vmm_bring_up(w->vmm, boss);
 	if (rc)
 		return sl_err_set(err, rc, "%s: the module could not be brought up: %s",
@@ -196,6 +239,10 @@ int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
 
 void world_stop(struct world *w)
 {
+	if (w->caller) {
+		caller_stop(w->caller);
+		return;
+	}
 	atomic_store_explicit(&w->stop, 1, memory_order_seq_cst);
 	for (u32 i = 0; i < w->vmm->vm_count; i++) {
 		struct vm *vm = &w->vmm->vm[i];
@@ -209,12 +256,65 @@ void world_stop(struct world *w)
 
 void world_finish(struct world *w, struct sl_env *boss)
 {
-	struct cpu *cpu = cpu_take(w->vmm, w->boss_cpu, boss);
+	const struct scenario *s = w->scenario;
+	struct oracle_claims claims = { .no_stale_hp = s->no_stale_hp, .no_mirror = s->lp_count };
+	struct cpu *cpu;
 
-	oracle_check_at_rest(w->machine, w->vmm, boss, w->scenario->no_stale_hp);
+	if (w->caller) {
+		caller_finish(w->caller, boss);
+		return;
+	}
+	cpu = cpu_take(w->vmm, w->boss_cpu, boss);
+	oracle_check_at_rest(w->machine, w->vmm, boss, &claims);
+	if (s->lp_count) {
+		cpu_put(cpu);
+		return;
+	}
 	for (u32 i = 0; i < w->vmm->vm_count; i++)
 		if (atomic_load_explicit(&w->vmm->vm[i].state, memory_order_relaxed) != VM_EMPTY)
 			vm_teardown(&w->vmm->vm[i], cpu);
 	cpu_put(cpu);
 	oracle_check_empty(w->machine, w->vmm, boss);
+}
+
+/* ---- questions about the scenario ------------------------------------------------------------ */
+
+#define ANY_FOREVER(program, LOOP)                                              \
+	({                                                                      \
+		bool forever_ = false;                                          \
+                                                                                \
+		for (u32 i_ = 0; i_ < (program)->count; i_++)                   \
+			forever_ |= (program)->ops[i_].code == (LOOP) &&        \
+				    (program)->ops[i_].times == GUEST_FOREVER;  \
+		forever_;                                                       \
+	})
+
+bool world_lane_is_finite(const struct world *w, u32 lane)
+{
+	const struct scenario *s = w->scenario;
+	const struct lane *l = &w->lane[lane];
+
+	switch (l->kind) {
+	case LANE_VCPU:
+		return !ANY_FOREVER(&s->td[l->td].vcpu[l->index], GUEST_LOOP);
+	case LANE_HOST:
+		return !ANY_FOREVER(&s->host[l->index], SCN_HOST_LOOP);
+	case LANE_LP:
+		return !ANY_FOREVER(&s->lp[l->index], SCN_LP_LOOP);
+	case LANE_CALLER:
+	default:
+		return !ANY_FOREVER(&s->caller[l->index], SCN_CALLER_LOOP);
+	}
+}
+
+const char *world_never(const struct scenario *s, u64 status)
+{
+	for (u32 i = 0; i < s->never_count; i++) {
+		const struct scn_never *n = &s->never[i];
+		u64 seen = n->any_operand ? status & TDX_STATUS_CLASS_MASK : status;
+
+		if (seen == n->status)
+			return n->text;
+	}
+	return NULL;
 }

@@ -8,6 +8,7 @@
 
 #include "base/env.h"
 #include "base/err.h"
+#include "engine/caller.h"
 #include "guest/guest.h"
 #include "host/host.h"
 #include "scenario/scenario.h"
@@ -15,12 +16,14 @@
 enum lane_kind {
 	LANE_VCPU,
 	LANE_HOST,
+	LANE_LP,	/* raw SEAMCALLs */
+	LANE_CALLER,	/* operations on the lock word; the only kind where there is one */
 };
 
 struct lane {
 	enum lane_kind kind;
 	u32 td;		/* vCPU lanes */
-	u32 index;	/* vCPU within its TD, or host lane */
+	u32 index;	/* vCPU within its TD, or number of the lane */
 	u32 cpu;
 	struct sl_env *env;
 	char name[32];	/* "vcpu0", "td1.vcpu2", "host0" */
@@ -34,20 +37,26 @@ struct td_gate {
 	u32 started;
 };
 
-#define WORLD_LANES_MAX (SCN_TDS_MAX * SCN_VCPUS_MAX + SCN_HOSTS_MAX)
+#define WORLD_LANES_MAX (SCN_TDS_MAX * SCN_VCPUS_MAX + SCN_HOSTS_MAX + SCN_LPS_MAX)
+_Static_assert(SCN_CALLERS_MAX <= WORLD_LANES_MAX, "the lanes of a lock fit, too");
 
 struct world {
 	const struct scenario *scenario;
+	struct caller_world *caller;	/* a lock word, and then nothing else; or NULL */
 	struct sl_machine *machine;
 	struct vmm *vmm;
 	struct guest *guest[SCN_TDS_MAX];
 	struct guest_program program[SCN_TDS_MAX][SCN_VCPUS_MAX];
 	struct td_gate gate[SCN_TDS_MAX];
 	_Atomic u32 stop;
+	_Atomic u32 hosts_left;	/* host lanes that have not ended */
 	struct lane lane[WORLD_LANES_MAX];
 	u32 lane_count;
 	u32 boss_cpu;	/* for building and tearing down around the lanes */
 };
+
+/* How many lanes the world of @s has. */
+u32 world_lane_count(const struct scenario *s);
 
 /* Address space that the world of @s takes. 0 on success. */
 int world_arena_size(const struct scenario *s, size_t *size, struct sl_err *err);
@@ -65,7 +74,16 @@ int world_start(struct world *w, struct sl_env *boss, struct sl_err *err);
 void world_run_lane(struct world *w, u32 lane);
 /* Asks the lanes to come to an end: vCPUs leave their run loops, endless loops stop. Any thread. */
 void world_stop(struct world *w);
-/* After all lanes have ended: oracles, teardown of what stands, oracles again. */
+/*
+ * After all lanes have ended: oracles, teardown of what stands, oracles again. No teardown where raw
+ * SEAMCALLs have been made: the VMM's mirror knows nothing of them. Then, and on a lock word, the
+ * oracles at rest have the last word.
+ */
 void world_finish(struct world *w, struct sl_env *boss);
+
+/* Does lane @lane come to an end by itself, as far as its program goes? */
+bool world_lane_is_finite(const struct world *w, u32 lane);
+/* Does @status break a claim "never STATUS"? Its text, or NULL. */
+const char *world_never(const struct scenario *s, u64 status);
 
 #endif

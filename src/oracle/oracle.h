@@ -13,6 +13,8 @@
  * INV-MIRROR-01 at rest mirror and S-EPT agree, and no SPTE is frozen
  * INV-EMPTY-01 after teardown no page belongs to a TD
  * INV-EMPTY-02 after teardown no key id is in use
+ *
+ * INV-WORD-01 to INV-WORD-04 are about a bare lock word: see word.h.
  */
 #ifndef SL_ORACLE_ORACLE_H
 #define SL_ORACLE_ORACLE_H
@@ -25,9 +27,15 @@
 /* Checks INV-TLB-01 at every use of a cached translation from here on. */
 void oracle_watch(struct sl_machine *m);
 
-/* No lane runs; TDs may stand. @no_stale_hp adds INV-LOCK-02. Returns the number of findings. */
+/* What holds in one scenario and not in another. */
+struct oracle_claims {
+	bool no_stale_hp; /* INV-LOCK-02 too */
+	bool no_mirror;   /* SEAMCALLs have been made behind the VMM's back: not INV-MIRROR-01 */
+};
+
+/* No lane runs; TDs may stand. Returns the number of findings. */
 u32 oracle_check_at_rest(struct sl_machine *m, struct vmm *vmm, struct sl_env *env,
-			 bool no_stale_hp);
+			 const struct oracle_claims *claims);
 /* No lane runs and every TD has been torn down. Returns the number of findings. */
 u32 oracle_check_empty(struct sl_machine *m, struct vmm *vmm, struct sl_env *env);
 

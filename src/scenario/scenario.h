@@ -12,14 +12,14 @@
 #include "base/types.h"
 #include "guest/guest.h"
 
-#define SCN_TDS_MAX    4
-#define SCN_VCPUS_MAX  16
-#define SCN_HOSTS_MAX  8
-#define SCN_LPS_MAX    8
+#define SCN_TDS_MAX     4
+#define SCN_VCPUS_MAX   16
+#define SCN_HOSTS_MAX   8
+#define SCN_LPS_MAX     8
 #define SCN_CALLERS_MAX 8
-#define SCN_NEVER_MAX  16
-#define SCN_RANGES_MAX 64
-#define SCN_NAME_MAX   64
+#define SCN_NEVER_MAX   16
+#define SCN_RANGES_MAX  64
+#define SCN_NAME_MAX    64
 /* Limits of the reader: bytes of a file, of a title, operations of all lanes, memory of one TD. */
 #define SCN_FILE_MAX    (1u << 20)
 #define SCN_TITLE_MAX   256
@@ -160,9 +160,9 @@ struct scn_host {
 
 /* A claim "never STATUS": no SEAMCALL or TDCALL of a lane returns it. */
 struct scn_never {
-	u64 status;       /* bits 63:32; with an operand: all of it */
+	u64 status; /* bits 63:32; with an operand: all of it */
 	bool any_operand;
-	char text[96];    /* as written */
+	char text[96]; /* as written */
 };
 
 enum scn_expect {

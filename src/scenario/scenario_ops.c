@@ -901,8 +901,8 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	static const struct {
 		u32 least, most;
 	} arg_count[] = {
-		[ARGS_NONE] = { 0, 0 },  [ARGS_PAGES] = { 1, 1 }, [ARGS_SPAN] = { 1, 1 },
-		[ARGS_SHARE] = { 2, 2 }, [ARGS_VCPU] = { 1, 1 },  [ARGS_TD] = { 1, 1 },
+		[ARGS_NONE] = { 0, 0 },      [ARGS_PAGES] = { 1, 1 }, [ARGS_SPAN] = { 1, 1 },
+		[ARGS_SHARE] = { 2, 2 },     [ARGS_VCPU] = { 1, 1 },  [ARGS_TD] = { 1, 1 },
 		[ARGS_TD_OR_NOT] = { 0, 1 }, [ARGS_SIDE] = { 1, 2 },  [ARGS_RETRY] = { 0, 1 },
 	};
 	struct word words[WORDS_MAX];
@@ -1066,13 +1066,11 @@ static int unknown_lane(struct scn_reader *r, const struct scn_node *key)
 
 	scn_show_text(&shown, key->text, key->size);
 	if (!r->s->lock && numbered(key->text, key->size, "caller", &n))
-		return scn_fail(r, key,
-				"found lane %s without a 'lock' for it; expected %s", shown.text,
-				lanes_expected(r));
-	if (r->s->lock &&
-	    (vcpu_name(key->text, key->size, &td, &n) ||
-	     numbered(key->text, key->size, "host", &n) ||
-	     numbered(key->text, key->size, "lp", &n)))
+		return scn_fail(r, key, "found lane %s without a 'lock' for it; expected %s",
+				shown.text, lanes_expected(r));
+	if (r->s->lock && (vcpu_name(key->text, key->size, &td, &n) ||
+			   numbered(key->text, key->size, "host", &n) ||
+			   numbered(key->text, key->size, "lp", &n)))
 		return scn_fail(r, key, "found lane %s in a scenario of a lock; expected %s",
 				shown.text, lanes_expected(r));
 	while (near.size && near.word[near.size - 1] >= '0' && near.word[near.size - 1] <= '9')
@@ -1172,7 +1170,7 @@ static int open_lane(struct scn_reader *r, const struct scn_node *key, struct la
 		     struct lane_lines *lines)
 {
 	struct scn_shown shown;
-	u32 *line;
+	u32 *line = NULL;
 	int ret;
 
 	*l = (struct lane){ .r = r };

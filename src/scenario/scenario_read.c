@@ -559,9 +559,8 @@ static int read_expect(struct scn_reader *r, const struct scn_node *n)
 	return 0;
 }
 
-static int read_subject(struct scn_reader *r, const struct scn_node *root,
-			const struct scn_key *td, const struct scn_key *lock,
-			const struct scn_key *other, u32 others)
+static int read_subject(struct scn_reader *r, const struct scn_node *root, const struct scn_key *td,
+			const struct scn_key *lock, const struct scn_key *other, u32 others)
 {
 	if (!td->value && !lock->value)
 		return scn_fail(r, root,
@@ -570,7 +569,8 @@ static int read_subject(struct scn_reader *r, const struct scn_node *root,
 	if (!lock->value)
 		return read_tds(r, td->value);
 	if (td->value)
-		return scn_fail(r, lock->key, "found key 'lock' beside 'td' (line %u); expected one of them",
+		return scn_fail(r, lock->key,
+				"found key 'lock' beside 'td' (line %u); expected one of them",
 				td->key->line);
 	for (u32 i = 0; i < others; i++)
 		if (other[i].value)

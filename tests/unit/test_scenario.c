@@ -567,7 +567,7 @@ static const struct bad bad_whole_files[] = {
 	{ "title", "1:1: found 'title'; expected a mapping" },
 	{ "- title: t\n", "1:1: found a list; expected a mapping" },
 	{ "title: t\nrun: {}\n",
-	  "1:1: found a mapping without 'td'; expected 'td: {vcpus: N, memory: {...}}'" },
+	  "1:1: found a mapping without 'td'; expected 'td: {vcpus: N, memory: {...}}' or 'lock: {kind: KIND}'" },
 	{ "td: {vcpus: 1}\nrun: {}\n",
 	  "1:1: found a mapping without 'title'; expected 'title: TEXT'" },
 	{ "title: t\ntd: {vcpus: 1}\n",
@@ -575,14 +575,10 @@ static const struct bad bad_whole_files[] = {
 	{ "title: 'two\n  lines'\n",
 	  "1:8: found a quoted value over several lines; expected one line" },
 	{ "title: t\ntitle: u\n", "2:1: found key 'title' again; expected it once (line 1)" },
-	{ "titel: t\n", "1:1: found key 'titel'; expected one of title, module, td, host, guest, "
-			"run, claims, expect, seconds; did you mean 'title'?" },
-	{ "lock: {kind: sharex-hp}\n",
-	  "1:1: found key 'lock', which comes in a later version; expected one of title, "
-	  "module, td, host, guest, run, claims, expect, seconds" },
+	{ "titel: t\n",
+	  "1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds; did you mean 'title'?" },
 	{ "frobnicate: 1\n",
-	  "1:1: found key 'frobnicate'; expected one of title, module, td, host, guest, "
-	  "run, claims, expect, seconds" },
+	  "1:1: found key 'frobnicate'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
 	{ "[a]: b\n", "1:1: found a list as a key; expected a word" },
 	{ ": b\n", "1:1: found nothing as a key; expected a word" },
 	{ "title: [t\n",
@@ -611,11 +607,9 @@ static const struct bad bad_whole_files[] = {
 	{ "title: \360\237\230\200 \357\273\277\n",
 	  "1:10: found a control character; expected text" },
 	{ "\342\202\254\360\237\230\200: x\n",
-	  "1:1: found key '\342\202\254\360\237\230\200'; expected one of title, module, "
-	  "td, host, guest, run, claims, expect, seconds" },
+	  "1:1: found key '\342\202\254\360\237\230\200'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
 	{ "\"\\u009b[31m\": x\n",
-	  "1:1: found key '?[31m'; expected one of title, module, td, host, guest, "
-	  "run, claims, expect, seconds" },
+	  "1:1: found key '?[31m'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
 	{ "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
@@ -627,8 +621,7 @@ static const struct bad bad_whole_files[] = {
 	  "1:1: found key '\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
-	  "\303\251\303\251...'; expected one of title, module, td, host, guest, run, "
-	  "claims, expect, seconds" },
+	  "\303\251\303\251...'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
 	{ "|\n", "2:1: found the string '?'; expected a mapping" },
 	{ "title: t\001\n", "1:9: found a control character; expected text" },
 	{ "title: \303\251\177\n", "1:9: found a control character; expected text" },
@@ -642,8 +635,7 @@ static const struct bad bad_whole_files[] = {
 	{ "title: *t\n", "1:8: found an alias; expected a value written out" },
 	{ "title: !!str t\n", "1:8: found a tag; expected a value written out" },
 	{ "<<: {title: t}\n",
-	  "1:1: found key '<<'; expected one of title, module, td, host, guest, run, "
-	  "claims, expect, seconds" },
+	  "1:1: found key '<<'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
 	{ "[[[[[[[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 	  "1:25: found more than 24 levels of nesting; expected fewer" },
 };
@@ -813,19 +805,15 @@ static const struct bad bad_host_and_guest[] = {
 static const struct bad bad_verdicts[] = {
 	{ "claims: all-finish", "4:9: found 'all-finish'; expected a list of claims" },
 	{ "claims: [all-finsh]",
-	  "4:10: found 'all-finsh'; expected a claim that this version checks: all-finish, "
-	  "no-stale-hp; did you mean 'all-finish'?" },
+	  "4:10: found 'all-finsh'; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS; did you mean 'all-finish'?" },
 	{ "claims: [\"retries(zap) <= 1\"]",
-	  "4:10: found the string 'retries(zap) <= 1'; expected a claim that this version "
-	  "checks: all-finish, no-stale-hp" },
+	  "4:10: found the string 'retries(zap) <= 1'; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
 	{ "claims: [never TDX_SUCCESS]",
-	  "4:10: found 'never TDX_SUCCESS'; expected a claim that this version checks: "
-	  "all-finish, no-stale-hp" },
+	  "4:10: found 'never TDX_SUCCESS'; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
 	{ "claims: [all-finish, all-finish]",
 	  "4:22: found claim 'all-finish' again; expected it once" },
 	{ "claims: [[all-finish]]",
-	  "4:10: found a list; expected a claim that this version checks: all-finish, "
-	  "no-stale-hp" },
+	  "4:10: found a list; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
 	{ "expect: hold",
 	  "4:9: found 'hold'; expected holds, violated(KIND) or inconclusive; did you "
 	  "mean 'holds'?" },
@@ -852,21 +840,25 @@ static const struct bad bad_lanes[] = {
 	{ "vcpu2: []", "4:3: found 'vcpu2'; expected vcpu0 to vcpu1, the vCPUs of td0" },
 	{ "td1.vcpu0: []", "4:3: found 'td1.vcpu0'; expected td0, the only TD" },
 	{ "td0.vcpu5: []", "4:3: found 'td0.vcpu5'; expected vcpu0 to vcpu1, the vCPUs of td0" },
-	{ "vpcu1: []", "4:3: found lane 'vpcu1'; expected vcpuN, tdM.vcpuN or hostN; did you mean "
-		       "'vcpu1'?" },
-	{ "cpu: []", "4:3: found lane 'cpu'; expected vcpuN, tdM.vcpuN or hostN" },
-	{ "vcpu: []", "4:3: found lane 'vcpu'; expected vcpuN, tdM.vcpuN or hostN" },
+	{ "vpcu1: []",
+	  "4:3: found lane 'vpcu1'; expected vcpuN, tdM.vcpuN, hostN or lpN; did you mean "
+	  "'vcpu1'?" },
+	{ "cpu: []", "4:3: found lane 'cpu'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
+	{ "vcpu: []", "4:3: found lane 'vcpu'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
 	{ "vcpu-1: []",
-	  "4:3: found lane 'vcpu-1'; expected vcpuN, tdM.vcpuN or hostN; did you mean "
+	  "4:3: found lane 'vcpu-1'; expected vcpuN, tdM.vcpuN, hostN or lpN; did you mean "
 	  "'vcpu1'?" },
 	{ "host8: []", "4:3: found lane 'host8'; expected host0 to host7" },
-	{ "host: []", "4:3: found lane 'host'; expected vcpuN, tdM.vcpuN or hostN" },
-	{ "lp0: []", "4:3: found lane 'lp0', which comes with the explorer in a later version; "
-		     "expected vcpuN, tdM.vcpuN or hostN" },
-	{ "caller1: []",
-	  "4:3: found lane 'caller1', which comes with the explorer in a later version; "
-	  "expected vcpuN, tdM.vcpuN or hostN" },
-	{ "td0.host0: []", "4:3: found lane 'td0.host0'; expected vcpuN, tdM.vcpuN or hostN" },
+	{ "host: []", "4:3: found lane 'host'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
+	{ "lp8: []", "4:3: found lane 'lp8'; expected lp0 to lp7" },
+	{ "lp: []", "4:3: found lane 'lp'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
+	{ "caller1: []", "4:3: found lane 'caller1' without a 'lock' for it; expected vcpuN, "
+			 "tdM.vcpuN, hostN or lpN" },
+	{ "lp1: []\n  lp1: []",
+	  "5:3: found lane 'lp1' again; expected one program for it (line 4)" },
+	{ "lp0: []\n  host0: [build td0]", "4:3: found LP lanes beside 'build', 'run' or "
+					   "'teardown'; expected TDs that stand all the time" },
+	{ "td0.host0: []", "4:3: found lane 'td0.host0'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
 	{ "vcpu0: []\n  td0.vcpu0: []",
 	  "5:3: found lane 'td0.vcpu0' again; expected one program for it (line 4)" },
 	{ "host1: []\n  host1: []",
@@ -1044,6 +1036,115 @@ static const struct bad bad_host_operations[] = {
 	{ "loop 2: []", "5:15: found an empty list; expected a list of operations" },
 };
 
+static const struct bad bad_lp_operations[] = {
+	{ "MEM.RANGE.BLOK a",
+	  "5:7: found operation 'MEM.RANGE.BLOK'; expected one of MEM.PAGE.ADD, MEM.PAGE.AUG, "
+	  "MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, MEM.SEPT.RD, MEM.TRACK, MR.EXTEND, "
+	  "MR.FINALIZE, VP.FLUSH, {loop N: [...]}; did you mean 'MEM.RANGE.BLOCK'?" },
+	{ "zap a", "5:7: found operation 'zap', which belongs into a host lane; expected one of "
+		   "MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, "
+		   "MEM.RANGE.UNBLOCK, MEM.SEPT.RD, MEM.TRACK, MR.EXTEND, MR.FINALIZE, VP.FLUSH, "
+		   "{loop N: [...]}" },
+	{ "MEM.PAGE.DEMOTE a",
+	  "5:7: found operation 'MEM.PAGE.DEMOTE', whose TDH.MEM.PAGE.DEMOTE this version's module "
+	  "lacks; expected one of MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, "
+	  "MEM.RANGE.UNBLOCK, MEM.SEPT.RD, MEM.TRACK, MR.EXTEND, MR.FINALIZE, VP.FLUSH, {loop N: "
+	  "[...]}" },
+	{ "MEM.SEPT.ADD a",
+	  "5:7: found operation 'MEM.SEPT.ADD', which comes in a later version; expected one of "
+	  "MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, "
+	  "MEM.SEPT.RD, MEM.TRACK, MR.EXTEND, MR.FINALIZE, VP.FLUSH, {loop N: [...]}" },
+	{ "MEM.PAGE.AUG", "5:7: found 'MEM.PAGE.AUG'; expected 'MEM.PAGE.AUG PAGES'" },
+	{ "MEM.PAGE.AUG b", "5:7: found range 'b'; expected one of td0: a; did you mean 'a'?" },
+	{ "MEM.TRACK td0 now",
+	  "5:7: found 'MEM.TRACK td0 now'; expected 'MEM.TRACK' or 'MEM.TRACK TD'" },
+	{ "MEM.TRACK td1", "5:7: found 'td1'; expected td0, the only TD" },
+	{ "VP.FLUSH 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
+};
+
+static const struct bad bad_lock[] = {
+	{ "{}", "2:7: found a mapping without 'kind'; expected 'kind: KIND'" },
+	{ "sharex", "2:7: found 'sharex'; expected a mapping" },
+	{ "{kind: sharex-pp}",
+	  "2:14: found 'sharex-pp'; expected one of mutex, sharex, sharex-hp, sept-entry; did you "
+	  "mean 'sharex-hp'?" },
+	{ "{kind: mutex, flavour: mild}",
+	  "2:31: found 'mild'; expected one of published, hardened" },
+	{ "{kind: mutex, side: host}",
+	  "2:21: found key 'side'; expected one of kind, flavour; did you mean 'kind'?" },
+	{ "{kind: mutex}\ntd: {vcpus: 1}",
+	  "2:1: found key 'lock' beside 'td' (line 3); expected one of them" },
+	{ "{kind: mutex}\nmodule: {}", "3:1: found key 'module' beside 'lock' (line 2); expected "
+				       "a scenario of a lock without it" },
+	{ "{kind: mutex}\nguest: {}", "3:1: found key 'guest' beside 'lock' (line 2); expected "
+				      "a scenario of a lock without it" },
+	{ "{kind: mutex}\nclaims: [no-stale-hp]",
+	  "3:10: found claim 'no-stale-hp' on a lock without host priority; expected kind "
+	  "sharex-hp or sept-entry" },
+	{ "{kind: sharex}\nclaims: [hp-kept]",
+	  "3:10: found claim 'hp-kept' on a lock without host priority; expected kind sharex-hp or "
+	  "sept-entry" },
+	{ "{kind: sharex}\nclaims: [never TDX_SUCCESS]",
+	  "3:10: found 'never TDX_SUCCESS' on a lock; expected a claim about the lock" },
+};
+
+static const struct bad bad_callers[] = {
+	{ "caller8: []", "4:3: found lane 'caller8'; expected caller0 to caller7" },
+	{ "caler1: []", "4:3: found lane 'caler1'; expected callerN; did you mean 'caller1'?" },
+	{ "host0: []", "4:3: found lane 'host0' in a scenario of a lock; expected callerN" },
+	{ "lp3: []", "4:3: found lane 'lp3' in a scenario of a lock; expected callerN" },
+	{ "td0.vcpu1: []",
+	  "4:3: found lane 'td0.vcpu1' in a scenario of a lock; expected callerN" },
+	{ "caller0: []\n  caller0: []",
+	  "5:3: found lane 'caller0' again; expected one program for it (line 4)" },
+	{ "caller0: [exclusive]", "4:13: found 'exclusive'; expected 'exclusive host|guest' or "
+				  "'exclusive host|guest retry'" },
+	{ "caller0: [exclusive tester]", "4:13: found 'tester'; expected host or guest" },
+	{ "caller0: [shared guest again]", "4:13: found 'again'; expected retry or nothing" },
+	{ "caller0: [promote once]", "4:13: found 'once'; expected retry or nothing" },
+	{ "caller0: [commit]",
+	  "4:13: found operation 'commit', which this kind of lock does not have; expected one of "
+	  "exclusive, shared, promote, release, {loop N: [...]}" },
+	{ "caller0: [zap a]", "4:13: found operation 'zap'; expected one of exclusive, shared, "
+			      "promote, release, {loop N: [...]}" },
+	{ "caller0: [relaese]",
+	  "4:13: found operation 'relaese'; expected one of exclusive, shared, promote, release, "
+	  "{loop N: [...]}; did you mean 'release'?" },
+	{ "caller0: [release]",
+	  "4:13: found 'release'; expected an acquire before it in the same list" },
+	{ "caller0: [exclusive host, release, release]",
+	  "4:38: found 'release'; expected an acquire before it in the same list" },
+	{ "caller0: [exclusive host]", "4:13: found 'exclusive host' without its release; expected "
+				       "'release' behind it in the same list" },
+	{ "caller0: [shared host, shared host, release, release]",
+	  "4:26: found 'shared host' inside a hold (line 4); expected 'release' before it" },
+	{ "caller0: [{loop 2: [shared host retry]}, release]",
+	  "4:23: found 'shared host retry' without its release; expected 'release' behind it in "
+	  "the same list" },
+	{ "caller0: [shared host, {loop 2: [release]}]",
+	  "4:36: found 'release'; expected an acquire before it in the same list" },
+	{ "caller0: [promote]", "4:13: found 'promote'; expected it once between 'shared host' and "
+				"its 'release'" },
+	{ "caller0: [exclusive host, promote, release]",
+	  "4:29: found 'promote'; expected it once between 'shared host' and its 'release'" },
+	{ "caller0: [shared host, promote, promote, release]",
+	  "4:35: found 'promote'; expected it once between 'shared host' and its 'release'" },
+	{ "caller0: [shared host, {loop 2: [promote]}, release]",
+	  "4:36: found 'promote'; expected it once between 'shared host' and its 'release'" },
+	{ "caller0: [shared guest, promote, release]",
+	  "4:27: found 'promote' in the hold of a guest (line 4); expected it in the hold of a "
+	  "host" },
+};
+
+static const struct bad bad_entry_callers[] = {
+	{ "shared host",
+	  "4:13: found operation 'shared', which this kind of lock does not have; expected one of "
+	  "exclusive, commit, release, {loop N: [...]}" },
+	{ "commit", "4:13: found 'commit'; expected it between 'exclusive' and its 'release'" },
+	{ "exclusive host, release, commit",
+	  "4:38: found 'commit'; expected it between 'exclusive' and its 'release'" },
+};
+
 static const struct bad bad_run[] = {
 	{ "", "3:1: found nothing; expected a mapping of lanes" },
 	{ " []", "3:6: found an empty list; expected a mapping of lanes" },
@@ -1156,6 +1257,29 @@ static const struct {
 	  "  host0:\n"
 	  "    - ",
 	  "\n" },
+	{ bad_lp_operations, ARRAY_SIZE(bad_lp_operations),
+	  "title: t\n"
+	  "td: {vcpus: 1, memory: {a: {}}}\n"
+	  "run:\n"
+	  "  lp0:\n"
+	  "    - ",
+	  "\n" },
+	{ bad_lock, ARRAY_SIZE(bad_lock),
+	  "title: t\n"
+	  "lock: ",
+	  "\nrun: {}\n" },
+	{ bad_callers, ARRAY_SIZE(bad_callers),
+	  "title: t\n"
+	  "lock: {kind: sharex-hp}\n"
+	  "run:\n"
+	  "  ",
+	  "\n" },
+	{ bad_entry_callers, ARRAY_SIZE(bad_entry_callers),
+	  "title: t\n"
+	  "lock: {kind: sept-entry}\n"
+	  "run:\n"
+	  "  caller0: [",
+	  "]\n" },
 	{ bad_run, ARRAY_SIZE(bad_run),
 	  "title: t\n"
 	  "td: {vcpus: 1}\n"
@@ -1186,6 +1310,148 @@ static const struct {
 	  "    - ",
 	  "\n" },
 };
+
+static void check_caller(const struct scn_caller *c, const struct scn_caller_op *want, u32 count)
+{
+	assert_true(c->named);
+	assert_int_equal(c->count, count);
+	for (u32 i = 0; i < count; i++) {
+		assert_int_equal(c->ops[i].code, want[i].code);
+		assert_int_equal(c->ops[i].guest, want[i].guest);
+		assert_int_equal(c->ops[i].retry, want[i].retry);
+		assert_int_equal(c->ops[i].times, want[i].times);
+		assert_int_equal(c->ops[i].match, want[i].match);
+	}
+}
+
+#define CHECK_CALLER(c, ...)                                                \
+	do {                                                                \
+		static const struct scn_caller_op want[] = { __VA_ARGS__ }; \
+		check_caller(c, want, ARRAY_SIZE(want));                    \
+	} while (0)
+
+static void test_lock(void **state)
+{
+	struct scenario *s = read_good("title: t\n"
+				       "lock: {kind: sharex-hp, flavour: hardened}\n"
+				       "run:\n"
+				       "  caller0: [exclusive host retry, release]\n"
+				       "  caller2:\n"
+				       "    - shared host\n"
+				       "    - promote\n"
+				       "    - release\n"
+				       "    - loop forever: [shared guest retry, release]\n"
+				       "  caller7: []\n"
+				       "claims: [no-stale-hp, hp-kept]\n");
+
+	(void)state;
+	assert_int_equal(s->lock, SCN_LOCK_SHAREX_HP);
+	assert_int_equal(s->module.flavour, SL_HARDENED);
+	assert_int_equal(s->td_count, 0);
+	assert_int_equal(s->host_count, 0);
+	assert_int_equal(s->lp_count, 0);
+	assert_int_equal(s->caller_count, 3);
+	assert_true(s->no_stale_hp);
+	assert_true(s->hp_kept);
+	assert_false(s->caller[1].named);
+	CHECK_CALLER(&s->caller[0], { .code = SCN_CALLER_EXCLUSIVE, .retry = true, .match = 1 },
+		     { .code = SCN_CALLER_RELEASE });
+	CHECK_CALLER(&s->caller[2], { .code = SCN_CALLER_SHARED, .match = 2 },
+		     { .code = SCN_CALLER_PROMOTE }, { .code = SCN_CALLER_RELEASE },
+		     { .code = SCN_CALLER_LOOP, .times = GUEST_FOREVER, .match = 6 },
+		     { .code = SCN_CALLER_SHARED, .guest = true, .retry = true, .match = 5 },
+		     { .code = SCN_CALLER_RELEASE }, { .code = SCN_CALLER_END, .match = 3 });
+	assert_true(s->caller[7].named);
+	assert_int_equal(s->caller[7].count, 0);
+	scenario_free(s);
+
+	s = read_good("title: t\nlock: {kind: mutex}\nrun: {}\n");
+	assert_int_equal(s->lock, SCN_LOCK_MUTEX);
+	assert_int_equal(s->module.flavour, SL_PUBLISHED);
+	scenario_free(s);
+
+	s = read_good("title: t\nlock: {kind: sept-entry}\nrun:\n"
+		      "  caller1: [exclusive guest, {loop 3: [commit]}, release]\n");
+	assert_int_equal(s->lock, SCN_LOCK_SEPT_ENTRY);
+	CHECK_CALLER(&s->caller[1], { .code = SCN_CALLER_EXCLUSIVE, .guest = true, .match = 4 },
+		     { .code = SCN_CALLER_LOOP, .times = 3, .match = 3 },
+		     { .code = SCN_CALLER_COMMIT }, { .code = SCN_CALLER_END, .match = 1 },
+		     { .code = SCN_CALLER_RELEASE });
+	scenario_free(s);
+
+	/* The plain sharex knows no sides: a guest may promote. */
+	s = read_good("title: t\nlock: {kind: sharex}\nrun:\n"
+		      "  caller0: [shared guest, promote retry, release]\n");
+	assert_int_equal(s->lock, SCN_LOCK_SHAREX);
+	assert_true(s->caller[0].ops[1].retry);
+	scenario_free(s);
+}
+
+static void check_lp(const struct scn_lp *l, const struct scn_lp_op *want, u32 count)
+{
+	assert_true(l->named);
+	assert_int_equal(l->count, count);
+	for (u32 i = 0; i < count; i++) {
+		assert_int_equal(l->ops[i].code, want[i].code);
+		assert_int_equal(l->ops[i].leaf, want[i].leaf);
+		assert_int_equal(l->ops[i].td, want[i].td);
+		assert_int_equal(l->ops[i].level, want[i].level);
+		assert_int_equal(l->ops[i].random, want[i].random);
+		assert_int_equal(l->ops[i].gpa, want[i].gpa);
+		assert_int_equal(l->ops[i].count, want[i].count);
+		assert_int_equal(l->ops[i].vcpu, want[i].vcpu);
+		assert_int_equal(l->ops[i].times, want[i].times);
+		assert_int_equal(l->ops[i].match, want[i].match);
+	}
+}
+
+static void test_lps(void **state)
+{
+	static const struct scn_lp_op want[] = {
+		{ .code = SCN_LP_PAGE, .leaf = SEAMCALL_tdh_mem_range_block, .count = 1 },
+		{ .code = SCN_LP_TD, .leaf = SEAMCALL_tdh_mem_track },
+		{ .code = SCN_LP_TD, .leaf = SEAMCALL_tdh_mem_track, .td = 1 },
+		{ .code = SCN_LP_LOOP, .times = 2, .match = 5 },
+		{ .code = SCN_LP_PAGE,
+		  .leaf = SEAMCALL_tdh_mem_page_remove,
+		  .td = 1,
+		  .level = 1,
+		  .gpa = MB2,
+		  .count = 1 },
+		{ .code = SCN_LP_END, .match = 3 },
+		{ .code = SCN_LP_VCPU, .leaf = SEAMCALL_tdh_vp_flush, .td = 1, .vcpu = 1 },
+	};
+	struct scenario *s = read_good("title: t\n"
+				       "td: [{vcpus: 1, memory: {a: {}}}, {vcpus: 2, memory: "
+				       "{b: {level: 2M, size: 4M}}}]\n"
+				       "run:\n"
+				       "  lp3:\n"
+				       "    - MEM.RANGE.BLOCK a\n"
+				       "    - MEM.TRACK\n"
+				       "    - MEM.TRACK td1\n"
+				       "    - loop 2: [\"MEM.PAGE.REMOVE td1:b@1\"]\n"
+				       "    - VP.FLUSH td1.vcpu1\n"
+				       "  td1.vcpu1: [accept b@0]\n"
+				       "claims: [never TDX_OPERAND_BUSY(SEPT_TREE), never "
+				       "TDX_EPT_WALK_FAILED]\n");
+
+	(void)state;
+	assert_int_equal(s->lock, SCN_LOCK_NONE);
+	assert_int_equal(s->lp_count, 1);
+	assert_int_equal(s->host_count, 0);
+	check_lp(&s->lp[3], want, ARRAY_SIZE(want));
+	assert_true(s->td[1].vcpu[1].named);
+	assert_false(s->td[1].vcpu[0].named);
+	/* A SEAMCALL on a TD does not make its life the lane's. */
+	assert_false(s->td[1].explicit_life);
+	assert_int_equal(s->never_count, 2);
+	assert_int_equal(s->never[0].status, TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT_TREE);
+	assert_false(s->never[0].any_operand);
+	assert_string_equal(s->never[0].text, "TDX_OPERAND_BUSY(SEPT_TREE)");
+	assert_int_equal(s->never[1].status, TDX_EPT_WALK_FAILED);
+	assert_true(s->never[1].any_operand);
+	scenario_free(s);
+}
 
 static void check_bad(const char *text, size_t size, const char *error)
 {
@@ -1268,9 +1534,10 @@ static void test_too_many_lanes(void **state)
 				   "  host0: [signal 3]\n";
 
 	(void)state;
-	check_bad(text, strlen(text),
-		  "4:3: found 65 vCPUs and host lanes; expected at most 64, one logical processor "
-		  "each");
+	check_bad(
+		text, strlen(text),
+		"4:3: found 65 lanes of vCPUs, hosts and LPs; expected at most 64, one logical processor "
+		"each");
 }
 
 /* A long path loses its front, never the message. */
@@ -1284,10 +1551,10 @@ static void test_long_path(void **state)
 	memset(path, 'd', sizeof(path));
 	memcpy(path + sizeof(path) - 8, "/x.yaml", 8);
 	assert_int_equal(scenario_read_text(path, "titel: x\n", 9, &s, &err), -EINVAL);
-	snprintf(want, sizeof(want),
-		 "...%s:1:1: found key 'titel'; expected one of title, module, td, host, guest, "
-		 "run, claims, expect, seconds; did you mean 'title'?",
-		 path + strlen(path) - 97);
+	snprintf(
+		want, sizeof(want),
+		"...%s:1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds; did you mean 'title'?",
+		path + strlen(path) - 97);
 	assert_string_equal(err.text, want);
 }
 
@@ -1366,6 +1633,8 @@ int main(void)
 		cmocka_unit_test(test_placement),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_largest_memory),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_lps),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_bad_sizes),
 		cmocka_unit_test(test_too_many_lanes),

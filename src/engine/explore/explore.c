@@ -12,10 +12,12 @@
 #include "engine/explore/play.h"
 #include "engine/explore/xenv.h"
 #include "engine/explore/xworld.h"
+#include "engine/world.h"
 
 /* The world that the fibers run in. The search calls back without an argument. */
 static struct {
 	struct world *world;
+	const struct scenario *scenario;
 	struct sl_env env[XP_FIBERS_MAX];
 	u32 lanes;
 	struct sl_stats *stats;
@@ -40,30 +42,43 @@ static void run_end(void)
 
 /* ---- the search ------------------------------------------------------------------------------ */
 
-static u32 finite_lanes(const struct scenario *s)
+static u32 finite_lanes(void)
 {
-	u32 mask = 0, lane = 0;
+	u32 mask = 0;
 
-	for (u32 t = 0; t < s->td_count; t++)
-		for (u32 v = 0; v < s->td[t].vcpus; v++, lane++) {
-			bool endless = false;
-
-			for (u32 i = 0; i < s->td[t].vcpu[v].count; i++)
-				endless |= s->td[t].vcpu[v].ops[i].code == GUEST_LOOP &&
-					   s->td[t].vcpu[v].ops[i].times == GUEST_FOREVER;
-			if (!endless)
-				mask |= 1u << lane;
-		}
-	for (u32 h = 0; h < s->host_count; h++, lane++) {
-		bool endless = false;
-
-		for (u32 i = 0; i < s->host[h].count; i++)
-			endless |= s->host[h].ops[i].code == SCN_HOST_LOOP &&
-				   s->host[h].ops[i].times == GUEST_FOREVER;
-		if (!endless)
-			mask |= 1u << lane;
-	}
+	for (u32 i = 0; i < running.lanes; i++)
+		mask |= (u32)xworld_lane_is_finite(running.world, i) << i;
 	return mask;
+}
+
+/* A claim "never STATUS" looks at what the lanes' calls return. */
+static struct sl_env_ops watched_ops;
+
+static void watch_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
+{
+	const char *never;
+
+	xenv_ops.note(env, what, a, b);
+	if (what != SL_NOTE_SEAMCALL && what != SL_NOTE_TDCALL)
+		return;
+	never = world_never(running.scenario, b);
+	if (never)
+		env_violate(env, SL_VIOLATION_BOUND, "never", "%s returned %s",
+			    what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF)) :
+						       tdx_tdcall_name((u32)(a & 0xFFFF)),
+			    never);
+}
+
+static void init_envs(const struct scenario *s, struct sl_stats *stats)
+{
+	running.scenario = s;
+	watched_ops = xenv_ops;
+	watched_ops.note = watch_note;
+	for (u32 i = 0; i <= running.lanes; i++) {
+		xenv_init(&running.env[i], stats);
+		if (s->never_count && i < running.lanes)
+			running.env[i].ops = &watched_ops;
+	}
 }
 
 struct word_list {
@@ -190,6 +205,18 @@ static void play_trace(const struct xs_program *p, const struct xs_options *o,
 
 /* ---- worlds ---------------------------------------------------------------------------------- */
 
+static void set_ghost(struct xs_program *p)
+{
+	const void *start;
+	size_t size;
+
+	xworld_ghost(running.world, &start, &size);
+	if (!size)
+		return;
+	p->ghost_start = (u64)((const u8 *)start - (const u8 *)p->arena);
+	p->ghost_end = p->ghost_start + size;
+}
+
 /* Explores, or plays @r if it is given. */
 static int explore_arena(const struct scenario *s, const struct xs_options *o, void *arena,
 			 size_t size, const struct replay *r, struct explore_result *out,
@@ -200,16 +227,16 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 	struct word_list words = { 0 };
 	int rc = 0;
 
-	for (u32 i = 0; i <= running.lanes; i++)
-		xenv_init(&running.env[i], out->stats);
+	init_envs(s, out->stats);
 	running.world = xworld_build(s, arena, size, running.env, err);
 	if (!running.world)
 		return -EINVAL;
 	if (s->all_finish)
-		p.must_finish = finite_lanes(s);
+		p.must_finish = finite_lanes();
 	for (u32 i = 0; i <= running.lanes; i++)
 		xworld_lane_name(running.world, i, out->lane_name[i], sizeof(out->lane_name[i]));
 	xworld_words(running.world, add_word, &words);
+	set_ghost(&p);
 	p.word = words.word;
 	p.word_count = words.count;
 	if (!xs_open(&p, o))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "engine/caller.h"
 
 static const char *const atomic_name[] = { "load", "store", "xchg", "add",  "sub",
 					   "and",  "or",    "xor",  "nand", "cas" };
@@ -44,6 +45,28 @@ static void row_call(struct explore_row *row, const struct xp_event *e)
 		snprintf(row->what, sizeof(row->what), "%s", status ? status : "?");
 }
 
+static void row_word(struct explore_row *row, const struct xp_event *e)
+{
+	static const char *const op[] = {
+		[SCN_CALLER_EXCLUSIVE] = "exclusive", [SCN_CALLER_SHARED] = "shared",
+		[SCN_CALLER_PROMOTE] = "promote",     [SCN_CALLER_COMMIT] = "commit",
+		[SCN_CALLER_RELEASE] = "release",
+	};
+	static const char *const result[] = {
+		[CALLER_GRANTED] = "granted",
+		[CALLER_BUSY] = "BUSY",
+		[CALLER_BUSY_HP] = "BUSY_HOST_PRIORITY",
+		[CALLER_DONE] = "done",
+	};
+	u32 code = e->before & 0xFF;
+	bool sided = code == SCN_CALLER_EXCLUSIVE || code == SCN_CALLER_SHARED;
+	const char *side = e->before >> 8 & 1 ? " guest" : " host";
+
+	row->call = true;
+	snprintf(row->object, sizeof(row->object), "%s%s", op[code], sided ? side : "");
+	snprintf(row->what, sizeof(row->what), "%s", result[e->after]);
+}
+
 /* "S-EPT entry a level 0"; an address that says nothing by itself otherwise. */
 static void describe(const struct play *p, const void *addr, char *text, size_t size)
 {
@@ -61,6 +84,8 @@ static void add_rows(struct play *p, u32 index, const struct xs_step *step)
 		if (e->kind == XP_EVENT_NOTE) {
 			if (e->note == SL_NOTE_SEAMCALL || e->note == SL_NOTE_TDCALL)
 				row_call(new_row(p, index, step), e);
+			else if (e->note == SL_NOTE_WORD)
+				row_word(new_row(p, index, step), e);
 			continue;
 		}
 		/* Only the words that lanes meet on. */

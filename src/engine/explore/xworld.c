@@ -25,11 +25,7 @@ int xworld_arena_size(const struct scenario *s, size_t *size, struct sl_err *err
 
 u32 xworld_lanes(const struct scenario *s)
 {
-	u32 n = s->host_count;
-
-	for (u32 i = 0; i < s->td_count; i++)
-		n += s->td[i].vcpus;
-	return n;
+	return world_lane_count(s);
 }
 
 struct world *xworld_build(const struct scenario *s, void *arena, size_t size, struct sl_env *env,
@@ -39,6 +35,8 @@ struct world *xworld_build(const struct scenario *s, void *arena, size_t size, s
 	struct world *w = world_init(s, arena, size, &env[lanes]);
 
 	SL_BUG_ON(w->lane_count != lanes);
+	if (w->caller)
+		w->caller->stepwise = true;
 	for (u32 i = 0; i < lanes; i++)
 		world_set_env(w, i, &env[i]);
 	return world_start(w, &env[lanes], err) ? NULL : w;
@@ -47,6 +45,17 @@ struct world *xworld_build(const struct scenario *s, void *arena, size_t size, s
 void xworld_lane_name(const struct world *w, u32 lane, char *name, size_t size)
 {
 	snprintf(name, size, "%s", lane < w->lane_count ? w->lane[lane].name : "end");
+}
+
+bool xworld_lane_is_finite(const struct world *w, u32 lane)
+{
+	return world_lane_is_finite(w, lane);
+}
+
+void xworld_ghost(const struct world *w, const void **start, size_t *size)
+{
+	*start = w->caller ? &w->caller->ghost : NULL;
+	*size = w->caller ? sizeof(w->caller->ghost) : 0;
 }
 
 void xworld_run_lane(struct world *w, u32 lane)
@@ -86,8 +95,16 @@ static void td_words(const struct world *w, const struct vm *vm,
 void xworld_words(const struct world *w, void (*add)(void *ctx, const void *addr, u8 kind, u8 size),
 		  void *ctx)
 {
-	const struct sl_mem *mem = &w->machine->mem;
+	const struct sl_mem *mem;
 
+	if (w->caller) {
+		if (w->caller->kind == SCN_LOCK_SHAREX)
+			add(ctx, &w->caller->word, XP_WORD_SHAREX, 2);
+		else if (w->caller->kind == SCN_LOCK_SHAREX_HP)
+			add(ctx, &w->caller->word, XP_WORD_SHAREX_HP, 2);
+		return;
+	}
+	mem = &w->machine->mem;
 	for (u32 level = 0; level < 3; level++) {
 		u64 n = level == 0 ? mem->pages : mem->blocks * SL_LEVEL_PAGES(2 - level);
 
@@ -294,6 +311,12 @@ static bool find_lp(const struct world *w, const void *addr, char *text, size_t 
 void xworld_describe(const struct world *w, const void *addr, char *text, size_t size)
 {
 	text[0] = '\0';
+	if (w->caller) {
+		if (is_in(addr, &w->caller->word, sizeof(w->caller->word)))
+			snprintf(text, size, "%s",
+				 w->caller->kind == SCN_LOCK_SEPT_ENTRY ? "S-EPT entry" : "lock word");
+		return;
+	}
 	for (u32 t = 0; t < w->vmm->vm_count; t++)
 		if (find_entry(w, addr, t, text, size) || find_tdcs(w, addr, t, text, size))
 			return;

@@ -23,6 +23,10 @@ struct world *xworld_build(const struct scenario *s, void *arena, size_t size, s
 			   struct sl_err *err);
 u32 xworld_lanes(const struct scenario *s);
 void xworld_lane_name(const struct world *w, u32 lane, char *name, size_t size);
+/* Does the lane end by itself, as far as its program goes? */
+bool xworld_lane_is_finite(const struct world *w, u32 lane);
+/* The part of the arena that only oracles look at; *size = 0 if there is none. */
+void xworld_ghost(const struct world *w, const void **start, size_t *size);
 /* On a fiber: a lane's life, and the end of the world. */
 void xworld_run_lane(struct world *w, u32 lane);
 void xworld_finish(struct world *w, struct sl_env *boss);

@@ -191,6 +191,21 @@ static void op_violate(struct sl_env *env, enum sl_violation kind, const char *i
 	must(pthread_mutex_unlock(&r->lock));
 }
 
+/* Only set where a claim "never STATUS" wants to know. */
+static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
+{
+	const char *never;
+
+	if (what != SL_NOTE_SEAMCALL && what != SL_NOTE_TDCALL)
+		return;
+	never = world_never(self(env)->run->world->scenario, b);
+	if (never)
+		env_violate(env, SL_VIOLATION_BOUND, "never", "%s returned %s",
+			    what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF)) :
+						       tdx_tdcall_name((u32)(a & 0xFFFF)),
+			    never);
+}
+
 static const struct sl_env_ops thread_ops = {
 	.choose = op_choose,
 	.now = op_now,
@@ -206,6 +221,8 @@ static const struct sl_env_ops thread_ops = {
 	.write_unlock = op_read_unlock,
 	.violate = op_violate,
 };
+
+static struct sl_env_ops watched_ops;
 
 /* The lock library's report of a misused lock word: a module check that failed. */
 void hp_misuse(const char *what)
@@ -336,7 +353,11 @@ static int run_world(struct run *r, const struct threads_options *o, struct sl_e
 	double t0 = now_seconds(), t1, t2;
 	int rc;
 
+	watched_ops = thread_ops;
+	watched_ops.note = op_note;
 	for (u32 i = 0; i < w->lane_count; i++) {
+		if (w->scenario->never_count)
+			r->env[i].base.ops = &watched_ops;
 		world_set_env(w, i, &r->env[i].base);
 		memcpy(r->env[i].name, w->lane[i].name, sizeof(r->env[i].name));
 	}
@@ -370,20 +391,11 @@ static u64 peak_rss(void)
 	return (u64)u.ru_maxrss * 1024;
 }
 
-static u32 count_lanes(const struct scenario *s)
-{
-	u32 n = s->host_count;
-
-	for (u32 i = 0; i < s->td_count; i++)
-		n += s->td[i].vcpus;
-	return n;
-}
-
 int threads_run(const struct scenario *s, const struct threads_options *o,
 		struct threads_result *out, struct sl_err *err)
 {
 	struct run r = { .out = out };
-	u32 lanes = count_lanes(s);
+	u32 lanes = world_lane_count(s);
 	pthread_condattr_t attr;
 	size_t size;
 	void *arena;

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must never happen to a bare lock word: invariants over who was told that he holds it. They
+ * look at counters of their own, a ghost that no lock operation reads. Layer: oracle.
+ *
+ * INV-WORD-01  never two exclusive holders at once, nor an exclusive and a shared one
+ * INV-WORD-02  when every lane is done the word is free (host priority aside)
+ * INV-WORD-03  host priority is never left on a free word: neither by a refused host's operation nor
+ *              when every lane is done (only where a scenario claims no-stale-hp)
+ * INV-WORD-04  a refused host leaves host priority set, and only the step in which a host takes the
+ *              word clears it (only where a scenario claims hp-kept)
+ *
+ * The last two are judged from one end of an operation to the next, which says something only where
+ * nothing can come between an operation's last step and the call here: under the explorer.
+ */
+#ifndef SL_ORACLE_WORD_H
+#define SL_ORACLE_WORD_H
+
+#include "base/env.h"
+#include "base/types.h"
+
+/* Which bits of the word mean what; 0 where the kind of lock has none. */
+struct word_layout {
+	u64 exclusive;
+	u64 hp;
+	u64 readers;
+};
+
+/* Any lane may change it at any time, hence atomic; a lane orders nothing by it. */
+struct word_ghost {
+	_Alignas(SL_CACHELINE) _Atomic u32 exclusive;
+	_Atomic u32 shared;
+	_Atomic u64 last; /* hp-kept: the word when an operation ended last */
+	_Atomic u32 stop; /* not the oracle's: lanes of the threads engine have to end */
+};
+
+struct word_oracle {
+	struct word_layout layout;
+	struct word_ghost *ghost;
+	bool no_stale_hp;
+	bool hp_kept;
+};
+
+/* What kind of operation has ended, and how. */
+enum word_end {
+	WORD_GRANTED_HOST, /* it holds the word exclusively, or shares it, from now on */
+	WORD_GRANTED_GUEST,
+	WORD_REFUSED_HOST,
+	WORD_REFUSED_GUEST,
+	WORD_OTHER, /* release, commit */
+};
+
+/* The caller holds the word now, or no longer. */
+void oracle_word_enter(const struct word_oracle *o, struct sl_env *env, bool exclusive);
+void oracle_word_leave(const struct word_oracle *o, bool exclusive);
+/* An operation has ended in this step; @word is what it left. */
+void oracle_word_ended(const struct word_oracle *o, struct sl_env *env, enum word_end how,
+		       bool exclusive, u64 word);
+/* No lane runs. */
+void oracle_word_at_rest(const struct word_oracle *o, struct sl_env *env, u64 word);
+
+#endif

@@ -16,8 +16,8 @@
 struct check_args {
 	struct sl_check_options o;
 	enum sl_format format;
-	const char *trace;	/* file for the counterexample, or NULL */
-	const char *trace_dir;	/* or folder for all of them */
+	const char *trace;     /* file for the counterexample, or NULL */
+	const char *trace_dir; /* or folder for all of them */
 	char **files;
 	int count;
 };
@@ -49,7 +49,8 @@ static const struct argp_option options[] = {
 	{ "trace", OPT_TRACE, "FILE", 0,
 	  "write the counterexample to FILE, for seamlab replay (one scenario)", 0 },
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
-	  "write each counterexample to DIR, as SCENARIO.trace; DIR is made if it is not there", 0 },
+	  "write each counterexample to DIR, as SCENARIO.trace; DIR is made if it is not there",
+	  0 },
 	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
 	{ 0 },
 };
@@ -110,7 +111,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (a->trace && a->trace_dir)
 			argp_error(state, "found --trace and --trace-dir; expected one of them");
 		if (a->trace && a->count > 1)
-			argp_error(state, "--trace: found %d scenarios; expected one, or --trace-dir",
+			argp_error(state,
+				   "--trace: found %d scenarios; expected one, or --trace-dir",
 				   a->count);
 		return 0;
 	case ARGP_KEY_ARGS:
@@ -133,7 +135,8 @@ static void show_progress(void *ctx, const struct sl_check_progress *p)
 	if (p->seconds < last + 0.2 && p->seconds > last)
 		return;
 	last = p->seconds;
-	fprintf(stderr, "\r%6.1f s  pass %u  %llu states  %.2f M transitions/s  depth %u  %.0f MB \033[K",
+	fprintf(stderr,
+		"\r%6.1f s  pass %u  %llu states  %.2f M transitions/s  depth %u  %.0f MB \033[K",
 		p->seconds, p->pass, (unsigned long long)p->states,
 		p->seconds > 0 ? (double)p->transitions / p->seconds / 1e6 : 0.0, p->depth,
 		(double)p->memory / 1e6);

@@ -50,8 +50,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->gdb = strtoul(arg, &end, 10);
 		if (errno || end == arg || *end || strchr(arg, '-') || !a->gdb ||
 		    a->gdb > 100000000)
-			argp_error(state, "--gdb: found '%s'; expected the number of a step, from 1",
-				   arg);
+			argp_error(state,
+				   "--gdb: found '%s'; expected the number of a step, from 1", arg);
 		return 0;
 	case OPT_SCENARIO:
 		a->o.scenario = arg;

@@ -41,8 +41,8 @@ static bool stopping(const struct caller_world *w)
 }
 
 /*
- * The word as it is, for the oracles: no access of the lane's, so that the explorer neither stops in
- * front of it nor remembers what was seen. Only where nobody else runs.
+ * The word as it is, for the oracles: no access of the lane's, so that the explorer neither stops
+ * in front of it nor remembers what was seen. Only where nobody else runs.
  */
 __attribute__((noinline, no_sanitize("thread"))) static u64 word_peek(const struct caller_world *w)
 {

@@ -243,8 +243,7 @@ static void host_lane(struct world *w, struct lane *l)
 
 static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
 {
-	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | op->level,
-					.rdx = vm->tdr.v };
+	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | op->level, .rdx = vm->tdr.v };
 
 	switch (op->leaf) {
 	case SEAMCALL_tdh_mem_page_add:

@@ -279,14 +279,14 @@ void world_finish(struct world *w, struct sl_env *boss)
 
 /* ---- questions about the scenario ------------------------------------------------------------ */
 
-#define ANY_FOREVER(program, LOOP)                                              \
-	({                                                                      \
-		bool forever_ = false;                                          \
-                                                                                \
-		for (u32 i_ = 0; i_ < (program)->count; i_++)                   \
-			forever_ |= (program)->ops[i_].code == (LOOP) &&        \
-				    (program)->ops[i_].times == GUEST_FOREVER;  \
-		forever_;                                                       \
+#define ANY_FOREVER(program, LOOP)                                             \
+	({                                                                     \
+		bool forever_ = false;                                         \
+                                                                               \
+		for (u32 i_ = 0; i_ < (program)->count; i_++)                  \
+			forever_ |= (program)->ops[i_].code == (LOOP) &&       \
+				    (program)->ops[i_].times == GUEST_FOREVER; \
+		forever_;                                                      \
 	})
 
 bool world_lane_is_finite(const struct world *w, u32 lane)

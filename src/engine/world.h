@@ -16,23 +16,23 @@
 enum lane_kind {
 	LANE_VCPU,
 	LANE_HOST,
-	LANE_LP,	/* raw SEAMCALLs */
-	LANE_CALLER,	/* operations on the lock word; the only kind where there is one */
+	LANE_LP,     /* raw SEAMCALLs */
+	LANE_CALLER, /* operations on the lock word; the only kind where there is one */
 };
 
 struct lane {
 	enum lane_kind kind;
-	u32 td;		/* vCPU lanes */
-	u32 index;	/* vCPU within its TD, or number of the lane */
+	u32 td;    /* vCPU lanes */
+	u32 index; /* vCPU within its TD, or number of the lane */
 	u32 cpu;
 	struct sl_env *env;
-	char name[32];	/* "vcpu0", "td1.vcpu2", "host0" */
+	char name[32]; /* "vcpu0", "td1.vcpu2", "host0" */
 };
 
 /* A TD's vCPU lanes start together and are counted out. */
 struct td_gate {
-	_Alignas(SL_CACHELINE) _Atomic u32 generation;	/* +1: run your programs once */
-	_Atomic u32 finished;				/* vCPU lanes that are through */
+	_Alignas(SL_CACHELINE) _Atomic u32 generation; /* +1: run your programs once */
+	_Atomic u32 finished;                          /* vCPU lanes that are through */
 	/* How often a host lane has let this TD run; only that lane's. */
 	u32 started;
 };
@@ -42,17 +42,17 @@ _Static_assert(SCN_CALLERS_MAX <= WORLD_LANES_MAX, "the lanes of a lock fit, too
 
 struct world {
 	const struct scenario *scenario;
-	struct caller_world *caller;	/* a lock word, and then nothing else; or NULL */
+	struct caller_world *caller; /* a lock word, and then nothing else; or NULL */
 	struct sl_machine *machine;
 	struct vmm *vmm;
 	struct guest *guest[SCN_TDS_MAX];
 	struct guest_program program[SCN_TDS_MAX][SCN_VCPUS_MAX];
 	struct td_gate gate[SCN_TDS_MAX];
 	_Atomic u32 stop;
-	_Atomic u32 hosts_left;	/* host lanes that have not ended */
+	_Atomic u32 hosts_left; /* host lanes that have not ended */
 	struct lane lane[WORLD_LANES_MAX];
 	u32 lane_count;
-	u32 boss_cpu;	/* for building and tearing down around the lanes */
+	u32 boss_cpu; /* for building and tearing down around the lanes */
 };
 
 /* How many lanes the world of @s has. */
@@ -75,9 +75,9 @@ void world_run_lane(struct world *w, u32 lane);
 /* Asks the lanes to come to an end: vCPUs leave their run loops, endless loops stop. Any thread. */
 void world_stop(struct world *w);
 /*
- * After all lanes have ended: oracles, teardown of what stands, oracles again. No teardown where raw
- * SEAMCALLs have been made: the VMM's mirror knows nothing of them. Then, and on a lock word, the
- * oracles at rest have the last word.
+ * After all lanes have ended: oracles, teardown of what stands, oracles again. With lanes of raw
+ * SEAMCALLs nothing is torn down, because the VMM's mirror knows nothing of them: then, and on a
+ * lock word, the oracles at rest have the last word.
  */
 void world_finish(struct world *w, struct sl_env *boss);
 

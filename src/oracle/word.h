@@ -5,8 +5,8 @@
  *
  * INV-WORD-01  never two exclusive holders at once, nor an exclusive and a shared one
  * INV-WORD-02  when every lane is done the word is free (host priority aside)
- * INV-WORD-03  host priority is never left on a free word: neither by a refused host's operation nor
- *              when every lane is done (only where a scenario claims no-stale-hp)
+ * INV-WORD-03  host priority is never left on a free word: neither by a refused host's operation
+ *              nor when every lane is done (only where a scenario claims no-stale-hp)
  * INV-WORD-04  a refused host leaves host priority set, and only the step in which a host takes the
  *              word clears it (only where a scenario claims hp-kept)
  *

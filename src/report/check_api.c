@@ -122,9 +122,9 @@ enum sl_exit sl_check_exit(const struct sl_check *c)
 {
 	if (check_as_expected(c))
 		return SL_EXIT_EXPECTED;
-	return c->result.search.limit != XS_COMPLETE && c->result.search.kind == XS_KIND_NONE ?
-		       SL_EXIT_INCONCLUSIVE :
-		       SL_EXIT_UNEXPECTED;
+	return c->result.search.limit != XS_COMPLETE && c->result.search.kind == XS_KIND_NONE
+		       ? SL_EXIT_INCONCLUSIVE
+		       : SL_EXIT_UNEXPECTED;
 }
 
 char *sl_check_report(const struct sl_check *c, enum sl_format format)
@@ -171,8 +171,7 @@ int sl_check_save(struct sl_check *c, const char *path, char *err, size_t err_si
 	if (!copy) {
 		rc = sl_err_set(&e, -ENOMEM, "out of memory");
 	} else if (!c->result.check) {
-		rc = sl_err_set(&e, -EIO, "%s: the counterexample could not be played again",
-				path);
+		rc = sl_err_set(&e, -EIO, "%s: the counterexample could not be played again", path);
 	} else {
 		fill_trace(c, &t);
 		rc = trace_write_file(path, &t, &e);

@@ -26,10 +26,10 @@ json_t *report_steps(const struct explore_result *r)
 	json_t *list = json_array();
 
 	for (u32 i = 0; i < r->rows; i++)
-		json_array_append_new(
-			list, json_pack("{s:o, s:s, s:s, s:s}", "step", number(r->row[i].step),
-					"lane", r->lane_name[r->row[i].lane], "object",
-					r->row[i].object, "what", r->row[i].what));
+		json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:s}", "step",
+						      number(r->row[i].step), "lane",
+						      r->lane_name[r->row[i].lane], "object",
+						      r->row[i].object, "what", r->row[i].what));
 	return list;
 }
 
@@ -50,8 +50,8 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "as_expected", json_boolean(check_as_expected(c)));
 	json_object_set_new(o, "release", json_string("1.5.01"));
 	json_object_set_new(o, "flavour",
-			    json_string(s->module.flavour == SL_HARDENED ? "hardened" :
-									   "published"));
+			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
+									 : "published"));
 	json_object_set_new(o, "policy", json_string(s->policy));
 	json_object_set_new(o, "states", number(x->states));
 	json_object_set_new(o, "transitions", number(x->transitions));

@@ -11,11 +11,11 @@
 struct sl_check {
 	struct scenario *scenario;
 	struct explore_result result;
-	char *text;		/* of the scenario file */
+	char *text; /* of the scenario file */
 	size_t text_size;
 	uint64_t hash_seed;
 	bool no_reduction;
-	char *trace;		/* file that sl_check_save() wrote, or NULL */
+	char *trace; /* file that sl_check_save() wrote, or NULL */
 };
 
 /* "holds", "violated" or "inconclusive". */

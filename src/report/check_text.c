@@ -38,8 +38,9 @@ char *check_report_text(const struct sl_check *c)
 	fprintf(f, "  module 1.5.01 %s, policy %s, %u lanes\n",
 		s->module.flavour == SL_HARDENED ? "hardened" : "published", s->policy,
 		c->result.lanes);
-	fprintf(f, "  %" PRIu64 " states, %" PRIu64 " transitions, %.2f s, %.2f M transitions/s\n"
-		   "  depth %u, %u passes, %u shared words\n",
+	fprintf(f,
+		"  %" PRIu64 " states, %" PRIu64 " transitions, %.2f s, %.2f M transitions/s\n"
+		"  depth %u, %u passes, %u shared words\n",
 		x->states, x->transitions, x->seconds,
 		x->seconds > 0 ? (double)x->all_transitions / x->seconds / 1e6 : 0.0, x->depth,
 		x->passes, x->shared_words);

@@ -30,7 +30,8 @@ static bool after_step(void *ctx, const struct explore_result *r, u32 step, u32 
 {
 	const struct glue *g = ctx;
 	u32 lane = r->search.step[step - 1].fiber;
-	struct sl_replay_step out = { .step = step, .steps = r->search.steps,
+	struct sl_replay_step out = { .step = step,
+				      .steps = r->search.steps,
 				      .lane = r->lane_name[lane] };
 	char *text = NULL;
 	size_t size;

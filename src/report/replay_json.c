@@ -39,8 +39,8 @@ char *replay_report_json(const struct sl_replay *r)
 	json_object_set_new(o, "detail", json_string(t->text));
 	json_object_set_new(o, "release", json_string("1.5.01"));
 	json_object_set_new(o, "flavour",
-			    json_string(s->module.flavour == SL_HARDENED ? "hardened" :
-									   "published"));
+			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
+									 : "published"));
 	json_object_set_new(o, "policy", json_string(s->policy));
 	json_object_set_new(o, "hash_seed", json_string(seed));
 	json_object_set_new(o, "no_reduction", json_boolean(t->no_reduction));
@@ -48,8 +48,8 @@ char *replay_report_json(const struct sl_replay *r)
 	json_object_set_new(o, "steps_total", json_integer(t->steps));
 	json_object_set_new(o, "steps_played", json_integer(r->result.played));
 	json_object_set_new(o, "loop_start",
-			    t->loop_start < t->steps ? json_integer(t->loop_start + 1) :
-						       json_null());
+			    t->loop_start < t->steps ? json_integer(t->loop_start + 1)
+						     : json_null());
 	json_object_set_new(o, "preemptions", json_integer(t->preemptions));
 	json_object_set_new(o, "same_build", json_boolean(replay_same_build(r)));
 	json_object_set_new(o, "made_by", build(t->version, t->build_id, t->build_id_size));

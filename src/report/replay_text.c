@@ -19,7 +19,7 @@ static void print_outcome(FILE *f, const struct sl_replay *r)
 	else
 		fprintf(f, "violated(%s) again, all %u steps as in the trace\n", t->kind, t->steps);
 	fprintf(f, "  %s\n", r->scenario->title);
-	fprintf(f, "  scenario %s, module 1.5.01 %s, policy %s, %u lanes\n", t->scenario_path,
+	fprintf(f, "  scenario %s\n  module 1.5.01 %s, policy %s, %u lanes\n", t->scenario_path,
 		r->scenario->module.flavour == SL_HARDENED ? "hardened" : "published",
 		r->scenario->policy, r->result.lanes);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define STEP_WIDTH 6 /* "  123 " */
-#define GAP	   2
+#define GAP        2
 
 static bool has_columns(const struct explore_result *r)
 {

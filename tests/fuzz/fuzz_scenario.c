@@ -128,12 +128,118 @@ static void check_host(const struct scenario *s, const struct scn_host *h)
 	REQUIRE(depth == 0);
 }
 
+static void check_lp(const struct scenario *s, const struct scn_lp *l)
+{
+	u32 depth = 0;
+
+	for (u32 i = 0; i < l->count; i++) {
+		const struct scn_lp_op *op = &l->ops[i];
+
+		REQUIRE(op->td < s->td_count);
+		REQUIRE(!s->td[op->td].explicit_life);
+		switch (op->code) {
+		case SCN_LP_PAGE:
+			check_pages(&s->td[op->td], op->gpa, op->count, op->level);
+			break;
+		case SCN_LP_VCPU:
+			REQUIRE(op->vcpu < s->td[op->td].vcpus);
+			break;
+		case SCN_LP_TD:
+			break;
+		case SCN_LP_LOOP:
+			REQUIRE(++depth <= GUEST_LOOPS_MAX);
+			REQUIRE(op->times >= 1);
+			REQUIRE(op->match > i && op->match < l->count);
+			REQUIRE(l->ops[op->match].code == SCN_LP_END);
+			break;
+		case SCN_LP_END:
+			REQUIRE(depth-- > 0);
+			REQUIRE(op->match < i && l->ops[op->match].match == i);
+			break;
+		default:
+			REQUIRE(false);
+		}
+	}
+	REQUIRE(depth == 0);
+}
+
+/* Holds do not nest, and whoever skips one arrives behind its release at the same depth. */
+static void check_caller(const struct scenario *s, const struct scn_caller *c)
+{
+	bool has_readers = s->lock == SCN_LOCK_SHAREX || s->lock == SCN_LOCK_SHAREX_HP;
+	u32 depth = 0, held_depth = 0, release = 0;
+	bool held = false, shared = false;
+
+	for (u32 i = 0; i < c->count; i++) {
+		const struct scn_caller_op *op = &c->ops[i];
+
+		switch (op->code) {
+		case SCN_CALLER_EXCLUSIVE:
+		case SCN_CALLER_SHARED:
+			shared = op->code == SCN_CALLER_SHARED;
+			REQUIRE(!held && (!shared || has_readers));
+			REQUIRE(op->match > i && op->match < c->count);
+			REQUIRE(c->ops[op->match].code == SCN_CALLER_RELEASE);
+			held = true;
+			held_depth = depth;
+			release = op->match;
+			break;
+		case SCN_CALLER_PROMOTE:
+			REQUIRE(held && shared && depth == held_depth);
+			shared = false;
+			break;
+		case SCN_CALLER_COMMIT:
+			REQUIRE(held && s->lock == SCN_LOCK_SEPT_ENTRY);
+			break;
+		case SCN_CALLER_RELEASE:
+			REQUIRE(held && depth == held_depth && release == i);
+			held = false;
+			break;
+		case SCN_CALLER_LOOP:
+			REQUIRE(++depth <= GUEST_LOOPS_MAX);
+			REQUIRE(op->times >= 1);
+			REQUIRE(op->match > i + 1 && op->match < c->count);
+			REQUIRE(c->ops[op->match].code == SCN_CALLER_END);
+			break;
+		case SCN_CALLER_END:
+			REQUIRE(depth-- > 0);
+			REQUIRE(op->match < i && c->ops[op->match].match == i);
+			REQUIRE(!held || held_depth <= depth);
+			break;
+		default:
+			REQUIRE(false);
+		}
+	}
+	REQUIRE(depth == 0 && !held);
+}
+
+static void check_raw_lanes(const struct scenario *s)
+{
+	u32 lps = 0, callers = 0;
+
+	for (u32 i = 0; i < SCN_LPS_MAX; i++) {
+		lps += s->lp[i].named;
+		REQUIRE(s->lp[i].named || s->lp[i].count == 0);
+		check_lp(s, &s->lp[i]);
+	}
+	for (u32 i = 0; i < SCN_CALLERS_MAX; i++) {
+		callers += s->caller[i].named;
+		REQUIRE(s->caller[i].named || s->caller[i].count == 0);
+		check_caller(s, &s->caller[i]);
+	}
+	REQUIRE(lps == s->lp_count && callers == s->caller_count);
+	REQUIRE(s->lock ? !lps && !s->host_count && !s->never_count : !callers && !s->hp_kept);
+	REQUIRE(s->never_count <= SCN_NEVER_MAX);
+}
+
 static void check_scenario(const struct scenario *s)
 {
 	REQUIRE(s->title && s->title[0] && strlen(s->title) <= SCN_TITLE_MAX);
 	REQUIRE(strcmp(s->path, PATH) == 0);
 	REQUIRE(s->policy && host_policy_find(s->policy));
-	REQUIRE(s->td_count >= 1 && s->td_count <= SCN_TDS_MAX);
+	REQUIRE(s->lock ? s->td_count == 0 : s->td_count >= 1);
+	REQUIRE(s->td_count <= SCN_TDS_MAX);
+	check_raw_lanes(s);
 	REQUIRE(s->host_count <= SCN_HOSTS_MAX);
 	REQUIRE(s->seconds >= 1 && s->seconds <= SCN_SECONDS_MAX);
 	REQUIRE(s->module.zero_step_threshold >= 1 && s->module.zero_step_threshold <= 255);
@@ -253,6 +359,25 @@ static const char *const corpus[] = {
 
 	"title: least\ntd: {vcpus: 1}\nrun: {}\n",
 
+	"title: A word\n"
+	"lock: {kind: sharex-hp, flavour: hardened}\n"
+	"run:\n"
+	"  caller0: [{loop forever: [exclusive host retry, release]}, shared guest, release]\n"
+	"  caller3: [shared host, promote retry, release]\n"
+	"claims: [no-stale-hp, hp-kept, all-finish]\n",
+
+	"title: An entry\n"
+	"lock: {kind: sept-entry}\n"
+	"run: {caller1: [exclusive guest, {loop 3: [commit]}, commit, release]}\n",
+
+	"title: Raw\n"
+	"td: {vcpus: 2, memory: {a: {}, b: {size: 16K}}}\n"
+	"run:\n"
+	"  lp0: [MEM.PAGE.AUG a, {loop 2: [MEM.RANGE.BLOCK b@random]}, VP.FLUSH 1]\n"
+	"  lp7: [MEM.TRACK, MEM.TRACK td0, MEM.PAGE.REMOVE a]\n"
+	"  vcpu0: [accept a]\n"
+	"claims: [never TDX_OPERAND_BUSY(SEPT_TREE), never TDX_EPT_WALK_FAILED]\n",
+
 	("{\"title\": \"as JSON\",\n"
 	 " \"td\": {\"vcpus\": 1, \"memory\": {\"p\": {\"level\": \"4K\"}}},\n"
 	 " \"run\": {\"vcpu0\": [\"touch p\", {\"loop 2\": [\"read p\"]}]},\n"
@@ -328,7 +453,18 @@ static const char *const pieces[] = {
 	"retry-",
 	"mapped",
 	"lock: ",
+	"lock: {kind: sept-entry}",
+	"kind: mutex",
 	"lp0: ",
+	"caller0: ",
+	"shared host, ",
+	"exclusive guest retry, ",
+	"promote, ",
+	"release, ",
+	"commit, ",
+	"MEM.TRACK",
+	"hp-kept",
+	"never TDX_OPERAND_BUSY",
 	"true",
 	"vcpu15: ",
 };

@@ -19,7 +19,7 @@
 #include "engine/explore/trace.h"
 #include "engine/explore/xp.h"
 
-#define NAME	    "fuzz.trace"
+#define NAME        "fuzz.trace"
 #define PAYLOAD_MAX 4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -77,7 +77,7 @@ static void check_error(const char *text)
 	REQUIRE(strstr(text, "; expected "));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_file(const u8 *data, size_t size)
 {
 	struct trace t, again;
 	struct sl_err err;
@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		REQUIRE(rc == -EINVAL);
 		REQUIRE(!t.step && !t.shared && !t.scenario && !t.scenario_path);
 		check_error(err.text);
-		return 0;
+		return;
 	}
 	check_trace(&t);
 	/* What was read can be written and is the same again. */
@@ -101,6 +101,44 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(bytes);
 	trace_free(&again);
 	trace_free(&t);
+}
+
+static void put_u64(u8 *p, u64 v)
+{
+	for (u32 i = 0; i < 8; i++)
+		p[i] = (u8)(v >> (8 * i));
+}
+
+/* Behind the header in @file the payload, compressed, and a header that fits. The file's size. */
+static size_t wrap(u8 *file, size_t room, const u8 *payload, size_t size)
+{
+	static const u8 head[16] = "SLTRACE\n\1";
+	size_t n;
+
+	memcpy(file, head, sizeof(head));
+	put_u64(file + 16, size);
+	put_u64(file + 24, XXH64(payload, size, 0));
+	n = ZSTD_compress(file + TRACE_HEADER_SIZE, room - TRACE_HEADER_SIZE, payload, size, 1);
+	if (ZSTD_isError(n))
+		abort();
+	return n + TRACE_HEADER_SIZE;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	check_file(data, size);
+#ifdef SL_LIBFUZZER
+	/* As contents, too: no mutation of the bytes of a file gets through its checksum. */
+	{
+		size_t room = TRACE_HEADER_SIZE + ZSTD_compressBound(size);
+		u8 *file = malloc(room);
+
+		if (!file)
+			abort();
+		check_file(file, wrap(file, room, data, size));
+		free(file);
+	}
+#endif
 	return 0;
 }
 
@@ -199,12 +237,6 @@ static size_t mutate(struct sl_rng *rng, u8 *buf, size_t size, size_t room)
 	}
 }
 
-static void put_u64(u8 *p, u64 v)
-{
-	for (u32 i = 0; i < 8; i++)
-		p[i] = (u8)(v >> (8 * i));
-}
-
 /* Changes the payload itself and gives it a header that fits. */
 static size_t mutate_inside(struct sl_rng *rng, u8 *file, size_t size, size_t room, u32 times)
 {
@@ -216,12 +248,7 @@ static size_t mutate_inside(struct sl_rng *rng, u8 *file, size_t size, size_t ro
 		abort();
 	for (u32 i = 0; i < times; i++)
 		n = mutate(rng, payload, n, sizeof(payload));
-	put_u64(file + 16, n);
-	put_u64(file + 24, XXH64(payload, n, 0));
-	n = ZSTD_compress(file + TRACE_HEADER_SIZE, room - TRACE_HEADER_SIZE, payload, n, 1);
-	if (ZSTD_isError(n))
-		abort();
-	return n + TRACE_HEADER_SIZE;
+	return wrap(file, room, payload, n);
 }
 
 static void run_one(u64 seed, u64 index)

@@ -567,7 +567,8 @@ static const struct bad bad_whole_files[] = {
 	{ "title", "1:1: found 'title'; expected a mapping" },
 	{ "- title: t\n", "1:1: found a list; expected a mapping" },
 	{ "title: t\nrun: {}\n",
-	  "1:1: found a mapping without 'td'; expected 'td: {vcpus: N, memory: {...}}' or 'lock: {kind: KIND}'" },
+	  "1:1: found a mapping without 'td'; expected 'td: {vcpus: N, memory: {...}}' "
+	  "or 'lock: {kind: KIND}'" },
 	{ "td: {vcpus: 1}\nrun: {}\n",
 	  "1:1: found a mapping without 'title'; expected 'title: TEXT'" },
 	{ "title: t\ntd: {vcpus: 1}\n",
@@ -576,9 +577,11 @@ static const struct bad bad_whole_files[] = {
 	  "1:8: found a quoted value over several lines; expected one line" },
 	{ "title: t\ntitle: u\n", "2:1: found key 'title' again; expected it once (line 1)" },
 	{ "titel: t\n",
-	  "1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds; did you mean 'title'?" },
+	  "1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, "
+	  "run, claims, expect, seconds; did you mean 'title'?" },
 	{ "frobnicate: 1\n",
-	  "1:1: found key 'frobnicate'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
+	  "1:1: found key 'frobnicate'; expected one of title, td, lock, module, host, "
+	  "guest, run, claims, expect, seconds" },
 	{ "[a]: b\n", "1:1: found a list as a key; expected a word" },
 	{ ": b\n", "1:1: found nothing as a key; expected a word" },
 	{ "title: [t\n",
@@ -607,9 +610,11 @@ static const struct bad bad_whole_files[] = {
 	{ "title: \360\237\230\200 \357\273\277\n",
 	  "1:10: found a control character; expected text" },
 	{ "\342\202\254\360\237\230\200: x\n",
-	  "1:1: found key '\342\202\254\360\237\230\200'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
+	  "1:1: found key '\342\202\254\360\237\230\200'; expected one of title, td, "
+	  "lock, module, host, guest, run, claims, expect, seconds" },
 	{ "\"\\u009b[31m\": x\n",
-	  "1:1: found key '?[31m'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
+	  "1:1: found key '?[31m'; expected one of title, td, lock, module, host, guest, "
+	  "run, claims, expect, seconds" },
 	{ "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
@@ -621,7 +626,8 @@ static const struct bad bad_whole_files[] = {
 	  "1:1: found key '\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
-	  "\303\251\303\251...'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
+	  "\303\251\303\251...'; expected one of title, td, lock, module, host, guest, "
+	  "run, claims, expect, seconds" },
 	{ "|\n", "2:1: found the string '?'; expected a mapping" },
 	{ "title: t\001\n", "1:9: found a control character; expected text" },
 	{ "title: \303\251\177\n", "1:9: found a control character; expected text" },
@@ -635,7 +641,8 @@ static const struct bad bad_whole_files[] = {
 	{ "title: *t\n", "1:8: found an alias; expected a value written out" },
 	{ "title: !!str t\n", "1:8: found a tag; expected a value written out" },
 	{ "<<: {title: t}\n",
-	  "1:1: found key '<<'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds" },
+	  "1:1: found key '<<'; expected one of title, td, lock, module, host, guest, "
+	  "run, claims, expect, seconds" },
 	{ "[[[[[[[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 	  "1:25: found more than 24 levels of nesting; expected fewer" },
 };
@@ -805,15 +812,28 @@ static const struct bad bad_host_and_guest[] = {
 static const struct bad bad_verdicts[] = {
 	{ "claims: all-finish", "4:9: found 'all-finish'; expected a list of claims" },
 	{ "claims: [all-finsh]",
-	  "4:10: found 'all-finsh'; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS; did you mean 'all-finish'?" },
+	  "4:10: found 'all-finsh'; expected a claim that this version checks: "
+	  "all-finish, no-stale-hp, hp-kept, never STATUS; did you mean 'all-finish'?" },
 	{ "claims: [\"retries(zap) <= 1\"]",
-	  "4:10: found the string 'retries(zap) <= 1'; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
-	{ "claims: [never TDX_SUCCESS]",
-	  "4:10: found 'never TDX_SUCCESS'; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
+	  "4:10: found the string 'retries(zap) <= 1'; expected a claim that this "
+	  "version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
+	{ "claims: [never TDX_OPERAND_BSY]",
+	  "4:10: found status 'TDX_OPERAND_BSY'; expected the name of a status; did you mean "
+	  "'TDX_OPERAND_BUSY'?" },
+	{ "claims: [never BUSY]", "4:10: found status 'BUSY'; expected the name of a status" },
+	{ "claims: [never TDX_OPERAND_BUSY(SEPT_TEE)]",
+	  "4:10: found operand 'SEPT_TEE'; expected the name of an operand; did you mean "
+	  "'SEPT_TREE'?" },
+	{ "claims: [never TDX_OPERAND_BUSY(SEPT_TREE]",
+	  "4:10: found 'TDX_OPERAND_BUSY(SEPT_TREE'; expected TDX_NAME or TDX_NAME(OPERAND)" },
+	{ "claims: [never TDX_OPERAND_BUSY, never TDX_OPERAND_BUSY]",
+	  "4:34: found claim 'never TDX_OPERAND_BUSY' again; expected it once" },
+	{ "claims: [hp-kept]", "4:10: found claim 'hp-kept' on a TD; expected it on a lock" },
 	{ "claims: [all-finish, all-finish]",
 	  "4:22: found claim 'all-finish' again; expected it once" },
 	{ "claims: [[all-finish]]",
-	  "4:10: found a list; expected a claim that this version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
+	  "4:10: found a list; expected a claim that this version checks: all-finish, "
+	  "no-stale-hp, hp-kept, never STATUS" },
 	{ "expect: hold",
 	  "4:9: found 'hold'; expected holds, violated(KIND) or inconclusive; did you "
 	  "mean 'holds'?" },
@@ -1055,7 +1075,7 @@ static const struct bad bad_lp_operations[] = {
 	  "MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, "
 	  "MEM.SEPT.RD, MEM.TRACK, MR.EXTEND, MR.FINALIZE, VP.FLUSH, {loop N: [...]}" },
 	{ "MEM.PAGE.AUG", "5:7: found 'MEM.PAGE.AUG'; expected 'MEM.PAGE.AUG PAGES'" },
-	{ "MEM.PAGE.AUG b", "5:7: found range 'b'; expected one of td0: a; did you mean 'a'?" },
+	{ "MEM.PAGE.AUG b", "5:7: found range 'b'; expected one of td0: a" },
 	{ "MEM.TRACK td0 now",
 	  "5:7: found 'MEM.TRACK td0 now'; expected 'MEM.TRACK' or 'MEM.TRACK TD'" },
 	{ "MEM.TRACK td1", "5:7: found 'td1'; expected td0, the only TD" },
@@ -1069,9 +1089,8 @@ static const struct bad bad_lock[] = {
 	  "2:14: found 'sharex-pp'; expected one of mutex, sharex, sharex-hp, sept-entry; did you "
 	  "mean 'sharex-hp'?" },
 	{ "{kind: mutex, flavour: mild}",
-	  "2:31: found 'mild'; expected one of published, hardened" },
-	{ "{kind: mutex, side: host}",
-	  "2:21: found key 'side'; expected one of kind, flavour; did you mean 'kind'?" },
+	  "2:30: found 'mild'; expected one of published, hardened" },
+	{ "{kind: mutex, side: host}", "2:21: found key 'side'; expected one of kind, flavour" },
 	{ "{kind: mutex}\ntd: {vcpus: 1}",
 	  "2:1: found key 'lock' beside 'td' (line 3); expected one of them" },
 	{ "{kind: mutex}\nmodule: {}", "3:1: found key 'module' beside 'lock' (line 2); expected "
@@ -1534,10 +1553,10 @@ static void test_too_many_lanes(void **state)
 				   "  host0: [signal 3]\n";
 
 	(void)state;
-	check_bad(
-		text, strlen(text),
-		"4:3: found 65 lanes of vCPUs, hosts and LPs; expected at most 64, one logical processor "
-		"each");
+	check_bad(text, strlen(text),
+		  "4:3: found 65 lanes of vCPUs, hosts and LPs; expected at most 64, one "
+		  "logical processor "
+		  "each");
 }
 
 /* A long path loses its front, never the message. */
@@ -1551,10 +1570,10 @@ static void test_long_path(void **state)
 	memset(path, 'd', sizeof(path));
 	memcpy(path + sizeof(path) - 8, "/x.yaml", 8);
 	assert_int_equal(scenario_read_text(path, "titel: x\n", 9, &s, &err), -EINVAL);
-	snprintf(
-		want, sizeof(want),
-		"...%s:1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, run, claims, expect, seconds; did you mean 'title'?",
-		path + strlen(path) - 97);
+	snprintf(want, sizeof(want),
+		 "...%s:1:1: found key 'titel'; expected one of title, td, lock, module, "
+		 "host, guest, run, claims, expect, seconds; did you mean 'title'?",
+		 path + strlen(path) - 97);
 	assert_string_equal(err.text, want);
 }
 

@@ -268,7 +268,8 @@ static void test_many_steps(void **state)
 	t.step = calloc(t.steps, sizeof(*t.step));
 	assert_non_null(t.step);
 	for (u32 i = 0; i < t.steps; i++)
-		t.step[i] = (struct trace_step){ .fiber = (u8)(i % 3), .at = i % 0x1000, .hash = i };
+		t.step[i] =
+			(struct trace_step){ .fiber = (u8)(i % 3), .at = i % 0x1000, .hash = i };
 	data = build(&t, &size);
 	assert_int_equal(trace_parse("x", data, size, &back, &err), 0);
 	assert_same(&t, &back);

@@ -64,8 +64,8 @@ static void watch_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 	never = world_never(running.scenario, b);
 	if (never)
 		env_violate(env, SL_VIOLATION_BOUND, "never", "%s returned %s",
-			    what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF)) :
-						       tdx_tdcall_name((u32)(a & 0xFFFF)),
+			    what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF))
+						     : tdx_tdcall_name((u32)(a & 0xFFFF)),
 			    never);
 }
 
@@ -222,8 +222,11 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 			 size_t size, const struct replay *r, struct explore_result *out,
 			 struct sl_err *err)
 {
-	struct xs_program p = { .arena = arena, .arena_size = size, .lanes = running.lanes,
-				.lane = run_lane, .end = run_end };
+	struct xs_program p = { .arena = arena,
+				.arena_size = size,
+				.lanes = running.lanes,
+				.lane = run_lane,
+				.end = run_end };
 	struct word_list words = { 0 };
 	int rc = 0;
 
@@ -330,8 +333,8 @@ int explore_replay(const struct scenario *s, const struct trace *t, const struct
 	if (!x->step)
 		return sl_err_set(err, -ENOMEM, "no memory for %u steps", t->steps);
 	for (u32 i = 0; i < t->steps; i++)
-		x->step[i] = (struct xs_step){ .fiber = t->step[i].fiber,
-					       .choice = t->step[i].choice };
+		x->step[i] =
+			(struct xs_step){ .fiber = t->step[i].fiber, .choice = t->step[i].choice };
 	rc = with_arena(s, &o, &r, out, err);
 	if (rc)
 		explore_free(out);

@@ -11,19 +11,19 @@
 
 /* One thing that happened in a step, as text. */
 struct explore_row {
-	u32 step;		/* from 1 */
+	u32 step; /* from 1 */
 	u32 lane;
-	bool call;		/* a SEAMCALL or TDCALL that ended, or another note */
-	char object[96];	/* what was touched; the call's name */
-	char what[96];		/* "cas 0x0 -> 0x1"; the decoded status */
+	bool call;       /* a SEAMCALL or TDCALL that ended, or another note */
+	char object[96]; /* what was touched; the call's name */
+	char what[96];   /* "cas 0x0 -> 0x1"; the decoded status */
 	void *pc;
 };
 
 /* Where a replay stopped being what its trace says. */
 struct explore_divergence {
-	u32 step;		/* from 1; 0: it did not diverge */
+	u32 step; /* from 1; 0: it did not diverge */
 	u32 lane;
-	char expected[400];	/* by the trace */
+	char expected[400]; /* by the trace */
 	char found[400];
 };
 
@@ -33,15 +33,15 @@ struct explore_result {
 	char lane_name[XP_FIBERS_MAX][24];
 	struct explore_row *row;
 	u32 rows;
-	struct sl_stats *stats;	/* maxima per site, over everything that was explored */
+	struct sl_stats *stats; /* maxima per site, over everything that was explored */
 	/* Of the counterexample, for a trace; NULL if it could not be played again. */
 	struct trace_step *check;
-	u64 *shared;		/* arena offsets of scheduling points; none if all words are */
+	u64 *shared; /* arena offsets of scheduling points; none if all words are */
 	u32 shared_count;
 	size_t arena_size;
 	/* Of a replay. */
-	bool played_on;		/* to the end, or to where it diverged: nobody ended it */
-	u32 played;		/* steps */
+	bool played_on; /* to the end, or to where it diverged: nobody ended it */
+	u32 played;     /* steps */
 	struct explore_divergence diverged;
 };
 

@@ -2,10 +2,12 @@
 /*
  * The fiber switch for x86-64: callee-saved registers and the stack pointer. Layer: engine.
  *
- * ucontext's swapcontext() does the same with a system call for the signal mask each time; a test
- * compares the two.
+ * ucontext's swapcontext() does the same with a system call for the signal mask each time; that is
+ * fiber_ucontext.c, with which a test compares this.
  */
 #include "engine/explore/xp.h"
+
+#ifndef SL_FIBER_UCONTEXT
 
 __asm__(".text\n"
 	".globl xp_switch\n"
@@ -39,3 +41,5 @@ void xp_fiber_make(u32 i, void (*entry)(void))
 		*--sp = 0;
 	xp.fiber[i].sp = sp;
 }
+
+#endif

@@ -7,6 +7,15 @@
 
 #define PC __builtin_return_address(0)
 
+/* In a program of a user's own the C library's functions keep their names: tools/seamlab-cc. */
+#ifdef SL_USER_CODE
+#define memset  sl_hook_memset
+#define memcpy  sl_hook_memcpy
+#define memmove sl_hook_memmove
+#define memcmp  sl_hook_memcmp
+#define bcmp    sl_hook_bcmp
+#endif
+
 static inline bool in_ghost(const volatile void *addr)
 {
 	size_t at = (size_t)((const volatile u8 *)addr - xp.arena);
@@ -78,8 +87,41 @@ static inline u8 byte_mask(const volatile void *addr, size_t size)
 	return (u8)(((1u << size) - 1) << ((uintptr_t)addr & 7));
 }
 
+/* An invariant reads: each write to what it looks at has to end a step. */
+static void watch(const volatile void *addr, size_t size)
+{
+	size_t half = xp_half_of(addr), end = xp_half_of((const volatile u8 *)addr + size + 1);
+
+	if (!xp.watched || !xp_in_arena(addr))
+		return;
+	for (; half < end; half++) {
+		if (xp.watched[half])
+			continue;
+		xp.watched[half] = 1;
+		xp.shared_count += !xp.shared[half];
+		xp.shared[half] = 1;
+		xp.learned = true;
+	}
+}
+
+/* In front of a plain write that an invariant could see. */
+static void before_watched(void *addr, size_t size, void *pc)
+{
+	size_t half = xp_half_of(addr), end = xp_half_of((u8 *)addr + size + 1);
+
+	while (half < end && !xp.watched[half])
+		half++;
+	if (half == end || xp.no_yield)
+		return;
+	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_ATOMIC, .op = XP_STORE,
+							.addr = addr, .pc = pc };
+	xp_yield();
+}
+
 static void plain_read(void *addr, size_t size, void *pc)
 {
+	if (!xp.active)
+		watch(addr, size);
 	if (!xp.active || !xp_in_arena(addr))
 		return;
 	FOR_PIECES(addr, size, p, n) {
@@ -101,6 +143,8 @@ static void plain_write(void *addr, size_t size, void *pc)
 {
 	if (!xp.active || !xp_in_arena(addr))
 		return;
+	if (xp.watched)
+		before_watched(addr, size, pc);
 	FOR_PIECES(addr, size, p, n) {
 		u32 g = xp_granule_of(p);
 
@@ -231,26 +275,28 @@ void *__tsan_memset(void *to, int value, size_t n)
 }
 
 void *__tsan_memcpy(void *to, const void *from, size_t n);
+/* The write comes first: it may end a step, and what was read has to be what is copied. */
 void *__tsan_memcpy(void *to, const void *from, size_t n)
 {
-	plain_read((void *)(uintptr_t)from, n, PC);
 	plain_write(to, n, PC);
+	plain_read((void *)(uintptr_t)from, n, PC);
 	return do_move(to, from, n);
 }
 
 void *__tsan_memmove(void *to, const void *from, size_t n);
 void *__tsan_memmove(void *to, const void *from, size_t n)
 {
-	plain_read((void *)(uintptr_t)from, n, PC);
 	plain_write(to, n, PC);
+	plain_read((void *)(uintptr_t)from, n, PC);
 	return do_move(to, from, n);
 }
 
-/* gcc leaves calls of these as they are. */
+/* The compilers leave calls of these as they are; clang makes memcmp() == 0 a bcmp(). */
 void *memset(void *to, int value, size_t n);
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
+int bcmp(const void *a, const void *b, size_t n);
 
 void *memset(void *to, int value, size_t n)
 {
@@ -260,28 +306,36 @@ void *memset(void *to, int value, size_t n)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
-	plain_read((void *)(uintptr_t)from, n, PC);
 	plain_write(to, n, PC);
+	plain_read((void *)(uintptr_t)from, n, PC);
 	return do_move(to, from, n);
 }
 
 void *memmove(void *to, const void *from, size_t n)
 {
-	plain_read((void *)(uintptr_t)from, n, PC);
 	plain_write(to, n, PC);
+	plain_read((void *)(uintptr_t)from, n, PC);
 	return do_move(to, from, n);
 }
 
-int memcmp(const void *a, const void *b, size_t n)
+static int compare(const u8 *x, const u8 *y, size_t n, void *pc)
 {
-	const u8 *x = a, *y = b;
-
-	plain_read((void *)(uintptr_t)a, n, PC);
-	plain_read((void *)(uintptr_t)b, n, PC);
+	plain_read((void *)(uintptr_t)x, n, pc);
+	plain_read((void *)(uintptr_t)y, n, pc);
 	for (size_t i = 0; i < n; i++)
 		if (x[i] != y[i])
 			return x[i] - y[i];
 	return 0;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	return compare(a, b, n, PC);
+}
+
+int bcmp(const void *a, const void *b, size_t n)
+{
+	return compare(a, b, n, PC);
 }
 
 /* ---- atomics ------------------------------------------------------------------------------ */
@@ -330,6 +384,8 @@ static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 d
 	size_t half;
 	u32 halves, shared = 0;
 
+	if (!xp.active)
+		watch(addr, size);
 	if (!xp.active || !xp_in_arena(addr))
 		return false;
 	if (xp.no_yield || in_ghost(addr))
@@ -445,6 +501,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - *c, PC);            \
 		u##bits old;                                                                  \
                                                                                               \
+		plain_read(c, bits / 8, PC);                                                  \
 		(void)mo;                                                                     \
 		(void)fmo;                                                                    \
 		if (!counts)                                                                  \
@@ -458,6 +515,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 			return 1;                                                             \
 		}                                                                             \
 		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)old, PC);                    \
+		plain_write(c, bits / 8, PC);                                                 \
 		*c = old;                                                                     \
 		return 0;                                                                     \
 	}
@@ -538,19 +596,100 @@ ATOMIC(64)
 
 typedef unsigned __int128 u128;
 
+/* Seen are both halves; the table of a replay shows the lower one. */
+static u128 done128(volatile u128 *a, enum xp_atomic op, u128 before, u128 after, void *pc)
+{
+	if (xp.active && xp_in_arena(a)) {
+		if (op != XP_STORE)
+			xp_saw((u64)(before >> 64));
+		if (op == XP_STORE)
+			after_store(a, 16, (u64)before, (u64)after, pc);
+		else
+			after_atomic(a, 16, op, (u64)before, (u64)after, pc);
+		if (op != XP_LOAD && !xp.written[xp_granule_of(a) + 1])
+			written_first(xp_granule_of(a) + 1);
+	}
+	return before;
+}
+
 u128 __tsan_atomic128_load(const volatile u128 *a, int mo);
 u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 {
-	u128 v;
+	volatile u128 *at = (volatile u128 *)(uintptr_t)a;
 
 	(void)mo;
-	if (!before_atomic((volatile void *)(uintptr_t)a, 16, XP_LOAD, 0, PC))
-		return *a;
-	v = *a;
-	xp_saw((u64)(v >> 64));
-	after_atomic((volatile void *)(uintptr_t)a, 16, XP_LOAD, (u64)v, (u64)v, PC);
-	return v;
+	before_atomic(at, 16, XP_LOAD, 0, PC);
+	return done128(at, XP_LOAD, *a, *a, PC);
 }
+
+/* Outside of a fiber nobody else runs. */
+#define ATOMIC_128(type, name, op, expr, result)                      \
+	type __tsan_atomic128_##name(volatile u128 *a, u128 v, int mo); \
+	type __tsan_atomic128_##name(volatile u128 *a, u128 v, int mo)  \
+	{                                                             \
+		u128 old;                                             \
+                                                                      \
+		(void)mo;                                             \
+		before_atomic(a, 16, op, 0, PC);                      \
+		xp_log_write((void *)(uintptr_t)a, 16);               \
+		old = *a;                                             \
+		*a = expr;                                            \
+		done128(a, op, old, *a, PC);                          \
+		return result;                                        \
+	}
+
+ATOMIC_128(void, store, XP_STORE, v, )
+ATOMIC_128(u128, exchange, XP_XCHG, v, old)
+ATOMIC_128(u128, fetch_add, XP_ADD, old + v, old)
+ATOMIC_128(u128, fetch_sub, XP_SUB, old - v, old)
+ATOMIC_128(u128, fetch_and, XP_AND, old &v, old)
+ATOMIC_128(u128, fetch_or, XP_OR, old | v, old)
+ATOMIC_128(u128, fetch_xor, XP_XOR, old ^ v, old)
+ATOMIC_128(u128, fetch_nand, XP_NAND, ~(old & v), old)
+
+u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int mo, int fmo);
+u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int mo, int fmo)
+{
+	u128 old;
+
+	(void)mo;
+	(void)fmo;
+	before_atomic(a, 16, XP_CAS, (u64)v - (u64)c, PC);
+	old = *a;
+	if (old == c) {
+		xp_log_write((void *)(uintptr_t)a, 16);
+		*a = v;
+	}
+	return done128(a, old == c ? XP_CAS : XP_LOAD, old, *a, PC);
+}
+
+#define CAS_128(name)                                                                              \
+	int __tsan_atomic128_compare_exchange_##name(volatile u128 *a, u128 *c, u128 v, int mo,    \
+						     int fmo);                                     \
+	int __tsan_atomic128_compare_exchange_##name(volatile u128 *a, u128 *c, u128 v, int mo,    \
+						     int fmo)                                      \
+	{                                                                                          \
+		u128 old;                                                                          \
+                                                                                                   \
+		(void)mo;                                                                          \
+		(void)fmo;                                                                         \
+		before_atomic(a, 16, XP_CAS, (u64)v - (u64)*c, PC);                                \
+		plain_read(c, 16, PC);                                                             \
+		old = *a;                                                                          \
+		if (old == *c) {                                                                   \
+			xp_log_write((void *)(uintptr_t)a, 16);                                    \
+			*a = v;                                                                    \
+			done128(a, XP_CAS, old, v, PC);                                            \
+			return 1;                                                                  \
+		}                                                                                  \
+		done128(a, XP_LOAD, old, old, PC);                                                 \
+		plain_write(c, 16, PC);                                                            \
+		*c = old;                                                                          \
+		return 0;                                                                          \
+	}
+
+CAS_128(strong)
+CAS_128(weak)
 
 void __tsan_atomic_thread_fence(int mo);
 void __tsan_atomic_thread_fence(int mo)

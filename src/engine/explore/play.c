@@ -154,8 +154,8 @@ static struct trace_step check_before(const struct xs_step *step)
 		.kind = q->kind,
 		.op = q->op,
 		.size = q->size,
-		.at = q->addr && xp_in_arena(q->addr) ? (u64)((u8 *)q->addr - xp.arena) :
-							TRACE_NOWHERE,
+		.at = q->addr && xp_in_arena(q->addr) ? (u64)((u8 *)q->addr - xp.arena)
+						      : TRACE_NOWHERE,
 	};
 }
 
@@ -267,8 +267,8 @@ static bool before(void *ctx, u32 index, const struct xs_step *step)
 		return false;
 	}
 	if (q->kind == XP_CHOICE ? step->choice >= q->n : step->choice != 0) {
-		snprintf(diverge(p, index, step->fiber)->expected, sizeof(p->out->diverged.expected),
-			 "answer %u to a choice", step->choice);
+		snprintf(diverge(p, index, step->fiber)->expected,
+			 sizeof(p->out->diverged.expected), "answer %u to a choice", step->choice);
 		snprintf(p->out->diverged.found, sizeof(p->out->diverged.found), "%u answers",
 			 q->kind == XP_CHOICE ? q->n : 1);
 		return false;
@@ -298,8 +298,8 @@ static bool check_after(struct play *p, u32 index, const struct xs_step *step)
 	if (xp.violated && index + 1 < p->steps) {
 		d = diverge(p, index, step->fiber);
 		snprintf(d->expected, sizeof(d->expected), "%u more steps", p->steps - index - 1);
-		snprintf(d->found, sizeof(d->found), "a violation already: %s: %s",
-			 xp.violation_id, xp.violation_text);
+		snprintf(d->found, sizeof(d->found), "a violation already: %s: %s", xp.violation_id,
+			 xp.violation_text);
 		return false;
 	}
 	return true;
@@ -339,8 +339,8 @@ static bool ends_well(struct play *p)
 	const struct xs_result *x = &p->out->search;
 	struct explore_divergence *d;
 
-	if (p->loop_start < p->steps ? p->loop_closed && p->finding == XS_KIND_NONE :
-				       p->finding == x->kind && !strcmp(p->id, x->id))
+	if (p->loop_start < p->steps ? p->loop_closed && p->finding == XS_KIND_NONE
+				     : p->finding == x->kind && !strcmp(p->id, x->id))
 		return true;
 	d = diverge(p, p->steps - 1, x->step[p->steps - 1].fiber);
 	if (p->loop_start < p->steps)

@@ -12,11 +12,11 @@
 struct play {
 	const struct world *world;
 	struct explore_result *out;
-	u32 room;			/* rows that there is memory for */
+	u32 room; /* rows that there is memory for */
 	u32 steps, loop_start;
-	u32 must_finish;		/* mask of lanes */
-	struct trace_step *made;	/* what the steps are and leave behind */
-	const struct trace_step *want;	/* the same from a trace, or NULL */
+	u32 must_finish;               /* mask of lanes */
+	struct trace_step *made;       /* what the steps are and leave behind */
+	const struct trace_step *want; /* the same from a trace, or NULL */
 	const struct explore_watch *watch;
 	u64 hash;
 	size_t undo_mark;
@@ -24,7 +24,7 @@ struct play {
 	u64 loop_hash;
 	struct xp_fiber loop_fiber[XP_FIBERS_MAX];
 	bool loop_closed;
-	u32 finding;			/* enum sl_violation, or XS_KIND_NONE */
+	u32 finding; /* enum sl_violation, or XS_KIND_NONE */
 	char id[40];
 	char text[320];
 };

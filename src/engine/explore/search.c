@@ -214,6 +214,8 @@ void xp_yield(void)
 {
 	u32 me = xp.cur;
 
+	/* Having come past a scheduling point is something seen, even where its value is not. */
+	xp_saw(0);
 	xp_switch(&xp.fiber[me].sp, xp.main_sp);
 }
 
@@ -342,6 +344,8 @@ static void run_step(struct search *s, u32 i, u32 choice)
 	xp.active = true;
 	xp_switch(&xp.main_sp, xp.fiber[i].sp);
 	xp.active = false;
+	if (s->p->stopped)
+		s->p->stopped(i);
 	for (size_t u = mark; u < xp.undo_count; u++) {
 		u32 g = xp.undo[u].granule;
 
@@ -463,6 +467,18 @@ static void check_races(struct search *s, u32 mover)
 			 b->write ? "write" : "read", b->pc);
 		return;
 	}
+}
+
+static void check_invariant(const struct search *s)
+{
+	const char *id = s->p->invariant ? s->p->invariant() : NULL;
+
+	if (!id || xp.violated)
+		return;
+	xp.violated = true;
+	xp.violation_kind = SL_VIOLATION_ORACLE;
+	snprintf(xp.violation_id, sizeof(xp.violation_id), "%s", id);
+	snprintf(xp.violation_text, sizeof(xp.violation_text), "the invariant does not hold");
 }
 
 /* ---- findings -------------------------------------------------------------------------------- */
@@ -601,6 +617,8 @@ static void probe(struct search *s, u32 fiber, u32 choice)
 		poll_limits(s);
 	save_mover(s, &f, fiber);
 	run_step(s, fiber, choice);
+	if (!xp.violated)
+		check_invariant(s);
 	if (!xp.violated && s->o->races && !s->found)
 		check_races(s, fiber);
 	if (xp.violated) {
@@ -1087,6 +1105,8 @@ u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const stru
 			break;
 		xp.event_count = 0;
 		run_step(&s, n->fiber, n->choice);
+		if (!xp.violated)
+			check_invariant(&s);
 		if (!xp.violated && o->races)
 			check_races(&s, n->fiber);
 		if (!xp.violated && done + 1 == steps && nobody_can_move(&s))

@@ -33,6 +33,10 @@ struct xs_program {
 	u32 lanes;
 	void (*lane)(u32 lane);		/* a lane's whole life; runs on a fiber */
 	void (*end)(void);		/* when all lanes are done; NULL for nothing. One step. */
+	/* Looks at the world after each step: NULL, or the name of what does not hold. May be NULL. */
+	const char *(*invariant)(void);
+	/* A fiber has stopped; what it is known by (its hist) may be changed. NULL for nothing. */
+	void (*stopped)(u32 fiber);
 	const struct xs_word *word;	/* lock words and counters */
 	u32 word_count;
 	u32 must_finish;		/* mask: lanes that all-finish is about; 0 = no liveness */

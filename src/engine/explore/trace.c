@@ -16,9 +16,9 @@
 #include "base/env.h"
 #include "engine/explore/xp.h"
 
-#define MAGIC	  "SLTRACE\n"
+#define MAGIC     "SLTRACE\n"
 #define STEP_SIZE 24u
-#define LEVEL	  10
+#define LEVEL     10
 
 enum {
 	FLAG_NO_REDUCTION = 1,
@@ -568,7 +568,8 @@ static void find_note(const u8 *p, size_t size, struct note_search *out)
 {
 	while (size >= sizeof(ElfW(Nhdr))) {
 		const ElfW(Nhdr) *n = (const void *)p;
-		size_t name = (n->n_namesz + 3u) & ~(size_t)3, desc = (n->n_descsz + 3u) & ~(size_t)3;
+		size_t name = (n->n_namesz + 3u) & ~(size_t)3,
+		       desc = (n->n_descsz + 3u) & ~(size_t)3;
 		size_t all = sizeof(*n) + name + desc;
 
 		if (all > size)

@@ -28,7 +28,7 @@ struct trace_step {
 	u16 choice;
 	/* What the fiber is about to do: enum xp_kind, enum xp_atomic, bytes, arena offset. */
 	u8 kind, op, size;
-	u64 at;	  /* or TRACE_NOWHERE */
+	u64 at;   /* or TRACE_NOWHERE */
 	u64 hash; /* of what changed in the arena since the start, after the step */
 };
 
@@ -37,7 +37,7 @@ struct trace {
 	u8 build_id[TRACE_BUILD_ID_MAX];
 	u32 build_id_size;
 	char *scenario_path; /* as given to check */
-	char *scenario;	     /* its text, not terminated */
+	char *scenario;      /* its text, not terminated */
 	u32 scenario_size;
 	char kind[24], id[40], text[320]; /* of the violation */
 	u64 hash_seed;

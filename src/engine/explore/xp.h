@@ -150,6 +150,8 @@ struct xp_state {
 	u16 *touched_by;
 	u8 *written;
 	u8 *contested;
+	/* Per half-word: an invariant looks at it, so that each write is a step. NULL: none does. */
+	u8 *watched;
 	bool learned;		/* a new shared word, or a contested granule, was found */
 	u32 shared_count;
 	u64 ghost_start, ghost_end;	/* bytes of the arena that only oracles look at */

@@ -6,15 +6,13 @@ enum {
 	CACHE_WB_RESUME = 1,
 };
 
-/* HKIDs that wait for this package's write-back. */
-static u64 flushed_hkids(const struct sl_machine *m, u32 package)
+/* HKIDs whose TD has been flushed and not freed yet. */
+static u64 flushed_hkids(const struct sl_machine *m)
 {
 	u64 hkids = 0;
 
 	for (u32 i = 0; i < SL_HKIDS; i++)
-		if (m->kot[i].state == KOT_FLUSHED &&
-		    atomic_load_explicit(&m->kot[i].wbinvd_bitmap, memory_order_relaxed) >>
-			    package & 1)
+		if (m->kot[i].state == KOT_FLUSHED)
 			hkids |= BIT_ULL(i);
 	return hkids;
 }
@@ -52,7 +50,7 @@ u64 tdh_phymem_cache_wb(struct call *c)
 	}
 	if (command == CACHE_WB_START) {
 		wbt->started = false;
-		wbt->hkids = flushed_hkids(m, package);
+		wbt->hkids = flushed_hkids(m);
 		if (!wbt->hkids) {
 			st = TDX_NO_HKID_READY_TO_WBCACHE;
 			goto out;

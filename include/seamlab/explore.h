@@ -50,9 +50,9 @@ struct sl_entry {
 	bool (*holds)(void);
 };
 
-#define SL_ENTRY_(name_, ...)                                                    \
-	static const struct sl_entry sl_entry_##name_ = { __VA_ARGS__ };         \
-	static const struct sl_entry *const sl_entry_at_##name_                  \
+#define SL_ENTRY_(name_, ...)                                            \
+	static const struct sl_entry sl_entry_##name_ = { __VA_ARGS__ }; \
+	static const struct sl_entry *const sl_entry_at_##name_          \
 		__attribute__((used, section("sl_entries"))) = &sl_entry_##name_;
 
 /*
@@ -62,8 +62,8 @@ struct sl_entry {
 #define SL_SHARED __attribute__((section("sl_shared")))
 
 /* SL_THREADS(name, n) { ... }: n threads that run this; `me` is 0 to n - 1. At most 16 in all. */
-#define SL_THREADS(name_, n_)                                                                \
-	static void sl_thread_##name_(unsigned int me);                                      \
+#define SL_THREADS(name_, n_)                                                                  \
+	static void sl_thread_##name_(unsigned int me);                                        \
 	SL_ENTRY_(name_, SL_ENTRY_THREADS, #name_, (n_), sl_thread_##name_, (bool (*)(void))0) \
 	static void sl_thread_##name_(__attribute__((unused)) unsigned int me)
 
@@ -71,17 +71,16 @@ struct sl_entry {
 #define SL_THREAD(name_) SL_THREADS(name_, 0)
 
 /* SL_INVARIANT(name) { return CONDITION; }: true in every state. It only looks. */
-#define SL_INVARIANT(name_)                                                                 \
-	static bool sl_holds_##name_(void);                                                 \
-	SL_ENTRY_(name_, SL_ENTRY_INVARIANT, #name_, 0, (void (*)(unsigned int))0,          \
-		  sl_holds_##name_)                                                         \
+#define SL_INVARIANT(name_)                                                        \
+	static bool sl_holds_##name_(void);                                        \
+	SL_ENTRY_(name_, SL_ENTRY_INVARIANT, #name_, 0, (void (*)(unsigned int))0, \
+		  sl_holds_##name_)                                                \
 	static bool sl_holds_##name_(void)
 
 /* SL_FINALLY(name) { return CONDITION; }: true when all threads have ended. */
-#define SL_FINALLY(name_)                                                                   \
-	static bool sl_holds_##name_(void);                                                 \
-	SL_ENTRY_(name_, SL_ENTRY_FINALLY, #name_, 0, (void (*)(unsigned int))0,            \
-		  sl_holds_##name_)                                                         \
+#define SL_FINALLY(name_)                                                                          \
+	static bool sl_holds_##name_(void);                                                        \
+	SL_ENTRY_(name_, SL_ENTRY_FINALLY, #name_, 0, (void (*)(unsigned int))0, sl_holds_##name_) \
 	static bool sl_holds_##name_(void)
 
 /* A violation, if the condition is false. assert() does the same. */
@@ -99,10 +98,10 @@ void sl_pause(void);
  * The thread cannot go on while *word (4 bytes, atomic) == value, and costs nothing until then. Test
  * again afterwards. If nobody ever changes the word, that is a deadlock.
  */
-#define sl_wait_while(word, value)                                                      \
-	do {                                                                            \
+#define sl_wait_while(word, value)                                                        \
+	do {                                                                              \
 		_Static_assert(sizeof(*(word)) == 4, "sl_wait_while: a word of 4 bytes"); \
-		sl_wait_while_((word), (uint32_t)(value));                              \
+		sl_wait_while_((word), (uint32_t)(value));                                \
 	} while (0)
 void sl_wait_while_(const volatile void *word, uint32_t value);
 

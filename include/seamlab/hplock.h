@@ -58,20 +58,20 @@
 #ifdef __cplusplus
 
 /* C++17 has no _Atomic: the same storage, reached with the compiler's builtins only. */
-#define SL_HP_ATOMIC(type) type
-#define SL_HP_RELAXED __ATOMIC_RELAXED
-#define SL_HP_ACQUIRE __ATOMIC_ACQUIRE
-#define SL_HP_RELEASE __ATOMIC_RELEASE
-#define SL_HP_LOAD(p, order) __atomic_load_n((p), (order))
-#define SL_HP_STORE(p, value, order) __atomic_store_n((p), (value), (order))
+#define SL_HP_ATOMIC(type)              type
+#define SL_HP_RELAXED                   __ATOMIC_RELAXED
+#define SL_HP_ACQUIRE                   __ATOMIC_ACQUIRE
+#define SL_HP_RELEASE                   __ATOMIC_RELEASE
+#define SL_HP_LOAD(p, order)            __atomic_load_n((p), (order))
+#define SL_HP_STORE(p, value, order)    __atomic_store_n((p), (value), (order))
 #define SL_HP_EXCHANGE(p, value, order) __atomic_exchange_n((p), (value), (order))
-#define SL_HP_CAS(p, expected, desired, order)                                                     \
+#define SL_HP_CAS(p, expected, desired, order) \
 	__atomic_compare_exchange_n((p), (expected), (desired), false, (order), __ATOMIC_RELAXED)
-#define SL_HP_ADD(p, value, order) __atomic_fetch_add((p), (value), (order))
-#define SL_HP_SUB(p, value, order) __atomic_fetch_sub((p), (value), (order))
-#define SL_HP_OR(p, value, order) __atomic_fetch_or((p), (value), (order))
-#define SL_HP_AND(p, value, order) __atomic_fetch_and((p), (value), (order))
-#define SL_HP_XOR(p, value, order) __atomic_fetch_xor((p), (value), (order))
+#define SL_HP_ADD(p, value, order)              __atomic_fetch_add((p), (value), (order))
+#define SL_HP_SUB(p, value, order)              __atomic_fetch_sub((p), (value), (order))
+#define SL_HP_OR(p, value, order)               __atomic_fetch_or((p), (value), (order))
+#define SL_HP_AND(p, value, order)              __atomic_fetch_and((p), (value), (order))
+#define SL_HP_XOR(p, value, order)              __atomic_fetch_xor((p), (value), (order))
 #define SL_HP_STATIC_ASSERT(condition, message) static_assert(condition, message)
 
 extern "C" {
@@ -80,21 +80,21 @@ extern "C" {
 
 #include <stdatomic.h>
 
-#define SL_HP_ATOMIC(type) _Atomic(type)
-#define SL_HP_RELAXED memory_order_relaxed
-#define SL_HP_ACQUIRE memory_order_acquire
-#define SL_HP_RELEASE memory_order_release
-#define SL_HP_LOAD(p, order) atomic_load_explicit((p), (order))
-#define SL_HP_STORE(p, value, order) atomic_store_explicit((p), (value), (order))
+#define SL_HP_ATOMIC(type)              _Atomic(type)
+#define SL_HP_RELAXED                   memory_order_relaxed
+#define SL_HP_ACQUIRE                   memory_order_acquire
+#define SL_HP_RELEASE                   memory_order_release
+#define SL_HP_LOAD(p, order)            atomic_load_explicit((p), (order))
+#define SL_HP_STORE(p, value, order)    atomic_store_explicit((p), (value), (order))
 #define SL_HP_EXCHANGE(p, value, order) atomic_exchange_explicit((p), (value), (order))
-#define SL_HP_CAS(p, expected, desired, order)                                                     \
-	atomic_compare_exchange_strong_explicit((p), (expected), (desired), (order),               \
+#define SL_HP_CAS(p, expected, desired, order)                                       \
+	atomic_compare_exchange_strong_explicit((p), (expected), (desired), (order), \
 						memory_order_relaxed)
-#define SL_HP_ADD(p, value, order) atomic_fetch_add_explicit((p), (value), (order))
-#define SL_HP_SUB(p, value, order) atomic_fetch_sub_explicit((p), (value), (order))
-#define SL_HP_OR(p, value, order) atomic_fetch_or_explicit((p), (value), (order))
-#define SL_HP_AND(p, value, order) atomic_fetch_and_explicit((p), (value), (order))
-#define SL_HP_XOR(p, value, order) atomic_fetch_xor_explicit((p), (value), (order))
+#define SL_HP_ADD(p, value, order)              atomic_fetch_add_explicit((p), (value), (order))
+#define SL_HP_SUB(p, value, order)              atomic_fetch_sub_explicit((p), (value), (order))
+#define SL_HP_OR(p, value, order)               atomic_fetch_or_explicit((p), (value), (order))
+#define SL_HP_AND(p, value, order)              atomic_fetch_and_explicit((p), (value), (order))
+#define SL_HP_XOR(p, value, order)              atomic_fetch_xor_explicit((p), (value), (order))
 #define SL_HP_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
 
 #endif
@@ -131,27 +131,27 @@ SL_HP_STATIC_ASSERT(sizeof(sharex_hp_t) == 2, "a sharex_hp is two bytes");
 SL_HP_STATIC_ASSERT(sizeof(SL_HP_ATOMIC(uint64_t)) == 8, "an S-EPT entry is eight bytes");
 
 /* Layout of hp_mutex_t.word. */
-#define HP_MUTEX_FREE ((uint8_t)0)
+#define HP_MUTEX_FREE  ((uint8_t)0)
 #define HP_MUTEX_TAKEN ((uint8_t)1)
 
 /* Layout of sharex_t.word: bit 0 exclusive, bits 15:1 readers. */
-#define SHAREX_EX ((uint16_t)0x0001)
-#define SHAREX_READER ((uint16_t)0x0002)
-#define SHAREX_READERS ((uint16_t)0xFFFE)
+#define SHAREX_EX          ((uint16_t)0x0001)
+#define SHAREX_READER      ((uint16_t)0x0002)
+#define SHAREX_READERS     ((uint16_t)0xFFFE)
 #define SHAREX_READERS_MAX 0x7FFF
 
 /* Layout of sharex_hp_t.word: bit 0 exclusive, bit 1 host priority, bits 15:2 readers. */
-#define SHAREX_HP_EX ((uint16_t)0x0001)
-#define SHAREX_HP_PRIORITY ((uint16_t)0x0002)
-#define SHAREX_HP_READER ((uint16_t)0x0004)
-#define SHAREX_HP_READERS ((uint16_t)0xFFFC)
+#define SHAREX_HP_EX          ((uint16_t)0x0001)
+#define SHAREX_HP_PRIORITY    ((uint16_t)0x0002)
+#define SHAREX_HP_READER      ((uint16_t)0x0004)
+#define SHAREX_HP_READERS     ((uint16_t)0xFFFC)
 #define SHAREX_HP_READERS_MAX 0x3FFF
 
 /* The two lock bits of an S-EPT entry; the other 62 bits belong to the holder. */
 #define SEPT_ENTRY_TDEL_BIT 11
-#define SEPT_ENTRY_HP_BIT 52
-#define SEPT_ENTRY_TDEL (UINT64_C(1) << SEPT_ENTRY_TDEL_BIT)
-#define SEPT_ENTRY_HP (UINT64_C(1) << SEPT_ENTRY_HP_BIT)
+#define SEPT_ENTRY_HP_BIT   52
+#define SEPT_ENTRY_TDEL     (UINT64_C(1) << SEPT_ENTRY_TDEL_BIT)
+#define SEPT_ENTRY_HP       (UINT64_C(1) << SEPT_ENTRY_HP_BIT)
 
 /*
  * Lost compare-and-swaps after which a try gives up with HP_BUSY. The answer is a true one: the
@@ -648,7 +648,7 @@ static inline void sharex_hp_withdraw(sharex_hp_t *l)
 
 /* ---- S-EPT entry lock, published ------------------------------------------------------------- */
 
-static inline enum hp_result sept_entry_try_lock_published(SL_HP_ATOMIC(uint64_t) *entry,
+static inline enum hp_result sept_entry_try_lock_published(SL_HP_ATOMIC(uint64_t) * entry,
 							   enum hp_side side)
 {
 	/* Acquire: pairs with the releases in sept_entry_unlock_published() and commit. */
@@ -671,7 +671,7 @@ static inline enum hp_result sept_entry_try_lock_published(SL_HP_ATOMIC(uint64_t
 }
 
 /* After misuse the entry is unchanged. */
-static inline void sept_entry_unlock_published(SL_HP_ATOMIC(uint64_t) *entry)
+static inline void sept_entry_unlock_published(SL_HP_ATOMIC(uint64_t) * entry)
 {
 	if (!(SL_HP_LOAD(entry, SL_HP_RELAXED) & SEPT_ENTRY_TDEL)) {
 		hp_report_misuse("sept_entry_unlock: not locked");
@@ -682,7 +682,7 @@ static inline void sept_entry_unlock_published(SL_HP_ATOMIC(uint64_t) *entry)
 }
 
 /* The holder's whole new entry in one store; host priority becomes whatever @value carries. */
-static inline void sept_entry_commit_published(SL_HP_ATOMIC(uint64_t) *entry, uint64_t value,
+static inline void sept_entry_commit_published(SL_HP_ATOMIC(uint64_t) * entry, uint64_t value,
 					       bool keep_locked)
 {
 	value = keep_locked ? value | SEPT_ENTRY_TDEL : value & ~SEPT_ENTRY_TDEL;
@@ -692,7 +692,7 @@ static inline void sept_entry_commit_published(SL_HP_ATOMIC(uint64_t) *entry, ui
 
 /* ---- S-EPT entry lock, hardened -------------------------------------------------------------- */
 
-static inline enum hp_result sept_entry_host_take(SL_HP_ATOMIC(uint64_t) *entry, uint64_t word)
+static inline enum hp_result sept_entry_host_take(SL_HP_ATOMIC(uint64_t) * entry, uint64_t word)
 {
 	for (unsigned int lost = 0; lost < HP_TRIES_MAX; lost++) {
 		uint64_t next;
@@ -716,7 +716,7 @@ static inline enum hp_result sept_entry_host_take(SL_HP_ATOMIC(uint64_t) *entry,
 	return HP_BUSY;
 }
 
-static inline enum hp_result sept_entry_try_lock(SL_HP_ATOMIC(uint64_t) *entry, enum hp_side side)
+static inline enum hp_result sept_entry_try_lock(SL_HP_ATOMIC(uint64_t) * entry, enum hp_side side)
 {
 	uint64_t word = SL_HP_LOAD(entry, SL_HP_RELAXED);
 
@@ -737,7 +737,7 @@ static inline enum hp_result sept_entry_try_lock(SL_HP_ATOMIC(uint64_t) *entry, 
 }
 
 /* Keeps host priority. After misuse the entry is unchanged. */
-static inline void sept_entry_unlock(SL_HP_ATOMIC(uint64_t) *entry)
+static inline void sept_entry_unlock(SL_HP_ATOMIC(uint64_t) * entry)
 {
 	/* Release: pairs with the acquire in sept_entry_try_lock(). */
 	if (!(SL_HP_AND(entry, ~SEPT_ENTRY_TDEL, SL_HP_RELEASE) & SEPT_ENTRY_TDEL))
@@ -753,7 +753,7 @@ static inline void sept_entry_unlock(SL_HP_ATOMIC(uint64_t) *entry)
  * entry lock the caller must exclude every other writer, as when it fills a page that nobody can
  * reach yet.
  */
-static inline void sept_entry_commit(SL_HP_ATOMIC(uint64_t) *entry, uint64_t value,
+static inline void sept_entry_commit(SL_HP_ATOMIC(uint64_t) * entry, uint64_t value,
 				     bool keep_locked)
 {
 	uint64_t word = SL_HP_LOAD(entry, SL_HP_RELAXED);
@@ -764,7 +764,7 @@ static inline void sept_entry_commit(SL_HP_ATOMIC(uint64_t) *entry, uint64_t val
 }
 
 /* Host only: give up a request without acquiring; see sharex_hp_withdraw(). */
-static inline void sept_entry_withdraw(SL_HP_ATOMIC(uint64_t) *entry)
+static inline void sept_entry_withdraw(SL_HP_ATOMIC(uint64_t) * entry)
 {
 	if (SL_HP_LOAD(entry, SL_HP_RELAXED) & SEPT_ENTRY_HP)
 		SL_HP_AND(entry, ~SEPT_ENTRY_HP, SL_HP_RELAXED);

@@ -37,29 +37,29 @@ enum sl_release {
 };
 
 enum sl_flavour {
-	SL_PUBLISHED,	/* bug for bug */
-	SL_HARDENED,	/* same interface, findings mended */
+	SL_PUBLISHED, /* bug for bug */
+	SL_HARDENED,  /* same interface, findings mended */
 };
 
-#define SL_LPS_MAX	  64
-#define SL_PACKAGES_MAX	  8
-#define SL_HKIDS	  64
+#define SL_LPS_MAX      64
+#define SL_PACKAGES_MAX 8
+#define SL_HKIDS        64
 /* HKIDs below this one belong to the VMM (shared), the rest are private. */
-#define SL_HKID_PRIVATE	  32
-#define SL_HKID_SHIFT	  46
+#define SL_HKID_PRIVATE 32
+#define SL_HKID_SHIFT   46
 /* First private physical address; below it lies a little shared memory. 1 GB aligned. */
-#define SL_PRIVATE_BASE	  (1ull << 30)
-#define SL_SHARED_PAGES	  64
+#define SL_PRIVATE_BASE (1ull << 30)
+#define SL_SHARED_PAGES 64
 
 struct sl_machine_config {
 	enum sl_release release;
 	enum sl_flavour flavour;
-	uint32_t lps;			/* 1..SL_LPS_MAX */
-	uint32_t packages;		/* 1..SL_PACKAGES_MAX; LP i is on package i % packages */
-	uint64_t private_pages;		/* 4 KB pages from SL_PRIVATE_BASE on */
-	uint32_t zero_step_threshold;	/* EPT violations at one RIP before GPAs are listed; 6 */
-	bool hp_timeout;		/* host-priority timeout on (as in the real module) */
-	bool contents;			/* TD pages have contents (zeroing, reads and writes) */
+	uint32_t lps;                 /* 1..SL_LPS_MAX */
+	uint32_t packages;            /* 1..SL_PACKAGES_MAX; LP i is on package i % packages */
+	uint64_t private_pages;       /* 4 KB pages from SL_PRIVATE_BASE on */
+	uint32_t zero_step_threshold; /* EPT violations at one RIP before GPAs are listed; 6 */
+	bool hp_timeout;              /* host-priority timeout on (as in the real module) */
+	bool contents;                /* TD pages have contents (zeroing, reads and writes) */
 };
 
 /* Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout on, contents off. */
@@ -90,10 +90,10 @@ uint32_t sl_lp_index(const struct sl_lp *lp);
 
 /* Platform conditions that make TDH.VP.ENTER or TDH.VP.INIT refuse (0 = none). */
 enum sl_platform {
-	SL_PLATFORM_NT4 = 1,		/* CPUID limit set: LIMIT_CPUID_MAXVAL_SET */
-	SL_PLATFORM_TSC_ADJUST = 2,	/* IA32_TSC_ADJUST changed: INCONSISTENT_MSR */
-	SL_PLATFORM_TSC_ROLLBACK = 4,	/* the TSC went backwards: TSC_ROLLBACK */
-	SL_PLATFORM_NO_MONITOR = 8,	/* MONITOR disabled: INCORRECT_MSR_VALUE */
+	SL_PLATFORM_NT4 = 1,          /* CPUID limit set: LIMIT_CPUID_MAXVAL_SET */
+	SL_PLATFORM_TSC_ADJUST = 2,   /* IA32_TSC_ADJUST changed: INCONSISTENT_MSR */
+	SL_PLATFORM_TSC_ROLLBACK = 4, /* the TSC went backwards: TSC_ROLLBACK */
+	SL_PLATFORM_NO_MONITOR = 8,   /* MONITOR disabled: INCORRECT_MSR_VALUE */
 };
 void sl_lp_set_platform(struct sl_lp *lp, uint32_t flags);
 
@@ -119,9 +119,9 @@ int sl_guest_bind(struct sl_machine *m, uint64_t tdvpr_hpa, struct sl_guest *gue
 
 enum sl_access {
 	SL_ACCESS_OK,
-	SL_ACCESS_EXIT,	/* a TD exit is pending: run() must return */
-	SL_ACCESS_VE,	/* #VE was injected: go on in the #VE handler */
-	SL_ACCESS_FATAL,	/* double fault: the guest cannot go on; a TD exit is pending */
+	SL_ACCESS_EXIT,  /* a TD exit is pending: run() must return */
+	SL_ACCESS_VE,    /* #VE was injected: go on in the #VE handler */
+	SL_ACCESS_FATAL, /* double fault: the guest cannot go on; a TD exit is pending */
 };
 
 /* One guest memory access to a private GPA (8 bytes; *value read or written if contents are on). */

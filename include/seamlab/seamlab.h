@@ -23,9 +23,9 @@ extern "C" {
 
 /* Exit codes of the program. */
 enum sl_exit {
-	SL_EXIT_EXPECTED = 0,	/* every verdict as expected */
-	SL_EXIT_UNEXPECTED = 1,	/* a verdict not as expected */
-	SL_EXIT_USAGE = 2,	/* usage or input */
+	SL_EXIT_EXPECTED = 0,   /* every verdict as expected */
+	SL_EXIT_UNEXPECTED = 1, /* a verdict not as expected */
+	SL_EXIT_USAGE = 2,      /* usage or input */
 	SL_EXIT_INCONCLUSIVE = 3,
 	SL_EXIT_DIVERGED = 5,
 	SL_EXIT_SKIPPED = 77,
@@ -43,9 +43,9 @@ struct sl_run_progress {
 };
 
 struct sl_run_options {
-	const char *path;	/* scenario file */
-	double seconds;		/* how long the lanes run; negative: as the scenario says */
-	uint64_t seed;		/* of random operations */
+	const char *path; /* scenario file */
+	double seconds;   /* how long the lanes run; negative: as the scenario says */
+	uint64_t seed;    /* of random operations */
 	/* Called about ten times a second; NULL for none. */
 	void (*progress)(void *ctx, const struct sl_run_progress *p);
 	/* Polled as often; true ends the run early. NULL for none. */
@@ -76,14 +76,14 @@ struct sl_check_progress {
 };
 
 struct sl_check_options {
-	const char *path;	/* scenario file */
-	double seconds;		/* limit; 0 for none */
-	size_t memory;		/* limit in bytes; 0 for none */
-	uint32_t depth;		/* limit in steps; 0 for none */
-	uint64_t hash_seed;	/* of the state hash: counts and verdict do not depend on it */
-	bool no_reduction;	/* every atomic access is a scheduling point */
-	bool no_checkpoints;	/* states are merged by what was seen alone */
-	bool audit;		/* visit every state from every side and compare what comes next */
+	const char *path;    /* scenario file */
+	double seconds;      /* limit; 0 for none */
+	size_t memory;       /* limit in bytes; 0 for none */
+	uint32_t depth;      /* limit in steps; 0 for none */
+	uint64_t hash_seed;  /* of the state hash: counts and verdict do not depend on it */
+	bool no_reduction;   /* every atomic access is a scheduling point */
+	bool no_checkpoints; /* states are merged by what was seen alone */
+	bool audit;          /* visit every state from every side and compare what comes next */
 	void (*progress)(void *ctx, const struct sl_check_progress *p);
 	bool (*interrupted)(void *ctx);
 	void *ctx;
@@ -109,14 +109,14 @@ SL_API void sl_check_free(struct sl_check *check);
 
 /* One step of a replay, after it was taken. */
 struct sl_replay_step {
-	uint32_t step, steps;	/* from 1 */
+	uint32_t step, steps; /* from 1 */
 	const char *lane;
-	const char *lines;	/* of the table; the first ones bring its head */
+	const char *lines; /* of the table; the first ones bring its head */
 };
 
 struct sl_replay_options {
-	const char *path;	/* trace file */
-	const char *scenario;	/* NULL, or a file that has to be the trace's scenario */
+	const char *path;     /* trace file */
+	const char *scenario; /* NULL, or a file that has to be the trace's scenario */
 	/* Called after each step; false ends the replay. NULL for none. */
 	bool (*step)(void *ctx, const struct sl_replay_step *s);
 	void *ctx;

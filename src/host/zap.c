@@ -48,7 +48,7 @@ bool mmu_invalidate_retry(const struct vm *vm, u64 seq, u64 gfn)
 /* One leaf on its way out. The spte follows from the gfn: each has its fixed page. */
 struct zap {
 	u64 gfn;
-	u64 end;     /* of the whole zap */
+	u64 end; /* of the whole zap */
 	u32 level;
 	bool failed; /* some leaf before this one did */
 };
@@ -140,10 +140,9 @@ int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end)
 			if (gfn >= stop)
 				break;
 			spte = mirror_zap(vm, gfn, range->level);
-			z = (struct zap){ .gfn = gfn,
-					  .end = end,
-					  .level = range->level,
-					  .failed = ret != 0 };
+			z = (struct zap){
+				.gfn = gfn, .end = end, .level = range->level, .failed = ret != 0
+			};
 			if (spte && !zap_external(cpu, vm, &z, spte))
 				ret = -EIO;
 		}

@@ -10,10 +10,10 @@
 static enum hp_result take_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
 {
 	if (c->m->hardened)
-		return mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST) :
-					 sharex_hp_try_shared(l, HP_HOST);
-	return mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST) :
-				 sharex_hp_try_shared_published(l, HP_HOST);
+		return mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST)
+				       : sharex_hp_try_shared(l, HP_HOST);
+	return mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST)
+			       : sharex_hp_try_shared_published(l, HP_HOST);
 }
 
 static void drop_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
@@ -35,8 +35,8 @@ static enum hp_result promote_hp(const struct call *c, sharex_hp_t *l)
 	return c->m->hardened ? sharex_hp_try_promote(l) : sharex_hp_try_promote_published(l);
 }
 
-const struct lock_step *call_plan_step(struct call *c, enum lock_object object,
-				       enum lock_mode mode, enum lock_path path)
+const struct lock_step *call_plan_step(struct call *c, enum lock_object object, enum lock_mode mode,
+				       enum lock_path path)
 {
 	const struct lock_step *s = c->plan;
 
@@ -148,8 +148,7 @@ u64 page_lock_implicit(struct call *c, enum lock_object object, struct hpa page,
 	if (take_hp(c, &e->lock, mode) != HP_OK)
 		return step->busy;
 	c->held++;
-	*out = (struct page_lock){ .page = page, .entry = e, .level = (u8)level,
-				   .mode = (u8)mode };
+	*out = (struct page_lock){ .page = page, .entry = e, .level = (u8)level, .mode = (u8)mode };
 	return 0;
 }
 
@@ -174,8 +173,8 @@ u64 sharex_lock(struct call *c, enum lock_object object, sharex_t *l, enum lock_
 	if (c->m->hardened)
 		r = mode == LOCK_EX ? sharex_try_exclusive(l) : sharex_try_shared(l);
 	else
-		r = mode == LOCK_EX ? sharex_try_exclusive_published(l) :
-				      sharex_try_shared_published(l);
+		r = mode == LOCK_EX ? sharex_try_exclusive_published(l)
+				    : sharex_try_shared_published(l);
 	if (r != HP_OK)
 		return step->busy;
 	c->held++;
@@ -363,8 +362,8 @@ u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struc
 u64 entry_lock_host(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
-	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_HOST) :
-					    sept_entry_try_lock_published(e->entry, HP_HOST);
+	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_HOST)
+					  : sept_entry_try_lock_published(e->entry, HP_HOST);
 
 	if (r != HP_OK) {
 		/* From the copy that the walk took before the lock. */
@@ -381,7 +380,7 @@ u64 entry_lock_host(struct call *c, struct entry_ref *e)
 u32 sept_allowed(u32 leaf)
 {
 #define S(name) (1u << SEPT_##name)
-#define S_ALL	((1u << SEPT_STATES) - 1)
+#define S_ALL   ((1u << SEPT_STATES) - 1)
 	switch (leaf) {
 #define SL_SEPT_ALLOWED(ident, mask) \
 	case SEAMCALL_##ident:       \

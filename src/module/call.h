@@ -19,11 +19,11 @@ struct call {
 	struct tdx_module_args *args;
 	u32 leaf;
 	u32 version;
-	const struct lock_step *plan;	/* next step that may be taken */
-	u32 held;			/* locks held now; 0 when the leaf returns */
-	bool restart;			/* TDCALL: nothing happened as far as the guest can tell */
-	bool exits;			/* TDCALL: a TD exit is pending */
-	bool keeps_locks;		/* VP.ENTER: hands its locks to the running guest */
+	const struct lock_step *plan; /* next step that may be taken */
+	u32 held;                     /* locks held now; 0 when the leaf returns */
+	bool restart;                 /* TDCALL: nothing happened as far as the guest can tell */
+	bool exits;                   /* TDCALL: a TD exit is pending */
+	bool keeps_locks;             /* VP.ENTER: hands its locks to the running guest */
 };
 
 typedef u64 (*leaf_fn)(struct call *c);
@@ -37,14 +37,14 @@ static inline u64 with_op(u64 status, u32 operand)
 /* ---- Locks ----------------------------------------------------------------------------- */
 
 /* Finds @object in the rest of the plan; a lock that the plan does not allow here is a bug. */
-const struct lock_step *call_plan_step(struct call *c, enum lock_object object,
-				       enum lock_mode mode, enum lock_path path);
+const struct lock_step *call_plan_step(struct call *c, enum lock_object object, enum lock_mode mode,
+				       enum lock_path path);
 
 /* A PAMT entry held in some mode, together with its parents when they were walked. */
 struct page_lock {
 	struct hpa page;
 	struct pamt_entry *entry;
-	struct pamt_entry *parent[2];	/* 2 MB, 1 GB; NULL if not taken */
+	struct pamt_entry *parent[2]; /* 2 MB, 1 GB; NULL if not taken */
 	u8 level;
 	u8 mode;
 };
@@ -73,7 +73,7 @@ void mutex_unlock(struct call *c, hp_mutex_t *l);
 struct td_ref {
 	struct page_lock lock;
 	struct tdr *tdr;
-	struct tdcs *tdcs;	/* set by td_state_check() */
+	struct tdcs *tdcs; /* set by td_state_check() */
 	bool op_state_held;
 };
 
@@ -96,7 +96,7 @@ struct entry_ref {
 	struct gpa gpa;
 	u32 level;
 	_Atomic u64 *entry;
-	u64 copy;		/* as read after the lock was taken */
+	u64 copy; /* as read after the lock was taken */
 	enum sept_state state;
 	enum lock_mode tree_mode;
 	bool tree_held;

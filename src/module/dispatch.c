@@ -8,7 +8,7 @@
 #include "module/td_exit.h"
 #include "module/zero_step.h"
 
-#define RAX_LEAF(rax)	  ((u32)((rax) & 0xFFFF))
+#define RAX_LEAF(rax)     ((u32)((rax)&0xFFFF))
 #define RAX_VERSION(rax)  ((u32)((rax) >> 16 & 0xFF))
 #define RAX_RESERVED_MASK (GENMASK_ULL(31, 24) | GENMASK_ULL(63, 32))
 
@@ -128,8 +128,12 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
 	st = seamcall_precheck(lp, rax);
 	if (!st) {
-		c = (struct call){ .lp = lp, .m = m, .args = args, .leaf = leaf,
-				   .version = RAX_VERSION(rax), .plan = lock_plan_seamcall(leaf) };
+		c = (struct call){ .lp = lp,
+				   .m = m,
+				   .args = args,
+				   .leaf = leaf,
+				   .version = RAX_VERSION(rax),
+				   .plan = lock_plan_seamcall(leaf) };
 		st = seamcall_leaf(leaf)(&c);
 		SL_BUG_ON(c.held);
 	}
@@ -169,7 +173,8 @@ static u64 hp_timer(struct sl_lp *lp, u64 status, const struct tdx_module_args *
 	vp->rax = status;
 	/* The guest's own registers stay as the leaf left them; the host sees zeros. */
 	vp->gpr = *args;
-	lp->exit = (struct td_exit){ .pending = true, .completed = true,
+	lp->exit = (struct td_exit){ .pending = true,
+				     .completed = true,
 				     .last_exit = LAST_EXIT_ASYNC_TRAP,
 				     .rax = TDX_HOST_PRIORITY_BUSY_TIMEOUT };
 	return status;
@@ -198,7 +203,10 @@ static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, 
 	leaf_fn fn = tdcall_leaf(leaf);
 	u64 st;
 
-	*c = (struct call){ .lp = lp, .m = lp->machine, .args = args, .leaf = leaf,
+	*c = (struct call){ .lp = lp,
+			    .m = lp->machine,
+			    .args = args,
+			    .leaf = leaf,
 			    .plan = lock_plan_tdcall(leaf) };
 	/* No leaf of this release that is modelled here has a version above 0. */
 	if ((rax & RAX_RESERVED_MASK) || RAX_VERSION(rax) || !fn)

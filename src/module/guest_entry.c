@@ -5,8 +5,8 @@
 u64 entry_lock_guest(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
-	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_GUEST) :
-					    sept_entry_try_lock_published(e->entry, HP_GUEST);
+	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_GUEST)
+					  : sept_entry_try_lock_published(e->entry, HP_GUEST);
 
 	if (r == HP_BUSY_HOST_PRIORITY)
 		return with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);

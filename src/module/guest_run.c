@@ -13,8 +13,8 @@
 
 void td_exit_async(struct sl_lp *lp, u64 rax)
 {
-	lp->exit = (struct td_exit){ .pending = true, .last_exit = LAST_EXIT_ASYNC_FAULT,
-				     .rax = rax };
+	lp->exit =
+		(struct td_exit){ .pending = true, .last_exit = LAST_EXIT_ASYNC_FAULT, .rax = rax };
 }
 
 void td_exit_ept_violation(struct sl_lp *lp, u64 gpa, u64 qualification, u64 extended)

@@ -36,9 +36,9 @@ enum pamt_type {
  */
 struct pamt_entry {
 	sharex_hp_t lock;
-	_Atomic u8 type;		/* enum pamt_type */
+	_Atomic u8 type; /* enum pamt_type */
 	u8 owner_high;
-	u32 owner_low;		/* owner = TDR HPA >> 12, 40 bits */
+	u32 owner_low; /* owner = TDR HPA >> 12, 40 bits */
 	_Atomic u64 bepoch;
 };
 _Static_assert(sizeof(struct pamt_entry) == 16, "PAMT entries are 16 bytes");
@@ -81,13 +81,13 @@ static inline void pamt_set_bepoch(struct pamt_entry *e, u64 epoch)
  * the engine's arena is populated lazily, so what is never touched costs nothing.
  */
 struct sl_mem {
-	u64 pages;			/* 4 KB pages present */
-	u64 blocks;			/* 1 GB blocks covering them */
-	struct pamt_entry *pamt[3];	/* by level */
-	struct pamt_entry rsvd;		/* 4 KB entry of every page of a block that is not present */
+	u64 pages;                  /* 4 KB pages present */
+	u64 blocks;                 /* 1 GB blocks covering them */
+	struct pamt_entry *pamt[3]; /* by level */
+	struct pamt_entry rsvd;     /* 4 KB entry of every page of a block that is not present */
 	u8 *frames;
 	u8 *shared;
-	_Atomic u64 initialized;	/* end of the initialised part, bytes from base (TDMR.INIT) */
+	_Atomic u64 initialized; /* end of the initialised part, bytes from base (TDMR.INIT) */
 	hp_mutex_t tdmr_lock;
 };
 
@@ -109,8 +109,8 @@ enum kot_state {
 };
 
 struct kot_entry {
-	u8 state;			/* KOT lock */
-	_Atomic u32 wbinvd_bitmap;	/* packages that still have to write back */
+	u8 state;                  /* KOT lock */
+	_Atomic u32 wbinvd_bitmap; /* packages that still have to write back */
 };
 
 /* One per package; protected by its lock. */
@@ -118,7 +118,7 @@ struct wbt_entry {
 	hp_mutex_t lock;
 	bool started;
 	u32 position;
-	u64 hkids;			/* which were FLUSHED when the cycle started */
+	u64 hkids; /* which were FLUSHED when the cycle started */
 };
 
 /* Pieces in which TDH.PHYMEM.CACHE.WB writes a package's cache back, polling in between. */
@@ -139,9 +139,9 @@ enum op_state {
 #undef SL_OP_STATE
 };
 
-#define TDCX_MIN	6
-#define TDCX_MAX	9
-#define TDCX_SEPT_ROOT	3
+#define TDCX_MIN        6
+#define TDCX_MAX        9
+#define TDCX_SEPT_ROOT  3
 #define TDVPS_PAGES_MIN 6
 #define TDVPS_PAGES_MAX 15
 
@@ -165,8 +165,8 @@ union td_epoch {
 	unsigned __int128 whole;
 };
 
-#define TD_ATTR_DEBUG		BIT_ULL(0)
-#define TD_ATTR_SEPT_VE_DISABLE BIT_ULL(28)
+#define TD_ATTR_DEBUG              BIT_ULL(0)
+#define TD_ATTR_SEPT_VE_DISABLE    BIT_ULL(28)
 #define HP_LOCK_TIMEOUT_DEFAULT_US 1000000ull
 
 /* In the first TDCX page. Plain fields: as in struct tdr. */
@@ -177,17 +177,17 @@ struct tdcs {
 	sharex_t epoch_lock;
 	union td_epoch epoch;
 	u8 op_state;
-	u8 page_walk;			/* level of the root's entries: 3 or 4 */
+	u8 page_walk; /* level of the root's entries: 3 or 4 */
 	bool gpaw;
 	_Atomic u32 num_vcpus;
 	_Atomic u32 num_assoc_vcpus;
 	u32 max_vcpus;
 	u64 attributes;
 	u64 xfam;
-	_Atomic u64 hp_lock_timeout;	/* TSC ticks */
+	_Atomic u64 hp_lock_timeout; /* TSC ticks */
 	_Atomic u64 notify_enables;
-	_Atomic u64 td_ctls;		/* bit 0: PENDING_VE_DISABLE */
-	u64 measurement;		/* running hash over PAGE.ADD and MR.EXTEND */
+	_Atomic u64 td_ctls; /* bit 0: PENDING_VE_DISABLE */
+	u64 measurement;     /* running hash over PAGE.ADD and MR.EXTEND */
 	struct hpa sept_root;
 };
 
@@ -204,9 +204,9 @@ enum last_exit {
 	LAST_EXIT_TDVMCALL,
 };
 
-#define LPID_NONE	     0xFFFFFFFFu
-#define EPF_LIST_MAX	     32
-#define ZERO_STEP_THRESHOLD  6
+#define LPID_NONE           0xFFFFFFFFu
+#define EPF_LIST_MAX        32
+#define ZERO_STEP_THRESHOLD 6
 
 /*
  * In the TDVPR page. Plain fields: the LP that the vCPU is associated with, or TDVPR exclusive.
@@ -214,19 +214,19 @@ enum last_exit {
 struct tdvps {
 	_Atomic u8 state;
 	u8 last_exit;
-	u8 epf_count;			/* POSSIBLY_EPF_STEPPING */
-	u8 epf_index;			/* LAST_EPF_GPA_LIST_IDX */
+	u8 epf_count; /* POSSIBLY_EPF_STEPPING */
+	u8 epf_index; /* LAST_EPF_GPA_LIST_IDX */
 	_Atomic u32 assoc_lpid;
-	u32 num_pages;			/* TDVPS pages, TDVPR included */
+	u32 num_pages; /* TDVPS pages, TDVPR included */
 	u32 vcpu_index;
 	u64 vcpu_epoch;
 	u64 rip;
-	u64 rax;			/* saved guest RAX */
-	bool tdcall_completed;		/* RIP is past a TDCALL whose result the guest has not seen */
+	u64 rax;               /* saved guest RAX */
+	bool tdcall_completed; /* RIP is past a TDCALL whose result the guest has not seen */
 	bool hp_lock_busy;
 	u64 hp_lock_busy_start;
 	u64 vmcall_mask;
-	struct tdx_module_args gpr;	/* saved guest GPRs around a VMCALL */
+	struct tdx_module_args gpr; /* saved guest GPRs around a VMCALL */
 	struct {
 		bool valid;
 		u32 reason;
@@ -243,15 +243,15 @@ _Static_assert(sizeof(struct tdcs) <= SL_PAGE_SIZE, "TDCS must fit its page");
 #define TLB_SIZE 16
 
 struct tlb_entry {
-	u64 tag;	/* gfn + 1; 0 = empty */
+	u64 tag; /* gfn + 1; 0 = empty */
 	struct hpa page;
-	u8 level;	/* of the leaf that it came from */
+	u8 level; /* of the leaf that it came from */
 };
 
 /* What VP.ENTER returns once run() has come back. */
 struct td_exit {
 	bool pending;
-	bool completed;		/* trap-like: RIP moves past the TDCALL */
+	bool completed; /* trap-like: RIP moves past the TDCALL */
 	u8 last_exit;
 	u64 rax;
 	struct tdx_module_args args;
@@ -263,7 +263,7 @@ struct sl_lp {
 	struct sl_env *env;
 	u32 index;
 	u32 package;
-	u32 platform;			/* enum sl_platform */
+	u32 platform; /* enum sl_platform */
 	_Atomic bool busy;
 	bool initialized;
 	_Alignas(SL_CACHELINE) _Atomic u32 irq_raised;
@@ -275,7 +275,7 @@ struct sl_lp {
 	struct hpa tdr_hpa;
 	struct td_exit exit;
 	u64 rip_at_entry;
-	struct hpa last_vcpu;		/* TDVPR of the vCPU that ran here last */
+	struct hpa last_vcpu; /* TDVPR of the vCPU that ran here last */
 	struct tlb_entry tlb[TLB_SIZE];
 };
 
@@ -291,14 +291,14 @@ struct sl_machine {
 	struct sl_machine_config cfg;
 	bool hardened;
 	_Atomic bool halted;
-	_Atomic u8 sys_state;		/* written under sys_lock, read by the dispatcher without */
+	_Atomic u8 sys_state; /* written under sys_lock, read by the dispatcher without */
 	sharex_t sys_lock;
-	_Atomic u32 sys_pkg_bitmap;	/* packages whose global key is configured */
+	_Atomic u32 sys_pkg_bitmap; /* packages whose global key is configured */
 	_Atomic u32 lps_initialized;
 	sharex_t kot_lock;
 	struct kot_entry kot[SL_HKIDS];
 	struct wbt_entry wbt[SL_PACKAGES_MAX];
-	hp_mutex_t key_engine[SL_PACKAGES_MAX];	/* the CPU's key-programming instruction */
+	hp_mutex_t key_engine[SL_PACKAGES_MAX]; /* the CPU's key-programming instruction */
 	const struct sl_module_hooks *hooks;
 	struct sl_mem mem;
 	struct sl_lp lp[];
@@ -312,8 +312,8 @@ static inline void *mem_frame(const struct sl_machine *m, struct hpa page)
 
 static inline bool mem_is_private(const struct sl_machine *m, struct hpa page)
 {
-	return page.v >= SL_PRIVATE_BASE &&
-	       page.v - SL_PRIVATE_BASE < m->mem.blocks << SL_LEVEL_SHIFT(2);
+	return page.v >= SL_PRIVATE_BASE && page.v - SL_PRIVATE_BASE < m->mem.blocks
+									       << SL_LEVEL_SHIFT(2);
 }
 
 /* The PAMT entry of the page of size @level around @page, which lies inside the TDMR. */

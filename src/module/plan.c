@@ -6,10 +6,10 @@
 #include <seamlab/tdx_abi.h>
 
 #define TDX_OPERAND_ID_NONE 0
-#define LOCK_PATH_WALK	    LOCK_WALK
-#define LOCK_PATH_LEAF	    LOCK_LEAF
-#define LOCK_PATH_WORD	    LOCK_WORD
-#define LOCK_PATH_ENTRY	    LOCK_IN_ENTRY
+#define LOCK_PATH_WALK      LOCK_WALK
+#define LOCK_PATH_LEAF      LOCK_LEAF
+#define LOCK_PATH_WORD      LOCK_WORD
+#define LOCK_PATH_ENTRY     LOCK_IN_ENTRY
 
 /* The status constants are objects, which C does not take in a static initialiser. */
 enum {
@@ -20,17 +20,19 @@ enum {
 
 #define PLAN_TDH(leaf) static const struct lock_step plan_##leaf[] = {
 #define PLAN_TDG(leaf) PLAN_TDH(leaf)
-#define ROW(obj, path_, kind_, mode_, side, busy_, op)                    \
-	{ .object = LOCK_##obj,                                           \
-	  .path = LOCK_PATH_##path_,                                      \
-	  .kind = LOCK_KIND_##kind_,                                      \
-	  .mode = LOCK_##mode_,                                           \
-	  .guest = HP_##side == HP_GUEST,                                 \
-	  .operand = TDX_OPERAND_ID_##op,                                 \
+#define ROW(obj, path_, kind_, mode_, side, busy_, op) \
+	{ .object = LOCK_##obj,                        \
+	  .path = LOCK_PATH_##path_,                   \
+	  .kind = LOCK_KIND_##kind_,                   \
+	  .mode = LOCK_##mode_,                        \
+	  .guest = HP_##side == HP_GUEST,              \
+	  .operand = TDX_OPERAND_ID_##op,              \
 	  .busy = (u64)(u32)UPPER_##busy_ << 32 | TDX_OPERAND_ID_##op },
-#define END                    \
-	{ .object = LOCK_END } \
-	}                      \
+#define END                        \
+	{                          \
+		.object = LOCK_END \
+	}                          \
+	}                          \
 	;
 #include "module/lock_plan.def"
 #undef PLAN_TDH

@@ -9,7 +9,7 @@
 #include "base/types.h"
 
 enum lock_object {
-	LOCK_END,	/* terminates a plan */
+	LOCK_END, /* terminates a plan */
 	LOCK_SYS,
 	LOCK_TDMR,
 	LOCK_KOT,
@@ -48,9 +48,9 @@ struct lock_step {
 	u8 path;
 	u8 kind;
 	u8 mode;
-	u8 guest;	/* side */
-	u16 operand;	/* operand id of the busy status, 0 for none */
-	u64 busy;	/* busy status with its operand id */
+	u8 guest;    /* side */
+	u16 operand; /* operand id of the busy status, 0 for none */
+	u64 busy;    /* busy status with its operand id */
 };
 
 /* Plan of a SEAMCALL or TDCALL leaf, ended by LOCK_END; NULL for a leaf that takes no lock. */

@@ -9,23 +9,23 @@
 #include "module/machine.h"
 
 /* Bits of an L1 entry (spec: "L1 entry bit layout"). */
-#define SEPT_R	       BIT_ULL(0)
-#define SEPT_W	       BIT_ULL(1)
-#define SEPT_X	       BIT_ULL(2)
-#define SEPT_RWX       (SEPT_R | SEPT_W | SEPT_X)
-#define SEPT_MT_WB     (6ull << 3)
-#define SEPT_MT_MASK   (7ull << 3)
-#define SEPT_IPAT      BIT_ULL(6)
-#define SEPT_PS	       BIT_ULL(7)
-#define SEPT_D	       BIT_ULL(9)
-#define SEPT_TDEL      BIT_ULL(11)
-#define SEPT_HPA_MASK  GENMASK_ULL(51, 12)
-#define SEPT_HP	       BIT_ULL(52)
-#define SEPT_TDEX      BIT_ULL(53)
-#define SEPT_TDBW      BIT_ULL(54)
-#define SEPT_TDB       BIT_ULL(55)
-#define SEPT_TDP       BIT_ULL(56)
-#define SEPT_SVE       BIT_ULL(63)
+#define SEPT_R          BIT_ULL(0)
+#define SEPT_W          BIT_ULL(1)
+#define SEPT_X          BIT_ULL(2)
+#define SEPT_RWX        (SEPT_R | SEPT_W | SEPT_X)
+#define SEPT_MT_WB      (6ull << 3)
+#define SEPT_MT_MASK    (7ull << 3)
+#define SEPT_IPAT       BIT_ULL(6)
+#define SEPT_PS         BIT_ULL(7)
+#define SEPT_D          BIT_ULL(9)
+#define SEPT_TDEL       BIT_ULL(11)
+#define SEPT_HPA_MASK   GENMASK_ULL(51, 12)
+#define SEPT_HP         BIT_ULL(52)
+#define SEPT_TDEX       BIT_ULL(53)
+#define SEPT_TDBW       BIT_ULL(54)
+#define SEPT_TDB        BIT_ULL(55)
+#define SEPT_TDP        BIT_ULL(56)
+#define SEPT_SVE        BIT_ULL(63)
 #define SEPT_STATE_MASK (SEPT_IPAT | SEPT_PS | SEPT_D | SEPT_TDEX | SEPT_TDBW | SEPT_TDB | SEPT_TDP)
 /* Accept progress of a 2 MB PENDING entry, in 4 KB chunks. */
 #define SEPT_ACCEPT_SHIFT 12
@@ -39,17 +39,17 @@ enum sept_state {
 };
 
 enum sept_flags {
-	SEPT_TRACKED = 1,	/* leaves that take it away require TLB tracking */
+	SEPT_TRACKED = 1, /* leaves that take it away require TLB tracking */
 	SEPT_ANY_BLOCKED = 2,
-	SEPT_GUEST_LEAF = 4,	/* guest-accessible leaf */
-	SEPT_GUEST_PENDING = 8,	/* a guest may accept it */
+	SEPT_GUEST_LEAF = 4,    /* guest-accessible leaf */
+	SEPT_GUEST_PENDING = 8, /* a guest may accept it */
 	SEPT_ANY_PENDING = 16,
 	SEPT_MAPPED_OR_PENDING = 32,
 };
 
 /* The raw state bits of a 7-bit state code. */
-#define SEPT_CODE_RAW(code)                                                                    \
-	((((u64)(code) & 1) << 9) | (((u64)(code) >> 1 & 0xF) << 53) | (((u64)(code) >> 5 & 3) << 6))
+#define SEPT_CODE_RAW(code) \
+	((((u64)(code)&1) << 9) | (((u64)(code) >> 1 & 0xF) << 53) | (((u64)(code) >> 5 & 3) << 6))
 
 /* Raw state bits of a state, and FREE as a whole entry (SVE is always 1). */
 static inline u64 sept_state_raw(enum sept_state s)
@@ -103,11 +103,11 @@ u64 sept_with_state(u64 entry, enum sept_state state);
 
 /* Result of a walk. */
 struct sept_walk {
-	_Atomic u64 *entry;	/* where it ended */
-	u64 copy;		/* what was there */
-	u32 level;		/* at which level */
-	bool reached;		/* the requested level */
-	bool halt;		/* a misconfigured entry was met: the caller halts */
+	_Atomic u64 *entry; /* where it ended */
+	u64 copy;           /* what was there */
+	u32 level;          /* at which level */
+	bool reached;       /* the requested level */
+	bool halt;          /* a misconfigured entry was met: the caller halts */
 };
 
 /* Lock-free walk to @level (spec: "The SEPT walk"). Ignores TDEL and HP on every level. */

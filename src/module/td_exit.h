@@ -12,8 +12,8 @@
 static inline u64 eeq_info(enum tdx_eeq_type type, u32 level_wanted, u32 level_stopped,
 			   u32 public_state, bool leaf)
 {
-	return type | (u64)(level_wanted | level_stopped << 3 | public_state << 6 |
-			    (u32)leaf << 14) << 32;
+	return type | (u64)(level_wanted | level_stopped << 3 | public_state << 6 | (u32)leaf << 14)
+			      << 32;
 }
 
 /* EPT violation; the guest re-executes the instruction when it is entered again. */

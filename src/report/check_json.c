@@ -52,12 +52,15 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "flavour",
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));
-	json_object_set_new(o, "policy", json_string(s->policy));
+	json_object_set_new(o, "policy", s->td_count ? json_string(s->policy) : json_null());
 	json_object_set_new(o, "states", number(x->states));
 	json_object_set_new(o, "transitions", number(x->transitions));
 	json_object_set_new(o, "seconds", json_real(x->seconds));
 	json_object_set_new(o, "states_per_second",
 			    json_real(x->seconds > 0 ? (double)x->all_states / x->seconds : 0));
+	json_object_set_new(o, "transitions_per_second",
+			    json_real(x->seconds > 0 ? (double)x->all_transitions / x->seconds
+						     : 0));
 	json_object_set_new(o, "peak_memory_bytes", number(x->memory));
 	json_object_set_new(o, "complete", json_boolean(x->limit == XS_COMPLETE));
 	json_object_set_new(o, "limit", json_string(check_limit(c)));

@@ -35,9 +35,9 @@ char *check_report_text(const struct sl_check *c)
 		fprintf(f, " (limit reached: %s)", check_limit(c));
 	fprintf(f, ", %s\n", check_as_expected(c) ? "as expected" : "NOT as expected");
 	fprintf(f, "  %s\n", s->title);
-	fprintf(f, "  module 1.5.01 %s, policy %s, %u lanes\n",
-		s->module.flavour == SL_HARDENED ? "hardened" : "published", s->policy,
-		c->result.lanes);
+	fprintf(f, "  %s %s%s%s, %u lanes\n", s->td_count ? "module 1.5.01" : "lock word",
+		s->module.flavour == SL_HARDENED ? "hardened" : "published",
+		s->td_count ? ", policy " : "", s->td_count ? s->policy : "", c->result.lanes);
 	fprintf(f,
 		"  %" PRIu64 " states, %" PRIu64 " transitions, %.2f s, %.2f M transitions/s\n"
 		"  depth %u, %u passes, %u shared words\n",

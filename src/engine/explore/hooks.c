@@ -69,8 +69,9 @@ static void footprint_keep(u32 granule, u8 mask, bool write, bool atomic, void *
 		fp->overflow = true;
 		return;
 	}
-	fp->access[fp->count++] = (struct xp_access){ .granule = granule, .mask = mask,
-						      .write = write, .atomic = atomic, .pc = pc };
+	fp->access[fp->count++] = (struct xp_access){
+		.granule = granule, .mask = mask, .write = write, .atomic = atomic, .pc = pc
+	};
 }
 
 /* Only what somebody else touches too can be part of a race. */
@@ -113,8 +114,8 @@ static void before_watched(void *addr, size_t size, void *pc)
 		half++;
 	if (half == end || xp.no_yield)
 		return;
-	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_ATOMIC, .op = XP_STORE,
-							.addr = addr, .pc = pc };
+	xp.fiber[xp.cur].pending =
+		(struct xp_pending){ .kind = XP_ATOMIC, .op = XP_STORE, .addr = addr, .pc = pc };
 	xp_yield();
 }
 
@@ -124,7 +125,15 @@ static void plain_read(void *addr, size_t size, void *pc)
 		watch(addr, size);
 	if (!xp.active || !xp_in_arena(addr))
 		return;
-	FOR_PIECES(addr, size, p, n) {
+#ifdef SL_USER_CODE
+	/* Somebody may wait for plain data to change. */
+	if (++xp.atomics > XP_STEP_ATOMICS_MAX && !xp.no_yield) {
+		xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_PAUSE, .pc = pc };
+		xp_yield();
+	}
+#endif
+	FOR_PIECES(addr, size, p, n)
+	{
 		u32 g = xp_granule_of(p);
 
 		if (!xp.written[g]) {
@@ -145,7 +154,8 @@ static void plain_write(void *addr, size_t size, void *pc)
 		return;
 	if (xp.watched)
 		before_watched(addr, size, pc);
-	FOR_PIECES(addr, size, p, n) {
+	FOR_PIECES(addr, size, p, n)
+	{
 		u32 g = xp_granule_of(p);
 
 		xp_log_granule(g);
@@ -158,48 +168,48 @@ static void plain_write(void *addr, size_t size, void *pc)
 
 /* ---- plain accesses ---------------------------------------------------------------------- */
 
-#define PLAIN(size)                                                        \
-	void __tsan_read##size(void *addr);                                \
-	void __tsan_read##size(void *addr)                                 \
-	{                                                                  \
-		plain_read(addr, size, PC);                                \
-	}                                                                  \
-	void __tsan_write##size(void *addr);                               \
-	void __tsan_write##size(void *addr)                                \
-	{                                                                  \
-		plain_write(addr, size, PC);                               \
-	}                                                                  \
-	void __tsan_unaligned_read##size(void *addr);                      \
-	void __tsan_unaligned_read##size(void *addr)                       \
-	{                                                                  \
-		plain_read(addr, size, PC);                                \
-	}                                                                  \
-	void __tsan_unaligned_write##size(void *addr);                     \
-	void __tsan_unaligned_write##size(void *addr)                      \
-	{                                                                  \
-		plain_write(addr, size, PC);                               \
-	}                                                                  \
-	void __tsan_read_write##size(void *addr);                          \
-	void __tsan_read_write##size(void *addr)                           \
-	{                                                                  \
-		plain_read(addr, size, PC);                                \
-		plain_write(addr, size, PC);                               \
-	}                                                                  \
-	void __tsan_unaligned_read_write##size(void *addr);                \
-	void __tsan_unaligned_read_write##size(void *addr)                 \
-	{                                                                  \
-		plain_read(addr, size, PC);                                \
-		plain_write(addr, size, PC);                               \
-	}                                                                  \
-	void __tsan_volatile_read##size(void *addr);                       \
-	void __tsan_volatile_read##size(void *addr)                        \
-	{                                                                  \
-		plain_read(addr, size, PC);                                \
-	}                                                                  \
-	void __tsan_volatile_write##size(void *addr);                      \
-	void __tsan_volatile_write##size(void *addr)                       \
-	{                                                                  \
-		plain_write(addr, size, PC);                               \
+#define PLAIN(size)                                         \
+	void __tsan_read##size(void *addr);                 \
+	void __tsan_read##size(void *addr)                  \
+	{                                                   \
+		plain_read(addr, size, PC);                 \
+	}                                                   \
+	void __tsan_write##size(void *addr);                \
+	void __tsan_write##size(void *addr)                 \
+	{                                                   \
+		plain_write(addr, size, PC);                \
+	}                                                   \
+	void __tsan_unaligned_read##size(void *addr);       \
+	void __tsan_unaligned_read##size(void *addr)        \
+	{                                                   \
+		plain_read(addr, size, PC);                 \
+	}                                                   \
+	void __tsan_unaligned_write##size(void *addr);      \
+	void __tsan_unaligned_write##size(void *addr)       \
+	{                                                   \
+		plain_write(addr, size, PC);                \
+	}                                                   \
+	void __tsan_read_write##size(void *addr);           \
+	void __tsan_read_write##size(void *addr)            \
+	{                                                   \
+		plain_read(addr, size, PC);                 \
+		plain_write(addr, size, PC);                \
+	}                                                   \
+	void __tsan_unaligned_read_write##size(void *addr); \
+	void __tsan_unaligned_read_write##size(void *addr)  \
+	{                                                   \
+		plain_read(addr, size, PC);                 \
+		plain_write(addr, size, PC);                \
+	}                                                   \
+	void __tsan_volatile_read##size(void *addr);        \
+	void __tsan_volatile_read##size(void *addr)         \
+	{                                                   \
+		plain_read(addr, size, PC);                 \
+	}                                                   \
+	void __tsan_volatile_write##size(void *addr);       \
+	void __tsan_volatile_write##size(void *addr)        \
+	{                                                   \
+		plain_write(addr, size, PC);                \
 	}
 PLAIN(1)
 PLAIN(2)
@@ -404,9 +414,9 @@ static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 d
 		}
 		return true;
 	}
-	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_ATOMIC, .op = (u8)op,
-							.size = size, .addr = (void *)addr,
-							.pc = pc };
+	xp.fiber[xp.cur].pending = (struct xp_pending){
+		.kind = XP_ATOMIC, .op = (u8)op, .size = size, .addr = (void *)addr, .pc = pc
+	};
 	xp_yield();
 	return true;
 }
@@ -464,120 +474,125 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
 		return;
 	e = &xp.event[xp.event_count++];
-	*e = (struct xp_event){ .kind = XP_EVENT_ATOMIC, .op = (u8)op, .size = size,
-				.addr = (void *)addr, .pc = pc, .before = before, .after = after };
+	*e = (struct xp_event){ .kind = XP_EVENT_ATOMIC,
+				.op = (u8)op,
+				.size = size,
+				.addr = (void *)addr,
+				.pc = pc,
+				.before = before,
+				.after = after };
 }
 
-#define ATOMIC_RMW(bits, name, op, expr)                                                      \
-	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo);         \
-	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo)          \
-	{                                                                                     \
-		bool counts = before_atomic(a, bits / 8, op, 0, PC);                             \
-		u##bits old;                                                                  \
-                                                                                              \
-		(void)mo;                                                                     \
-		if (!counts) {                                                                \
-			u##bits new;                                                          \
-			old = __atomic_load_n(a, __ATOMIC_SEQ_CST);                           \
-			do                                                                    \
-				new = (u##bits)(expr);                                        \
+#define ATOMIC_RMW(bits, name, op, expr)                                                       \
+	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo);          \
+	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo)           \
+	{                                                                                      \
+		bool counts = before_atomic(a, bits / 8, op, 0, PC);                           \
+		u##bits old;                                                                   \
+                                                                                               \
+		(void)mo;                                                                      \
+		if (!counts) {                                                                 \
+			u##bits new;                                                           \
+			old = __atomic_load_n(a, __ATOMIC_SEQ_CST);                            \
+			do                                                                     \
+				new = (u##bits)(expr);                                         \
 			while (!__atomic_compare_exchange_n(a, &old, new, 0, __ATOMIC_SEQ_CST, \
-							    __ATOMIC_SEQ_CST));               \
-			return old;                                                           \
-		}                                                                             \
-		xp_log_write((void *)a, bits / 8);                                            \
-		old = *a;                                                                     \
-		*a = (u##bits)(expr);                                                         \
-		after_atomic(a, bits / 8, op, (u64)old, (u64)*a, PC);                         \
-		return old;                                                                   \
+							    __ATOMIC_SEQ_CST));                \
+			return old;                                                            \
+		}                                                                              \
+		xp_log_write((void *)a, bits / 8);                                             \
+		old = *a;                                                                      \
+		*a = (u##bits)(expr);                                                          \
+		after_atomic(a, bits / 8, op, (u64)old, (u64)*a, PC);                          \
+		return old;                                                                    \
 	}
 
-#define ATOMIC_CAS(bits, name)                                                                \
-	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c,    \
-							  u##bits v, int mo, int fmo);        \
-	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c,    \
-							  u##bits v, int mo, int fmo)         \
-	{                                                                                     \
-		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - *c, PC);            \
-		u##bits old;                                                                  \
-                                                                                              \
-		plain_read(c, bits / 8, PC);                                                  \
-		(void)mo;                                                                     \
-		(void)fmo;                                                                    \
-		if (!counts)                                                                  \
-			return __atomic_compare_exchange_n(a, c, v, 0, __ATOMIC_SEQ_CST,      \
-							   __ATOMIC_SEQ_CST);                 \
-		old = *a;                                                                     \
-		if (old == *c) {                                                              \
-			xp_log_write((void *)a, bits / 8);                                    \
-			*a = v;                                                               \
-			after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)v, PC);              \
-			return 1;                                                             \
-		}                                                                             \
-		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)old, PC);                    \
-		plain_write(c, bits / 8, PC);                                                 \
-		*c = old;                                                                     \
-		return 0;                                                                     \
+#define ATOMIC_CAS(bits, name)                                                             \
+	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c, \
+							  u##bits v, int mo, int fmo);     \
+	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c, \
+							  u##bits v, int mo, int fmo)      \
+	{                                                                                  \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - *c, PC);         \
+		u##bits old;                                                               \
+                                                                                           \
+		plain_read(c, bits / 8, PC);                                               \
+		(void)mo;                                                                  \
+		(void)fmo;                                                                 \
+		if (!counts)                                                               \
+			return __atomic_compare_exchange_n(a, c, v, 0, __ATOMIC_SEQ_CST,   \
+							   __ATOMIC_SEQ_CST);              \
+		old = *a;                                                                  \
+		if (old == *c) {                                                           \
+			xp_log_write((void *)a, bits / 8);                                 \
+			*a = v;                                                            \
+			after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)v, PC);           \
+			return 1;                                                          \
+		}                                                                          \
+		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)old, PC);                 \
+		plain_write(c, bits / 8, PC);                                              \
+		*c = old;                                                                  \
+		return 0;                                                                  \
 	}
 
 /* fmo differs between the compilers' calls only in being there. */
-#define ATOMIC(bits)                                                                          \
-	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo);                \
-	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo)                 \
-	{                                                                                     \
-		(void)mo;                                                                     \
+#define ATOMIC(bits)                                                                             \
+	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo);                   \
+	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo)                    \
+	{                                                                                        \
+		(void)mo;                                                                        \
 		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, 0, PC))     \
-			return __atomic_load_n(a, __ATOMIC_SEQ_CST);                          \
-		after_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, (u64)*a,       \
-			     (u64)*a, PC);                                                    \
-		return *a;                                                                    \
-	}                                                                                     \
-	void __tsan_atomic##bits##_store(volatile u##bits *a, u##bits v, int mo);             \
-	void __tsan_atomic##bits##_store(volatile u##bits *a, u##bits v, int mo)              \
-	{                                                                                     \
-		u##bits old;                                                                  \
-                                                                                              \
-		(void)mo;                                                                     \
+			return __atomic_load_n(a, __ATOMIC_SEQ_CST);                             \
+		after_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, (u64)*a, (u64)*a, \
+			     PC);                                                                \
+		return *a;                                                                       \
+	}                                                                                        \
+	void __tsan_atomic##bits##_store(volatile u##bits *a, u##bits v, int mo);                \
+	void __tsan_atomic##bits##_store(volatile u##bits *a, u##bits v, int mo)                 \
+	{                                                                                        \
+		u##bits old;                                                                     \
+                                                                                                 \
+		(void)mo;                                                                        \
 		if (!before_atomic(a, bits / 8, XP_STORE, 0, PC)) {                              \
-			__atomic_store_n(a, v, __ATOMIC_SEQ_CST);                             \
-			return;                                                               \
-		}                                                                             \
-		xp_log_write((void *)a, bits / 8);                                            \
-		old = *a;                                                                     \
-		*a = v;                                                                       \
-		after_store(a, bits / 8, (u64)old, (u64)v, PC);                               \
-	}                                                                                     \
-	ATOMIC_RMW(bits, exchange, XP_XCHG, v)                                                \
-	ATOMIC_RMW(bits, fetch_add, XP_ADD, old + v)                                          \
-	ATOMIC_RMW(bits, fetch_sub, XP_SUB, old - v)                                          \
-	ATOMIC_RMW(bits, fetch_and, XP_AND, old &v)                                           \
-	ATOMIC_RMW(bits, fetch_or, XP_OR, old | v)                                            \
-	ATOMIC_RMW(bits, fetch_xor, XP_XOR, old ^ v)                                          \
-	ATOMIC_RMW(bits, fetch_nand, XP_NAND, ~(old & v))                                     \
-	ATOMIC_CAS(bits, strong)                                                              \
-	ATOMIC_CAS(bits, weak)                                                                \
-	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,    \
-							   u##bits v, int mo, int fmo);       \
-	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,    \
-							   u##bits v, int mo, int fmo)        \
-	{                                                                                     \
-		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - c, PC);             \
-		u##bits old = c;                                                              \
-                                                                                              \
-		(void)mo;                                                                     \
-		(void)fmo;                                                                    \
-		if (!counts) {                                                                \
-			__atomic_compare_exchange_n(a, &old, v, 0, __ATOMIC_SEQ_CST,          \
-						    __ATOMIC_SEQ_CST);                        \
-			return old;                                                           \
-		}                                                                             \
-		old = *a;                                                                     \
-		if (old == c) {                                                               \
-			xp_log_write((void *)a, bits / 8);                                    \
-			*a = v;                                                               \
-		}                                                                             \
-		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)*a, PC);                     \
-		return old;                                                                   \
+			__atomic_store_n(a, v, __ATOMIC_SEQ_CST);                                \
+			return;                                                                  \
+		}                                                                                \
+		xp_log_write((void *)a, bits / 8);                                               \
+		old = *a;                                                                        \
+		*a = v;                                                                          \
+		after_store(a, bits / 8, (u64)old, (u64)v, PC);                                  \
+	}                                                                                        \
+	ATOMIC_RMW(bits, exchange, XP_XCHG, v)                                                   \
+	ATOMIC_RMW(bits, fetch_add, XP_ADD, old + v)                                             \
+	ATOMIC_RMW(bits, fetch_sub, XP_SUB, old - v)                                             \
+	ATOMIC_RMW(bits, fetch_and, XP_AND, old &v)                                              \
+	ATOMIC_RMW(bits, fetch_or, XP_OR, old | v)                                               \
+	ATOMIC_RMW(bits, fetch_xor, XP_XOR, old ^ v)                                             \
+	ATOMIC_RMW(bits, fetch_nand, XP_NAND, ~(old & v))                                        \
+	ATOMIC_CAS(bits, strong)                                                                 \
+	ATOMIC_CAS(bits, weak)                                                                   \
+	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,       \
+							   u##bits v, int mo, int fmo);          \
+	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,       \
+							   u##bits v, int mo, int fmo)           \
+	{                                                                                        \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - c, PC);                \
+		u##bits old = c;                                                                 \
+                                                                                                 \
+		(void)mo;                                                                        \
+		(void)fmo;                                                                       \
+		if (!counts) {                                                                   \
+			__atomic_compare_exchange_n(a, &old, v, 0, __ATOMIC_SEQ_CST,             \
+						    __ATOMIC_SEQ_CST);                           \
+			return old;                                                              \
+		}                                                                                \
+		old = *a;                                                                        \
+		if (old == c) {                                                                  \
+			xp_log_write((void *)a, bits / 8);                                       \
+			*a = v;                                                                  \
+		}                                                                                \
+		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)*a, PC);                        \
+		return old;                                                                      \
 	}
 
 /* A store sees nothing of what was there. */
@@ -623,19 +638,19 @@ u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 }
 
 /* Outside of a fiber nobody else runs. */
-#define ATOMIC_128(type, name, op, expr, result)                      \
+#define ATOMIC_128(type, name, op, expr, result)                        \
 	type __tsan_atomic128_##name(volatile u128 *a, u128 v, int mo); \
 	type __tsan_atomic128_##name(volatile u128 *a, u128 v, int mo)  \
-	{                                                             \
-		u128 old;                                             \
-                                                                      \
-		(void)mo;                                             \
-		before_atomic(a, 16, op, 0, PC);                      \
-		xp_log_write((void *)(uintptr_t)a, 16);               \
-		old = *a;                                             \
-		*a = expr;                                            \
-		done128(a, op, old, *a, PC);                          \
-		return result;                                        \
+	{                                                               \
+		u128 old;                                               \
+                                                                        \
+		(void)mo;                                               \
+		before_atomic(a, 16, op, 0, PC);                        \
+		xp_log_write((void *)(uintptr_t)a, 16);                 \
+		old = *a;                                               \
+		*a = expr;                                              \
+		done128(a, op, old, *a, PC);                            \
+		return result;                                          \
 	}
 
 ATOMIC_128(void, store, XP_STORE, v, )
@@ -645,7 +660,7 @@ ATOMIC_128(u128, fetch_sub, XP_SUB, old - v, old)
 ATOMIC_128(u128, fetch_and, XP_AND, old &v, old)
 ATOMIC_128(u128, fetch_or, XP_OR, old | v, old)
 ATOMIC_128(u128, fetch_xor, XP_XOR, old ^ v, old)
-ATOMIC_128(u128, fetch_nand, XP_NAND, ~(old & v), old)
+ATOMIC_128(u128, fetch_nand, XP_NAND, ~(old &v), old)
 
 u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int mo, int fmo);
 u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int mo, int fmo)
@@ -663,29 +678,29 @@ u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int
 	return done128(a, old == c ? XP_CAS : XP_LOAD, old, *a, PC);
 }
 
-#define CAS_128(name)                                                                              \
-	int __tsan_atomic128_compare_exchange_##name(volatile u128 *a, u128 *c, u128 v, int mo,    \
-						     int fmo);                                     \
-	int __tsan_atomic128_compare_exchange_##name(volatile u128 *a, u128 *c, u128 v, int mo,    \
-						     int fmo)                                      \
-	{                                                                                          \
-		u128 old;                                                                          \
-                                                                                                   \
-		(void)mo;                                                                          \
-		(void)fmo;                                                                         \
-		before_atomic(a, 16, XP_CAS, (u64)v - (u64)*c, PC);                                \
-		plain_read(c, 16, PC);                                                             \
-		old = *a;                                                                          \
-		if (old == *c) {                                                                   \
-			xp_log_write((void *)(uintptr_t)a, 16);                                    \
-			*a = v;                                                                    \
-			done128(a, XP_CAS, old, v, PC);                                            \
-			return 1;                                                                  \
-		}                                                                                  \
-		done128(a, XP_LOAD, old, old, PC);                                                 \
-		plain_write(c, 16, PC);                                                            \
-		*c = old;                                                                          \
-		return 0;                                                                          \
+#define CAS_128(name)                                                                           \
+	int __tsan_atomic128_compare_exchange_##name(volatile u128 *a, u128 *c, u128 v, int mo, \
+						     int fmo);                                  \
+	int __tsan_atomic128_compare_exchange_##name(volatile u128 *a, u128 *c, u128 v, int mo, \
+						     int fmo)                                   \
+	{                                                                                       \
+		u128 old;                                                                       \
+                                                                                                \
+		(void)mo;                                                                       \
+		(void)fmo;                                                                      \
+		before_atomic(a, 16, XP_CAS, (u64)v - (u64)*c, PC);                             \
+		plain_read(c, 16, PC);                                                          \
+		old = *a;                                                                       \
+		if (old == *c) {                                                                \
+			xp_log_write((void *)(uintptr_t)a, 16);                                 \
+			*a = v;                                                                 \
+			done128(a, XP_CAS, old, v, PC);                                         \
+			return 1;                                                               \
+		}                                                                               \
+		done128(a, XP_LOAD, old, old, PC);                                              \
+		plain_write(c, 16, PC);                                                         \
+		*c = old;                                                                       \
+		return 0;                                                                       \
 	}
 
 CAS_128(strong)

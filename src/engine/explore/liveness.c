@@ -10,12 +10,12 @@
 
 struct lv {
 	const struct lv_graph *g;
-	u32 *index, *low;	/* Tarjan; index 0 = not seen */
-	u32 *component;		/* 1-based; 0 = none yet, or no unfinished lane */
+	u32 *index, *low; /* Tarjan; index 0 = not seen */
+	u32 *component;   /* 1-based; 0 = none yet, or no unfinished lane */
 	u32 *stack, *work;
-	u16 *next;		/* edge that a state on the work list looks at */
-	u32 *distance;		/* steps from the start */
-	u32 *parent;		/* edge by which breadth-first search came, as state */
+	u16 *next;     /* edge that a state on the work list looks at */
+	u32 *distance; /* steps from the start */
+	u32 *parent;   /* edge by which breadth-first search came, as state */
 	u32 *parent_edge;
 };
 
@@ -265,10 +265,16 @@ fail:
 int lv_find(const struct lv_graph *g, struct lv_result *out)
 {
 	size_t n = (size_t)g->states * sizeof(u32);
-	struct lv v = { .g = g, .index = calloc(1, n), .low = malloc(n), .component = calloc(1, n),
-			.stack = malloc(n), .work = malloc(n),
-			.next = calloc(g->states, sizeof(u16)), .distance = malloc(n),
-			.parent = malloc(n), .parent_edge = malloc(n) };
+	struct lv v = { .g = g,
+			.index = calloc(1, n),
+			.low = malloc(n),
+			.component = calloc(1, n),
+			.stack = malloc(n),
+			.work = malloc(n),
+			.next = calloc(g->states, sizeof(u16)),
+			.distance = malloc(n),
+			.parent = malloc(n),
+			.parent_edge = malloc(n) };
 	struct best best = { .distance = NO_STATE };
 	int rc = -ENOMEM;
 

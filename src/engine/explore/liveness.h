@@ -22,17 +22,17 @@ struct lv_graph {
 	u32 states;
 	u32 lanes;
 	const struct lv_edge *edge;
-	const u64 *first;	/* per state: its first edge */
-	const u16 *count;	/* and how many it has */
-	const u8 *unfinished;	/* per state: a lane that has to finish has not */
-	const u16 *enabled;	/* per state: lanes that can move */
+	const u64 *first;     /* per state: its first edge */
+	const u16 *count;     /* and how many it has */
+	const u8 *unfinished; /* per state: a lane that has to finish has not */
+	const u16 *enabled;   /* per state: lanes that can move */
 };
 
 struct lv_result {
-	struct xs_step *step;	/* stem and loop; the caller frees it */
+	struct xs_step *step; /* stem and loop; the caller frees it */
 	u32 steps, loop_start;
-	u32 size;		/* states of the component */
-	bool certain;		/* no way out of it */
+	u32 size;     /* states of the component */
+	bool certain; /* no way out of it */
 };
 
 /* State 0 is the start. 1: found; 0: none; -ENOMEM. */

@@ -15,10 +15,10 @@
 
 struct xp_state xp;
 
-#define SUCC_MAX	  256	/* successors of one state */
-#define DEPTH_MAX	  (1u << 24)
-#define POLL_TRANSITIONS  0x3FFF
-#define EDGE_NONE	  0xFFFFFFFFu
+#define SUCC_MAX         256 /* successors of one state */
+#define DEPTH_MAX        (1u << 24)
+#define POLL_TRANSITIONS 0x3FFF
+#define EDGE_NONE        0xFFFFFFFFu
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -41,14 +41,14 @@ static void *region(size_t size)
  */
 struct table {
 	u64 *key;
-	u32 *value;	/* NULL: none */
+	u32 *value; /* NULL: none */
 	u64 slots;
 	u64 count;
 };
 
 #define TABLE_START 65536u
 /* Room that is mapped behind the last slot: an insertion never wraps around. */
-#define TABLE_TAIL  4096u
+#define TABLE_TAIL 4096u
 
 static bool table_init(struct table *t, u64 slots, bool values)
 {
@@ -130,7 +130,7 @@ static s64 table_insert(struct table *t, u64 key, bool *fresh)
 
 struct succ {
 	u64 key;
-	u64 next;	/* audit: the arena and what the mover is about to do, without what it has seen */
+	u64 next; /* audit: the arena and what the mover is about to do, without what it has seen */
 	u8 fiber;
 	u8 fresh;
 	u16 choice;
@@ -139,15 +139,15 @@ struct succ {
 /* How to get back from a state to the one before it. */
 struct frame {
 	u32 succ_base, succ_count, succ_next;
-	u32 stack_at, stack_len;	/* the mover's stack before its step */
-	u32 fp_before;			/* the mover's footprint before; offset + 1 */
-	u32 fp_top;			/* of the footprint store before the step */
-	u32 id;				/* liveness: number of the state */
+	u32 stack_at, stack_len; /* the mover's stack before its step */
+	u32 fp_before;           /* the mover's footprint before; offset + 1 */
+	u32 fp_top;              /* of the footprint store before the step */
+	u32 id;                  /* liveness: number of the state */
 	size_t undo_mark;
 	u64 arena_hash, lanes_hash;
 	struct xp_fiber saved;
 	u8 mover;
-	bool again;			/* visited before; only audited */
+	bool again; /* visited before; only audited */
 	u16 choice;
 	u32 preemptions;
 };
@@ -156,7 +156,7 @@ struct search {
 	const struct xs_program *p;
 	const struct xs_options *o;
 	struct xs_result *r;
-	u32 fibers;			/* lanes, and the end if there is one */
+	u32 fibers; /* lanes, and the end if there is one */
 	struct table visited;
 	struct frame *frame;
 	u32 depth;
@@ -166,15 +166,15 @@ struct search {
 	u32 stack_top;
 	u8 *fp_store;
 	u32 fp_top;
-	u32 last_fp[XP_FIBERS_MAX];	/* offset + 1 of each fiber's last step's footprint */
+	u32 last_fp[XP_FIBERS_MAX]; /* offset + 1 of each fiber's last step's footprint */
 	struct xp_footprint scratch;
 	u64 lanes_hash;
 	u64 states, transitions;
 	u32 max_depth;
 	double start;
 	bool found, stop;
-	bool auditing;			/* after the last pass, once more */
-	u64 pass_states;		/* a pass that has learned something ends here */
+	bool auditing;   /* after the last pass, once more */
+	u64 pass_states; /* a pass that has learned something ends here */
 	/* Bounded search for the shortest counterexample. */
 	bool bounded;
 	u32 bound_preemptions, best_depth;
@@ -188,8 +188,8 @@ struct search {
 	u64 edge_count;
 	u64 *edge_first;
 	u16 *edge_n;
-	u8 *unfinished;			/* per state: some must_finish lane has not finished */
-	u16 *enabled;			/* per state: fibers that can move */
+	u8 *unfinished; /* per state: some must_finish lane has not finished */
+	u16 *enabled;   /* per state: fibers that can move */
 };
 
 #define STACK_STORE (1ull << 34)
@@ -254,8 +254,11 @@ static void fiber_main(void)
 	else
 		program->end();
 	xp.fiber[me].pending = (struct xp_pending){ .kind = XP_EXIT };
-	for (;;)
-		xp_yield();
+	for (;;) {
+		/* What it has seen no longer matters. */
+		xp.fiber[me].hist = 0;
+		xp_switch(&xp.fiber[me].sp, xp.main_sp);
+	}
 }
 
 static u64 pending_digest(u32 i)
@@ -413,8 +416,10 @@ static void fp_keep(struct search *s, u32 fiber)
 	size_t size = sizeof(*to) + n * sizeof(to->access[0]);
 
 	SL_BUG_ON((u64)s->fp_top * 8 + size > FP_STORE);
-	*to = (struct stored_fp){ .reads = n ? from->reads : 0, .writes = n ? from->writes : 0,
-				  .count = n, .overflow = from->overflow };
+	*to = (struct stored_fp){ .reads = n ? from->reads : 0,
+				  .writes = n ? from->writes : 0,
+				  .count = n,
+				  .overflow = from->overflow };
 	memcpy(to->access, from->access + from->released, n * sizeof(to->access[0]));
 	s->last_fp[fiber] = s->fp_top + 1;
 	s->fp_top += (u32)((size + 7) / 8);
@@ -435,7 +440,8 @@ static const struct xp_access *race_with(const struct search *s, u32 other,
 	if (!s->last_fp[other])
 		return NULL;
 	f = fp_at(s, s->last_fp[other]);
-	if (!((f->writes & (s->scratch.reads | s->scratch.writes)) | (f->reads & s->scratch.writes)))
+	if (!((f->writes & (s->scratch.reads | s->scratch.writes)) |
+	      (f->reads & s->scratch.writes)))
 		return NULL;
 	for (u32 i = 0; i < f->count; i++)
 		for (u32 k = 0; k < s->scratch.count; k++)
@@ -444,6 +450,14 @@ static const struct xp_access *race_with(const struct search *s, u32 other,
 				return &f->access[i];
 			}
 	return NULL;
+}
+
+/* The same in every run of one build, wherever the program is loaded; addr2line takes it. */
+static size_t program_offset(const void *pc)
+{
+	extern const char __executable_start[];
+
+	return (size_t)((const char *)pc - __executable_start);
 }
 
 static void check_races(struct search *s, u32 mover)
@@ -461,10 +475,12 @@ static void check_races(struct search *s, u32 mover)
 		xp.violation_kind = SL_VIOLATION_RACE;
 		snprintf(xp.violation_id, sizeof(xp.violation_id), "data race");
 		snprintf(xp.violation_text, sizeof(xp.violation_text),
-			 "lanes %u and %u touch arena+0x%x at once: %s%s at %p, %s%s at %p", i,
-			 mover, a->granule * 8, a->atomic ? "atomic " : "",
-			 a->write ? "write" : "read", a->pc, b->atomic ? "atomic " : "",
-			 b->write ? "write" : "read", b->pc);
+			 "lanes %u and %u touch arena+0x%x at once: %s%s at program+0x%zx, %s%s at "
+			 "program+0x%zx",
+			 i, mover, a->granule * 8, a->atomic ? "atomic " : "",
+			 a->write ? "write" : "read", program_offset(a->pc),
+			 b->atomic ? "atomic " : "", b->write ? "write" : "read",
+			 program_offset(b->pc));
 		return;
 	}
 }
@@ -587,9 +603,12 @@ static void poll_limits(struct search *s)
 	if (memory > s->r->memory)
 		s->r->memory = memory;
 	if (o->progress) {
-		struct xs_progress p = { .seconds = at, .states = s->states,
-					 .transitions = s->transitions, .depth = s->depth,
-					 .pass = s->r->passes, .memory = memory };
+		struct xs_progress p = { .seconds = at,
+					 .states = s->states,
+					 .transitions = s->transitions,
+					 .depth = s->depth,
+					 .pass = s->r->passes,
+					 .memory = memory };
 		o->progress(o->ctx, &p);
 	}
 	if (o->seconds > 0 && at > o->seconds && !s->bounded)
@@ -662,7 +681,8 @@ static void claim(struct search *s, struct succ *n)
 	if (s->graph) {
 		if (fresh)
 			*value = (u32)s->states;
-		s->edge[s->edge_count++] = (struct lv_edge){ .to = *value, .fiber = n->fiber,
+		s->edge[s->edge_count++] = (struct lv_edge){ .to = *value,
+							     .fiber = n->fiber,
 							     .choice = (u8)n->choice };
 	}
 	s->states += fresh;
@@ -691,8 +711,9 @@ static void audit_state(struct search *s, const struct frame *f)
 		return;
 	xp.violation_kind = SL_VIOLATION_ORACLE;
 	snprintf(xp.violation_id, sizeof(xp.violation_id), "checkpoint audit");
-	snprintf(xp.violation_text, sizeof(xp.violation_text),
-		 "two visits of one state differ in what comes next: a checkpoint leaves something out");
+	snprintf(
+		xp.violation_text, sizeof(xp.violation_text),
+		"two visits of one state differ in what comes next: a checkpoint leaves something out");
 	found(s, 0xFF, 0, path_preemptions(s));
 }
 
@@ -845,9 +866,12 @@ static bool xp_init(const struct xs_program *p, const struct xs_options *o)
 	size_t granules = p->arena_size / 8, halves = p->arena_size / 2;
 	u64 hash = 0;
 
-	xp = (struct xp_state){ .arena = p->arena, .arena_size = p->arena_size,
-				.ghost_start = p->ghost_start, .ghost_end = p->ghost_end,
-				.seed = xp_mix(0x5EA1AB, o->seed), .undo_max = UNDO_STORE,
+	xp = (struct xp_state){ .arena = p->arena,
+				.arena_size = p->arena_size,
+				.ghost_start = p->ghost_start,
+				.ghost_end = p->ghost_end,
+				.seed = xp_mix(0x5EA1AB, o->seed),
+				.undo_max = UNDO_STORE,
 				.no_checkpoints = o->no_checkpoints };
 	xp.seed |= 1;
 	xp.stamp = region(granules * sizeof(u32));
@@ -963,9 +987,13 @@ static void explore(struct search *s)
 
 static int check_liveness(struct search *s)
 {
-	struct lv_graph g = { .states = (u32)s->states, .lanes = s->p->lanes, .edge = s->edge,
-			      .first = s->edge_first, .count = s->edge_n,
-			      .unfinished = s->unfinished, .enabled = s->enabled };
+	struct lv_graph g = { .states = (u32)s->states,
+			      .lanes = s->p->lanes,
+			      .edge = s->edge,
+			      .first = s->edge_first,
+			      .count = s->edge_n,
+			      .unfinished = s->unfinished,
+			      .enabled = s->enabled };
 	struct xs_result *r = s->r;
 	struct lv_result found;
 	int rc = lv_find(&g, &found);
@@ -975,11 +1003,12 @@ static int check_liveness(struct search *s)
 	r->kind = SL_VIOLATION_LIVELOCK;
 	r->certain = found.certain;
 	snprintf(r->id, sizeof(r->id), "all-finish");
-	snprintf(r->text, sizeof(r->text),
-		 "%s livelock: %u states among which every lane gets its turns for ever and not all "
-		 "finish%s",
-		 found.certain ? "certain" : "adversarial", found.size,
-		 found.certain ? "; no schedule escapes" : "; another schedule escapes");
+	snprintf(
+		r->text, sizeof(r->text),
+		"%s livelock: %u states among which every lane gets its turns for ever and not all "
+		"finish%s",
+		found.certain ? "certain" : "adversarial", found.size,
+		found.certain ? "; no schedule escapes" : "; another schedule escapes");
 	r->step = found.step;
 	r->steps = found.steps;
 	r->loop_start = found.loop_start;
@@ -1037,7 +1066,10 @@ void xs_close(const struct xs_program *p)
 
 int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
 {
-	struct search s = { .p = p, .o = o, .r = r, .fibers = p->lanes + (p->end ? 1u : 0u),
+	struct search s = { .p = p,
+			    .o = o,
+			    .r = r,
+			    .fibers = p->lanes + (p->end ? 1u : 0u),
 			    .graph = p->must_finish != 0 && !o->audit };
 	int rc = -ENOMEM;
 

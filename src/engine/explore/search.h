@@ -21,25 +21,25 @@ struct xs_step {
 /* A word of which the world tells what it is. */
 struct xs_word {
 	const void *addr;
-	u8 kind;	/* enum xp_word */
-	u8 size;	/* bytes */
+	u8 kind; /* enum xp_word */
+	u8 size; /* bytes */
 };
 
 /* What is explored. */
 struct xs_program {
 	void *arena;
 	size_t arena_size;
-	u64 ghost_start, ghost_end;	/* bytes of the arena for oracles only */
+	u64 ghost_start, ghost_end; /* bytes of the arena for oracles only */
 	u32 lanes;
-	void (*lane)(u32 lane);		/* a lane's whole life; runs on a fiber */
-	void (*end)(void);		/* when all lanes are done; NULL for nothing. One step. */
+	void (*lane)(u32 lane); /* a lane's whole life; runs on a fiber */
+	void (*end)(void);      /* when all lanes are done; NULL for nothing. One step. */
 	/* Looks at the world after each step: NULL, or the name of what does not hold. May be NULL. */
 	const char *(*invariant)(void);
 	/* A fiber has stopped; what it is known by (its hist) may be changed. NULL for nothing. */
 	void (*stopped)(u32 fiber);
-	const struct xs_word *word;	/* lock words and counters */
+	const struct xs_word *word; /* lock words and counters */
 	u32 word_count;
-	u32 must_finish;		/* mask: lanes that all-finish is about; 0 = no liveness */
+	u32 must_finish; /* mask: lanes that all-finish is about; 0 = no liveness */
 };
 
 enum xs_limit {
@@ -58,14 +58,14 @@ struct xs_progress {
 };
 
 struct xs_options {
-	u64 seed;		/* of the hash; verdict and counts do not depend on it */
-	bool no_reduction;	/* every atomic access is a scheduling point */
-	bool races;		/* look for data races */
-	bool no_checkpoints;	/* states are merged by what was seen alone; more of them, no less true */
-	bool audit;		/* visit every state from every side and compare what comes next */
-	double seconds;		/* 0: no limit */
-	size_t memory;		/* bytes for states and edges; 0: no limit */
-	u32 depth;		/* 0: no limit */
+	u64 seed;          /* of the hash; verdict and counts do not depend on it */
+	bool no_reduction; /* every atomic access is a scheduling point */
+	bool races;        /* look for data races */
+	bool no_checkpoints; /* states are merged by what was seen alone; more of them, no less true */
+	bool audit;          /* visit every state from every side and compare what comes next */
+	double seconds;      /* 0: no limit */
+	size_t memory;       /* bytes for states and edges; 0: no limit */
+	u32 depth;           /* 0: no limit */
 	double minimise_seconds; /* for the shortest counterexample */
 	void (*progress)(void *ctx, const struct xs_progress *p);
 	bool (*interrupted)(void *ctx);
@@ -75,22 +75,22 @@ struct xs_options {
 #define XS_KIND_NONE 0xFFFFFFFFu
 
 struct xs_result {
-	u32 kind;		/* enum sl_violation, or XS_KIND_NONE */
+	u32 kind; /* enum sl_violation, or XS_KIND_NONE */
 	char id[40];
 	char text[320];
-	bool certain;		/* livelock: no schedule escapes */
+	bool certain; /* livelock: no schedule escapes */
 	enum xs_limit limit;
 	u64 states, transitions;
-	u64 all_states, all_transitions;	/* of all passes */
-	u64 audited;				/* visits that the audit compared */
+	u64 all_states, all_transitions; /* of all passes */
+	u64 audited;                     /* visits that the audit compared */
 	u32 passes, shared_words, depth;
 	double seconds;
-	size_t memory;		/* peak */
+	size_t memory; /* peak */
 	/* Counterexample; a livelock's loop starts at step loop_start, else loop_start = steps. */
 	struct xs_step *step;
 	u32 steps, loop_start;
 	u32 preemptions;
-	bool minimal;		/* proved to be the shortest */
+	bool minimal; /* proved to be the shortest */
 };
 
 /*

@@ -30,7 +30,7 @@ static int by_address(const void *a, const void *b)
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-static void take(const ElfW(Sym) *sym, size_t n, const char *names, uintptr_t bias)
+static void take(const ElfW(Sym) * sym, size_t n, const char *names, uintptr_t bias)
 {
 	table.symbol = calloc(n + 1, sizeof(*table.symbol));
 	if (!table.symbol)
@@ -53,7 +53,7 @@ bool symbols_load(void)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	const ElfW(Ehdr) *head = MAP_FAILED;
-	const ElfW(Shdr) *section;
+	const ElfW(Shdr) * section;
 	uintptr_t bias = 0;
 	struct stat st;
 

@@ -14,8 +14,8 @@ struct user_row {
 	u32 step; /* from 1 */
 	u32 thread;
 	char object[64]; /* variable */
-	char what[64];	 /* "cas 0 -> 1" */
-	char where[40];	 /* function */
+	char what[64];   /* "cas 0 -> 1" */
+	char where[40];  /* function */
 };
 
 struct user_trace {

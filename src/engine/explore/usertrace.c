@@ -133,9 +133,9 @@ static u8 shown_bytes(u32 g)
 		if (e->kind != XP_EVENT_ATOMIC || !xs_word_is_shared(e->addr))
 			continue;
 		if (xp_granule_of(e->addr) == g)
-			mask |= e->size >= 8 ? 0xFF
-					     : (u8)(((1u << e->size) - 1)
-						    << ((uintptr_t)e->addr & 7));
+			mask |= e->size >= 8
+					? 0xFF
+					: (u8)(((1u << e->size) - 1) << ((uintptr_t)e->addr & 7));
 		else if (e->size == 16 && xp_granule_of(e->addr) + 1 == g)
 			mask = 0xFF;
 	}
@@ -146,13 +146,11 @@ static u8 shown_bytes(u32 g)
 static u32 piece_of(const u8 *base, u32 i, u32 *first)
 {
 	const struct symbol *s = symbol_at(base + i);
-	size_t n = s ? s->size : 8;
-	u32 size = n == 8 || n % 4 ? 8 : 4;
+	size_t n = s ? s->size : 1;
+	u32 size = n % 4 ? 1 : 4;
 
-	if (n < 8 && n != 4)
-		size = n == 2 ? 2 : 1;
-	if (n > 8 && n % 4)
-		size = 1;
+	if (n == 2 || n == 8)
+		size = (u32)n;
 	*first = i & ~(size - 1);
 	return size;
 }
@@ -175,12 +173,17 @@ static void plain_rows(struct user_trace *t, u32 index, u32 thread)
 
 		for (u32 i = 0; i < 8; i = first + size) {
 			struct user_row *row;
-			u64 before, after;
+			u64 before, after, rest;
 
 			size = piece_of((u8 *)xp_granule(g), i, &first);
 			before = piece_value(old, first, size);
 			after = piece_value(now, first, size);
-			if (before == after || (shown >> first & 1) || ++rows > PLAIN_ROWS_MAX)
+			/* What changed, without the bytes that are shown already. */
+			rest = before ^ after;
+			for (u32 b = 0; b < size; b++)
+				if (shown >> (first + b) & 1)
+					rest &= ~(0xFFull << (b * 8));
+			if (!rest || ++rows > PLAIN_ROWS_MAX)
 				continue;
 			row = new_row(t, index, thread);
 			variable_name((u8 *)xp_granule(g) + first, row->object,
@@ -195,8 +198,9 @@ static void plain_rows(struct user_trace *t, u32 index, u32 thread)
 
 static void first_row(struct user_trace *t, u32 index, u32 thread)
 {
-	static const char *const what[] = { [XP_START] = "starts", [XP_PAUSE] = "goes on",
-					    [XP_WAIT] = "has waited" };
+	static const char *const what[] = {
+		[XP_START] = "starts", [XP_PAUSE] = "goes on", [XP_WAIT] = "has waited"
+	};
 	struct user_row *row;
 
 	if (t->kind == XP_CHOICE) {
@@ -220,8 +224,9 @@ static void add_rows(struct user_trace *t, u32 index, const struct xs_step *step
 			continue;
 		row = new_row(t, index, step->fiber);
 		variable_name(e->addr, row->object, sizeof(row->object));
-		row_what(row, e->op == XP_CAS && e->before == e->after ? "failed cas"
-								       : atomic_name[e->op],
+		row_what(row,
+			 e->op == XP_CAS && e->before == e->after ? "failed cas"
+								  : atomic_name[e->op],
 			 e->before, e->after);
 		function_name(e->pc, row->where, sizeof(row->where));
 	}
@@ -244,7 +249,6 @@ static bool before(void *ctx, u32 index, const struct xs_step *step)
 static bool after(void *ctx, u32 index, const struct xs_step *step)
 {
 	struct user_trace *t = ctx;
-
 	u32 rows = t->rows;
 
 	first_row(t, index, step->fiber);

@@ -175,8 +175,7 @@ static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 		(struct xp_event){ .kind = XP_EVENT_NOTE, .note = what, .before = a, .after = b };
 }
 
-static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id,
-		       const char *text)
+static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id, const char *text)
 {
 	(void)env;
 	xp_report(kind, id, text);

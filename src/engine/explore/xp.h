@@ -15,7 +15,7 @@
 
 #include "base/types.h"
 
-#define XP_LANES_MAX  16
+#define XP_LANES_MAX 16
 /* Fibers: the lanes, and one that ends the world when all lanes are done. */
 #define XP_FIBERS_MAX (XP_LANES_MAX + 1)
 #define XP_STACK_SIZE (64u << 10)
@@ -28,14 +28,14 @@
 
 /* What a fiber is about to do. */
 enum xp_kind {
-	XP_START,	/* its first step */
-	XP_ATOMIC,	/* an access to a shared word */
-	XP_CHOICE,	/* a choose(): as many successors as it has answers */
-	XP_PAUSE,	/* one turn of a retry loop */
-	XP_LOCK,	/* take a host lock, when it is free */
-	XP_WAIT,	/* go on when *addr != arg */
-	XP_EXIT,	/* nothing: it has ended */
-	XP_DEAD,	/* nothing: it reported a violation */
+	XP_START,  /* its first step */
+	XP_ATOMIC, /* an access to a shared word */
+	XP_CHOICE, /* a choose(): as many successors as it has answers */
+	XP_PAUSE,  /* one turn of a retry loop */
+	XP_LOCK,   /* take a host lock, when it is free */
+	XP_WAIT,   /* go on when *addr != arg */
+	XP_EXIT,   /* nothing: it has ended */
+	XP_DEAD,   /* nothing: it reported a violation */
 };
 
 enum xp_atomic {
@@ -52,25 +52,25 @@ enum xp_atomic {
 };
 
 struct xp_pending {
-	u8 kind;	/* enum xp_kind */
-	u8 op;		/* XP_ATOMIC: enum xp_atomic; XP_LOCK: 0 mutex, 1 read, 2 write */
-	u8 size;	/* bytes */
-	u32 n;		/* XP_CHOICE: answers */
+	u8 kind; /* enum xp_kind */
+	u8 op;   /* XP_ATOMIC: enum xp_atomic; XP_LOCK: 0 mutex, 1 read, 2 write */
+	u8 size; /* bytes */
+	u32 n;   /* XP_CHOICE: answers */
 	void *addr;
-	u64 arg;	/* XP_WAIT: the old value */
-	void *pc;	/* where in the program */
+	u64 arg;  /* XP_WAIT: the old value */
+	void *pc; /* where in the program */
 };
 
 struct xp_fiber {
 	void *sp;
-	u64 hist;	/* everything seen since the last checkpoint */
+	u64 hist; /* everything seen since the last checkpoint */
 	struct xp_pending pending;
 };
 
 /* One access of a step. */
 struct xp_access {
 	u32 granule;
-	u8 mask;	/* bytes of it */
+	u8 mask; /* bytes of it */
 	u8 write;
 	u8 atomic;
 	void *pc;
@@ -78,9 +78,9 @@ struct xp_access {
 
 /* The accesses of one step: two Bloom words in front of a list. */
 struct xp_footprint {
-	u64 reads, writes;	/* one bit per granule, hashed */
+	u64 reads, writes; /* one bit per granule, hashed */
 	u32 count;
-	u32 released;	/* so many came before the fiber's last release in this step */
+	u32 released; /* so many came before the fiber's last release in this step */
 	bool overflow;
 	struct xp_access access[XP_FOOTPRINT_MAX];
 };
@@ -105,9 +105,9 @@ enum xp_trace_kind {
  */
 enum xp_word {
 	XP_WORD_PLAIN,
-	XP_WORD_SHAREX,		/* bit 0 EX, bits 15:1 readers */
-	XP_WORD_SHAREX_HP,	/* bit 0 EX, bit 1 HP, bits 15:2 readers */
-	XP_WORD_COUNTER,	/* its first half; the rest of it likewise */
+	XP_WORD_SHAREX,    /* bit 0 EX, bits 15:1 readers */
+	XP_WORD_SHAREX_HP, /* bit 0 EX, bit 1 HP, bits 15:2 readers */
+	XP_WORD_COUNTER,   /* its first half; the rest of it likewise */
 };
 
 /* What a replayed step did, for the table. */
@@ -117,8 +117,8 @@ struct xp_event {
 	u8 size;
 	void *addr;
 	void *pc;
-	u64 before, after;	/* atomic; note: a, b */
-	u32 note;		/* enum sl_note */
+	u64 before, after; /* atomic; note: a, b */
+	u32 note;          /* enum sl_note */
 };
 
 #define XP_EVENTS_MAX 256
@@ -129,33 +129,33 @@ struct xp_event {
 struct xp_state {
 	u8 *arena;
 	size_t arena_size;
-	bool active;		/* a fiber runs: accesses count */
-	bool no_yield;		/* it runs to its end in one step */
-	bool no_checkpoints;	/* see struct xs_options */
-	u32 cur;		/* which fiber */
-	u32 choice;		/* answer to the pending CHOICE */
-	u64 hash;		/* of the arena */
+	bool active;         /* a fiber runs: accesses count */
+	bool no_yield;       /* it runs to its end in one step */
+	bool no_checkpoints; /* see struct xs_options */
+	u32 cur;             /* which fiber */
+	u32 choice;          /* answer to the pending CHOICE */
+	u64 hash;            /* of the arena */
 	u32 stamp_now;
-	u32 atomics;		/* in this step */
+	u32 atomics; /* in this step */
 	struct xp_undo *undo;
 	size_t undo_count, undo_max;
-	u32 *stamp;		/* per granule: step that logged it last */
-	u8 *canon;		/* per granule: some of its halves are lock words, see xp_canonical() */
+	u32 *stamp; /* per granule: step that logged it last */
+	u8 *canon;  /* per granule: some of its halves are lock words, see xp_canonical() */
 	/* Per half-word (2 bytes), what is known of the atomic accesses to it. */
-	u8 *kind;		/* enum xp_word */
-	u8 *shared;		/* a scheduling point */
-	u8 *decides;		/* accessed otherwise than by counting up and down */
-	u16 *read_by, *written_by;	/* fibers */
+	u8 *kind;                  /* enum xp_word */
+	u8 *shared;                /* a scheduling point */
+	u8 *decides;               /* accessed otherwise than by counting up and down */
+	u16 *read_by, *written_by; /* fibers */
 	/* Per granule: fibers that touched it at all, and whether races on it can be. */
 	u16 *touched_by;
 	u8 *written;
 	u8 *contested;
 	/* Per half-word: an invariant looks at it, so that each write is a step. NULL: none does. */
 	u8 *watched;
-	bool learned;		/* a new shared word, or a contested granule, was found */
+	bool learned; /* a new shared word, or a contested granule, was found */
 	u32 shared_count;
-	u64 ghost_start, ghost_end;	/* bytes of the arena that only oracles look at */
-	struct xp_footprint *fp;	/* of the running step */
+	u64 ghost_start, ghost_end; /* bytes of the arena that only oracles look at */
+	struct xp_footprint *fp;    /* of the running step */
 	struct xp_fiber fiber[XP_FIBERS_MAX];
 	void *main_sp;
 	u8 *stacks;
@@ -177,8 +177,8 @@ extern struct xp_state xp;
 /* Asymmetric in h and v: a symmetric mixer merges states without a symptom. */
 static inline u64 xp_mix(u64 h, u64 v)
 {
-	__uint128_t p = (__uint128_t)(h ^ xp.seed ^ (v * 0xD6E8FEB86659FD93ull)) *
-			0x9E3779B97F4A7C15ull;
+	__uint128_t p =
+		(__uint128_t)(h ^ xp.seed ^ (v * 0xD6E8FEB86659FD93ull)) * 0x9E3779B97F4A7C15ull;
 
 	return (u64)p ^ (u64)(p >> 64);
 }
@@ -252,12 +252,11 @@ static inline u32 xp_granule_of(const volatile void *addr)
 }
 
 /* [addr, addr + size) as pieces that lie in one granule each. */
-#define FOR_PIECES(addr, size, p, n)                                                        \
-	for (u8 *p = (u8 *)(uintptr_t)(addr), *e_ = p + (size); p < e_;)                    \
-		for (size_t n = 8 - ((uintptr_t)p & 7) < (size_t)(e_ - p) ?                 \
-					8 - ((uintptr_t)p & 7) :                            \
-					(size_t)(e_ - p),                                   \
-			    once_ = 1;                                                      \
+#define FOR_PIECES(addr, size, p, n)                                                               \
+	for (u8 *p = (u8 *)(uintptr_t)(addr), *e_ = p + (size); p < e_;)                           \
+		for (size_t n = 8 - ((uintptr_t)p & 7) < (size_t)(e_ - p) ? 8 - ((uintptr_t)p & 7) \
+									  : (size_t)(e_ - p),      \
+			    once_ = 1;                                                             \
 		     once_; p += n, once_ = 0)
 
 static inline void xp_log_granule(u32 g)
@@ -277,7 +276,7 @@ static inline void xp_log_write(void *addr, size_t size)
 	if (!xp.active || !xp_in_arena(addr))
 		return;
 	FOR_PIECES(addr, size, p, n)
-		xp_log_granule(xp_granule_of(p));
+	xp_log_granule(xp_granule_of(p));
 }
 
 /* The calling fiber looks at a word without an access of its own: it is shared all the same. */

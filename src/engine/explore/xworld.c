@@ -280,11 +280,11 @@ static bool find_host(const struct world *w, const void *addr, char *text, size_
 				if (!is_in(addr, &vm->vcpu[v], sizeof(vm->vcpu[v])))
 					continue;
 				snprintf(text, size, "vcpu%u %s", v,
-					 is_in(addr, &vm->vcpu[v].mode, 4)     ? "mode" :
-					 is_in(addr, &vm->vcpu[v].kick, 4)     ? "kick" :
-					 is_in(addr, &vm->vcpu[v].requests, 4) ? "requests" :
-					 is_in(addr, &vm->vcpu[v].cpu, 4)      ? "cpu" :
-										  "state");
+					 is_in(addr, &vm->vcpu[v].mode, 4)       ? "mode"
+					 : is_in(addr, &vm->vcpu[v].kick, 4)     ? "kick"
+					 : is_in(addr, &vm->vcpu[v].requests, 4) ? "requests"
+					 : is_in(addr, &vm->vcpu[v].cpu, 4)      ? "cpu"
+										 : "state");
 			}
 		if (*text)
 			return true;
@@ -300,9 +300,9 @@ static bool find_lp(const struct world *w, const void *addr, char *text, size_t 
 		if (!is_in(addr, lp, sizeof(*lp)))
 			continue;
 		snprintf(text, size, "LP %u %s", i,
-			 is_in(addr, &lp->irq_raised, 4) ? "interrupt raised" :
-			 is_in(addr, &lp->irq_taken, 4)	 ? "interrupt taken" :
-							   "state");
+			 is_in(addr, &lp->irq_raised, 4)  ? "interrupt raised"
+			 : is_in(addr, &lp->irq_taken, 4) ? "interrupt taken"
+							  : "state");
 		return true;
 	}
 	return false;
@@ -314,7 +314,8 @@ void xworld_describe(const struct world *w, const void *addr, char *text, size_t
 	if (w->caller) {
 		if (is_in(addr, &w->caller->word, sizeof(w->caller->word)))
 			snprintf(text, size, "%s",
-				 w->caller->kind == SCN_LOCK_SEPT_ENTRY ? "S-EPT entry" : "lock word");
+				 w->caller->kind == SCN_LOCK_SEPT_ENTRY ? "S-EPT entry"
+									: "lock word");
 		return;
 	}
 	for (u32 t = 0; t < w->vmm->vm_count; t++)

@@ -201,8 +201,8 @@ static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 	never = world_never(self(env)->run->world->scenario, b);
 	if (never)
 		env_violate(env, SL_VIOLATION_BOUND, "never", "%s returned %s",
-			    what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF)) :
-						       tdx_tdcall_name((u32)(a & 0xFFFF)),
+			    what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF))
+						     : tdx_tdcall_name((u32)(a & 0xFFFF)),
 			    never);
 }
 

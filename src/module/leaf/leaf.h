@@ -19,7 +19,7 @@ struct mem_call {
 	struct entry_ref e;
 };
 
-#define LEVEL_TOP 0xFF	/* as level_max: the level of the TD's root entries */
+#define LEVEL_TOP 0xFF /* as level_max: the level of the TD's root entries */
 
 /*
  * TDR shared, TD state with OP_STATE shared, page info, tree in @tree_mode, walk, entry lock, entry

@@ -29,8 +29,7 @@ static bool must_let_go(struct call *c, const struct entry_ref *e)
 {
 	if (lp_interrupt_pending(c->lp))
 		return true;
-	return c->m->hardened &&
-	       (atomic_load_explicit(e->entry, memory_order_relaxed) & SEPT_HP);
+	return c->m->hardened && (atomic_load_explicit(e->entry, memory_order_relaxed) & SEPT_HP);
 }
 
 /*

@@ -17,8 +17,8 @@ u64 tdg_vp_info(struct call *c)
 
 	a->rcx = tdcs->gpaw ? 52 : 48;
 	a->rdx = tdcs->attributes;
-	a->r8 = atomic_load_explicit(&tdcs->num_vcpus, memory_order_relaxed) |
-		(u64)tdcs->max_vcpus << 32;
+	a->r8 = atomic_load_explicit(&tdcs->num_vcpus, memory_order_relaxed) | (u64)tdcs->max_vcpus
+										       << 32;
 	a->r9 = c->lp->vp->vcpu_index;
 	a->r10 = 1;
 	a->r11 = 0;

@@ -20,10 +20,12 @@ u64 tdg_vp_vmcall(struct call *c)
 
 	if (mask & VMCALL_MASK_RESERVED)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	*x = (struct td_exit){ .pending = true, .completed = true,
-			       .last_exit = LAST_EXIT_TDVMCALL, .rax = EXIT_REASON_TDCALL };
+	*x = (struct td_exit){ .pending = true,
+			       .completed = true,
+			       .last_exit = LAST_EXIT_TDVMCALL,
+			       .rax = EXIT_REASON_TDCALL };
 	x->args.rcx = mask;
-#define TO_HOST(bit, reg) (x->args.reg = (mask >> (bit) & 1) ? g->reg : 0)
+#define TO_HOST(bit, reg) (x->args.reg = (mask >> (bit)&1) ? g->reg : 0)
 	TO_HOST(2, rdx);
 	TO_HOST(3, rbx);
 	TO_HOST(6, rsi);

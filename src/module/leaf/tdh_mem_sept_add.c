@@ -2,7 +2,7 @@
 #include "module/leaf/leaf.h"
 
 #define SEPT_ADD_ALLOW_EXISTING BIT_ULL(0)
-#define NO_PAGE			(~0ull)
+#define NO_PAGE                 (~0ull)
 
 /*
  * tdh_mem_sept_add - link a new S-EPT page
@@ -51,8 +51,8 @@ u64 tdh_mem_sept_add(struct call *c)
 		}
 		goto out;
 	}
-	st = page_lock_explicit(c, LOCK_PAGE, c->version == 1 ? r8 & ~BIT_ULL(63) : r8, LOCK_EX,
-				0, PAMT_NDA, &page);
+	st = page_lock_explicit(c, LOCK_PAGE, c->version == 1 ? r8 & ~BIT_ULL(63) : r8, LOCK_EX, 0,
+				PAMT_NDA, &page);
 	if (st)
 		goto out;
 

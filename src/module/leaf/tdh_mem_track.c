@@ -27,8 +27,7 @@ u64 tdh_mem_track(struct call *c)
 		goto out;
 	epoch = epoch_read(td.tdcs);
 	/* Pairs with epoch_leave(): a vCPU of the older epoch that has left is seen as gone. */
-	if (atomic_load_explicit(&td.tdcs->epoch.f.refcount[1 - (epoch & 1)],
-				 memory_order_seq_cst))
+	if (atomic_load_explicit(&td.tdcs->epoch.f.refcount[1 - (epoch & 1)], memory_order_seq_cst))
 		st = TDX_PREVIOUS_TLB_EPOCH_BUSY;
 	else
 		/* Pairs with epoch_read() in tdh_mem_range_block() and td_is_tracked(). */

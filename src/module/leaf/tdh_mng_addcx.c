@@ -45,8 +45,7 @@ u64 tdh_mng_addcx(struct call *c)
 		memset(mem_frame(c->m, page.page), 0, sizeof(struct tdcs));
 	else if (index == TDCX_SEPT_ROOT)
 		sept_page_init(c->m, page.page);
-	if (index >= TDCX_MIN &&
-	    !(op_allowed(c->leaf) >> tdr_tdcs(c->m, td.tdr)->op_state & 1)) {
+	if (index >= TDCX_MIN && !(op_allowed(c->leaf) >> tdr_tdcs(c->m, td.tdr)->op_state & 1)) {
 		st = TDX_OP_STATE_INCORRECT;
 		goto out_page;
 	}

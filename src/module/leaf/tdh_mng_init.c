@@ -13,7 +13,7 @@ struct td_params {
 	u32 reserved0;
 	u64 eptp_controls;
 	u64 config_flags;
-	u16 tsc_frequency;	/* units of 25 MHz */
+	u16 tsc_frequency; /* units of 25 MHz */
 	u8 reserved1[38];
 	u8 ids[3][48];
 	u64 arch_capabilities;
@@ -22,14 +22,14 @@ struct td_params {
 };
 _Static_assert(sizeof(struct td_params) == 1024, "TD_PARAMS is 1024 bytes");
 
-#define ATTR_ALLOWED	(TD_ATTR_DEBUG | TD_ATTR_SEPT_VE_DISABLE | BIT_ULL(30) | BIT_ULL(63))
-#define XFAM_FIXED1	3ull	/* x87 and SSE */
-#define XFAM_ALLOWED	0x600E7ull
-#define CONFIG_GPAW	BIT_ULL(0)
-#define CONFIG_ALLOWED	(CONFIG_GPAW | BIT_ULL(1) | BIT_ULL(2))
-#define EPTP_MT_WB	6ull
-#define TSC_MIN		4	/* 100 MHz */
-#define TSC_MAX		400	/* 10 GHz */
+#define ATTR_ALLOWED   (TD_ATTR_DEBUG | TD_ATTR_SEPT_VE_DISABLE | BIT_ULL(30) | BIT_ULL(63))
+#define XFAM_FIXED1    3ull /* x87 and SSE */
+#define XFAM_ALLOWED   0x600E7ull
+#define CONFIG_GPAW    BIT_ULL(0)
+#define CONFIG_ALLOWED (CONFIG_GPAW | BIT_ULL(1) | BIT_ULL(2))
+#define EPTP_MT_WB     6ull
+#define TSC_MIN        4   /* 100 MHz */
+#define TSC_MAX        400 /* 10 GHz */
 
 static bool all_zero(const u8 *p, size_t n)
 {
@@ -61,8 +61,7 @@ static u64 params_check(const struct td_params *p, u64 *rcx)
 	if (p->tsc_frequency < TSC_MIN || p->tsc_frequency > TSC_MAX)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_TSC_FREQUENCY);
 	if (p->msr_config_ctls & ~1u || (p->arch_capabilities && !(p->msr_config_ctls & 1)))
-		return with_op(TDX_OPERAND_INVALID,
-			       TDX_OPERAND_ID_IA32_ARCH_CAPABILITIES_CONFIG);
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_IA32_ARCH_CAPABILITIES_CONFIG);
 	if (p->reserved0 || !all_zero(p->reserved1, sizeof(p->reserved1)) ||
 	    !all_zero(p->reserved2, sizeof(p->reserved2)))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);

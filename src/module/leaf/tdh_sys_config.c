@@ -2,7 +2,7 @@
 #include "module/leaf/leaf.h"
 #include "module/sys.h"
 
-#define TDMRS_MAX	64
+#define TDMRS_MAX       64
 #define TDMR_INFO_ALIGN 512
 
 /*

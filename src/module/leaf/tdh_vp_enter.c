@@ -6,18 +6,18 @@
 #include "module/vcpu.h"
 #include "module/zero_step.h"
 
-#define ENTER_HINT	BIT_ULL(52)
+#define ENTER_HINT      BIT_ULL(52)
 #define ENTER_RESUME_L1 BIT_ULL(53)
 /* Label of env_checkpoint(): a = TDVPR. */
 #define MODULE_CHECKPOINT_EXIT 0x4D01u
-#define GUEST_RAX_HINT	BIT_ULL(60)
+#define GUEST_RAX_HINT         BIT_ULL(60)
 
 /* Everything that an entry holds, in the order in which it got it. */
 struct entry {
 	struct page_lock tdvpr;
 	struct td_ref td;
 	struct tdvps *vp;
-	bool referenced;	/* counted in REFCOUNT */
+	bool referenced; /* counted in REFCOUNT */
 	bool tree_held;
 };
 
@@ -75,7 +75,7 @@ static void restore_registers(struct call *c, struct tdvps *vp, u64 rcx)
 
 		vp->rax = 0;
 		g->rcx = mask;
-#define FROM_HOST(bit, reg) (g->reg = (mask >> (bit) & 1) ? in->reg : g->reg)
+#define FROM_HOST(bit, reg) (g->reg = (mask >> (bit)&1) ? in->reg : g->reg)
 		FROM_HOST(2, rdx);
 		FROM_HOST(3, rbx);
 		FROM_HOST(6, rsi);

@@ -20,6 +20,8 @@ struct check_args {
 	const char *trace_dir; /* or folder for all of them */
 	char **files;
 	int count;
+	struct cli_files list;
+	int skipped;
 };
 
 enum {
@@ -156,7 +158,7 @@ static const char *stem(const char *path, int *size)
 static bool trace_path(const struct check_args *a, int index, char *path, size_t size)
 {
 	int length, before = 0;
-	const char *name = stem(a->files[index], &length);
+	const char *name = stem(a->list.file[index].path, &length);
 
 	if (a->trace)
 		snprintf(path, size, "%s", a->trace);
@@ -165,7 +167,7 @@ static bool trace_path(const struct check_args *a, int index, char *path, size_t
 	/* Scenarios of one name in several folders are numbered. */
 	for (int i = 0; i < index; i++) {
 		int n;
-		const char *other = stem(a->files[i], &n);
+		const char *other = stem(a->list.file[i].path, &n);
 
 		before += n == length && !strncmp(name, other, (size_t)n);
 	}
@@ -178,14 +180,20 @@ static bool trace_path(const struct check_args *a, int index, char *path, size_t
 
 static int check_one(struct check_args *a, int index, bool terminal)
 {
-	const char *path = a->files[index];
+	const char *path = a->list.file[index].path;
 	char *report, err[600], trace[4096];
 	struct sl_check *check;
 	enum sl_exit code;
 	bool saved = true;
+	int rc;
 
 	a->o.path = path;
-	if (sl_check_scenario(&a->o, &check, err, sizeof(err)))
+	rc = sl_check_scenario(&a->o, &check, err, sizeof(err));
+	if (rc == -ENOTSUP && a->list.file[index].from_folder) {
+		a->skipped++;
+		return SL_EXIT_EXPECTED;
+	}
+	if (rc)
 		return cli_error("check", "%s", err);
 	if (terminal)
 		fputs("\r\033[K", stderr);
@@ -223,7 +231,7 @@ int cmd_check(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
-		.args_doc = "FILE...",
+		.args_doc = "FILE|FOLDER...",
 		.doc = "Explore every interleaving of each scenario FILE: it holds, is violated (with a "
 		       "trace), or a limit was reached.\v"
 		       "Exit status: 0 every verdict as expected, 1 a verdict not as expected, 2 usage or "
@@ -232,7 +240,7 @@ int cmd_check(int argc, char **argv)
 	struct check_args a = { .format = SL_FORMAT_TEXT };
 	char name[] = "seamlab check";
 	bool terminal = isatty(STDERR_FILENO);
-	int code = SL_EXIT_EXPECTED;
+	int code = SL_EXIT_EXPECTED, count[2] = { 0 }, rc;
 
 	argv[0] = name;
 	argp_err_exit_status = SL_EXIT_USAGE;
@@ -244,7 +252,20 @@ int cmd_check(int argc, char **argv)
 	a.o.interrupted = cli_interrupted;
 	if (terminal)
 		a.o.progress = show_progress;
-	for (int i = 0; i < a.count && !cli_interrupted(NULL); i++)
-		code = worse(code, check_one(&a, i, terminal));
-	return (int)code;
+	rc = cli_files_expand(a.files, a.count, &a.list);
+	if (rc) {
+		code = cli_error("check", "%s: %s", a.list.failed, strerror(-rc));
+	} else {
+		for (int i = 0; i < a.list.count && !cli_interrupted(NULL); i++) {
+			int one = check_one(&a, i, terminal);
+
+			count[one == SL_EXIT_EXPECTED]++;
+			code = worse(code, one);
+		}
+		if (a.format == SL_FORMAT_TEXT && a.list.count > 1)
+			printf("%d as expected, %d not, %d skipped (for seamlab run only)\n",
+			       count[1] - a.skipped, count[0], a.skipped);
+	}
+	cli_files_free(&a.list);
+	return code;
 }

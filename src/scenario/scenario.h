@@ -196,6 +196,7 @@ struct scenario {
 	u32 never_count;
 	enum scn_expect expect;
 	char *expect_kind; /* "host-assert", ... or NULL */
+	bool threads_only; /* `engine: threads`: too large a world to explore */
 	u32 seconds;       /* `seconds:` of the file, 5 by default; --seconds overrides it */
 };
 

@@ -559,6 +559,17 @@ static int read_expect(struct scn_reader *r, const struct scn_node *n)
 	return 0;
 }
 
+static int read_engine(struct scn_reader *r, const struct scn_node *n)
+{
+	struct scn_shown shown;
+
+	if (scn_node_is(n, "threads"))
+		r->s->threads_only = true;
+	else if (!scn_node_is(n, "any"))
+		return scn_fail(r, n, "found %s; expected any or threads", scn_show(&shown, n));
+	return 0;
+}
+
 static int read_subject(struct scn_reader *r, const struct scn_node *root, const struct scn_key *td,
 			const struct scn_key *lock, const struct scn_key *other, u32 others)
 {
@@ -584,7 +595,7 @@ static int read_subject(struct scn_reader *r, const struct scn_node *root, const
 static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 {
 	/* Those from MODULE to GUEST do not go with a lock. */
-	enum { TITLE, TD, LOCK, MODULE, HOST, GUEST, RUN, CLAIMS, EXPECT, SECONDS };
+	enum { TITLE, TD, LOCK, MODULE, HOST, GUEST, RUN, CLAIMS, EXPECT, SECONDS, ENGINE };
 	struct scn_key keys[] = {
 		[TITLE] = { .name = "title", .required = "title: TEXT" },
 		[TD] = { .name = "td" },
@@ -596,6 +607,7 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		[CLAIMS] = { .name = "claims" },
 		[EXPECT] = { .name = "expect" },
 		[SECONDS] = { .name = "seconds" },
+		[ENGINE] = { .name = "engine" },
 	};
 	int ret = scn_get_map(r, root, keys, ARRAY_SIZE(keys));
 
@@ -618,6 +630,8 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		ret = read_expect(r, keys[EXPECT].value);
 	if (!ret && keys[SECONDS].value)
 		ret = scn_get_number(r, keys[SECONDS].value, 1, SCN_SECONDS_MAX, &r->s->seconds);
+	if (!ret && keys[ENGINE].value)
+		ret = read_engine(r, keys[ENGINE].value);
 	return ret;
 }
 

@@ -578,10 +578,10 @@ static const struct bad bad_whole_files[] = {
 	{ "title: t\ntitle: u\n", "2:1: found key 'title' again; expected it once (line 1)" },
 	{ "titel: t\n",
 	  "1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds; did you mean 'title'?" },
+	  "run, claims, expect, seconds, engine; did you mean 'title'?" },
 	{ "frobnicate: 1\n",
 	  "1:1: found key 'frobnicate'; expected one of title, td, lock, module, host, "
-	  "guest, run, claims, expect, seconds" },
+	  "guest, run, claims, expect, seconds, engine" },
 	{ "[a]: b\n", "1:1: found a list as a key; expected a word" },
 	{ ": b\n", "1:1: found nothing as a key; expected a word" },
 	{ "title: [t\n",
@@ -611,10 +611,10 @@ static const struct bad bad_whole_files[] = {
 	  "1:10: found a control character; expected text" },
 	{ "\342\202\254\360\237\230\200: x\n",
 	  "1:1: found key '\342\202\254\360\237\230\200'; expected one of title, td, "
-	  "lock, module, host, guest, run, claims, expect, seconds" },
+	  "lock, module, host, guest, run, claims, expect, seconds, engine" },
 	{ "\"\\u009b[31m\": x\n",
 	  "1:1: found key '?[31m'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds" },
+	  "run, claims, expect, seconds, engine" },
 	{ "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
@@ -627,7 +627,7 @@ static const struct bad bad_whole_files[] = {
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251...'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds" },
+	  "run, claims, expect, seconds, engine" },
 	{ "|\n", "2:1: found the string '?'; expected a mapping" },
 	{ "title: t\001\n", "1:9: found a control character; expected text" },
 	{ "title: \303\251\177\n", "1:9: found a control character; expected text" },
@@ -642,7 +642,7 @@ static const struct bad bad_whole_files[] = {
 	{ "title: !!str t\n", "1:8: found a tag; expected a value written out" },
 	{ "<<: {title: t}\n",
 	  "1:1: found key '<<'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds" },
+	  "run, claims, expect, seconds, engine" },
 	{ "[[[[[[[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 	  "1:25: found more than 24 levels of nesting; expected fewer" },
 };
@@ -1572,7 +1572,7 @@ static void test_long_path(void **state)
 	assert_int_equal(scenario_read_text(path, "titel: x\n", 9, &s, &err), -EINVAL);
 	snprintf(want, sizeof(want),
 		 "...%s:1:1: found key 'titel'; expected one of title, td, lock, module, "
-		 "host, guest, run, claims, expect, seconds; did you mean 'title'?",
+		 "host, guest, run, claims, expect, seconds, engine; did you mean 'title'?",
 		 path + strlen(path) - 97);
 	assert_string_equal(err.text, want);
 }

@@ -297,6 +297,12 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 	int rc;
 
 	*out = (struct explore_result){ 0 };
+	if (s->threads_only)
+		return sl_err_set(
+			err, -ENOTSUP,
+			"%s: found 'engine: threads', a scenario for seamlab run; expected "
+			"one that can be explored",
+			s->path);
 	rc = with_arena(s, o, NULL, out, err);
 	if (rc)
 		explore_free(out);

@@ -119,19 +119,30 @@ static void before_watched(void *addr, size_t size, void *pc)
 	xp_yield();
 }
 
-static void plain_read(void *addr, size_t size, void *pc)
-{
-	if (!xp.active)
-		watch(addr, size);
-	if (!xp.active || !xp_in_arena(addr))
-		return;
+/*
+ * A user's thread is known by its stack (usercode.c). What the hooks leave below it, digests of all
+ * that was seen above all, must not get into their next frame: what handles them has a frame of its
+ * own, and scrub() wipes that.
+ */
 #ifdef SL_USER_CODE
-	/* Somebody may wait for plain data to change. */
-	if (++xp.atomics > XP_STEP_ATOMICS_MAX && !xp.no_yield) {
-		xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_PAUSE, .pc = pc };
-		xp_yield();
-	}
+#define LEAVES_TRACES __attribute__((noinline))
+static LEAVES_TRACES void scrub(void)
+{
+	u64 room[64];
+
+	for (u32 i = 0; i < ARRAY_SIZE(room); i++)
+		room[i] = 0;
+	__asm__ volatile("" : : "r"(room) : "memory");
+}
+#else
+#define LEAVES_TRACES
+static inline void scrub(void)
+{
+}
 #endif
+
+static LEAVES_TRACES void see_plain(void *addr, size_t size, void *pc)
+{
 	FOR_PIECES(addr, size, p, n)
 	{
 		u32 g = xp_granule_of(p);
@@ -146,6 +157,23 @@ static void plain_read(void *addr, size_t size, void *pc)
 		if (!in_ghost(p))
 			footprint_add(g, byte_mask(p, n), false, false, pc);
 	}
+}
+
+static void plain_read(void *addr, size_t size, void *pc)
+{
+	if (!xp.active)
+		watch(addr, size);
+	if (!xp.active || !xp_in_arena(addr))
+		return;
+#ifdef SL_USER_CODE
+	/* Somebody may wait for plain data to change. */
+	if (++xp.atomics > XP_STEP_ATOMICS_MAX && !xp.no_yield) {
+		xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_PAUSE, .pc = pc };
+		xp_yield();
+	}
+#endif
+	see_plain(addr, size, pc);
+	scrub();
 }
 
 static void plain_write(void *addr, size_t size, void *pc)
@@ -453,8 +481,8 @@ static void saw_word(volatile void *addr, enum xp_atomic op, u64 before, bool sw
 	xp_saw(before << 1 | swapped);
 }
 
-static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before, u64 after,
-			 void *pc)
+static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before,
+				     u64 after, void *pc)
 {
 	u32 g = xp_granule_of(addr);
 	struct xp_event *e;
@@ -481,6 +509,13 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 				.pc = pc,
 				.before = before,
 				.after = after };
+}
+
+static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before, u64 after,
+			 void *pc)
+{
+	see_atomic(addr, size, op, before, after, pc);
+	scrub();
 }
 
 #define ATOMIC_RMW(bits, name, op, expr)                                                       \
@@ -596,12 +631,18 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	}
 
 /* A store sees nothing of what was there. */
-static void after_store(volatile void *addr, u8 size, u64 before, u64 after, void *pc)
+static LEAVES_TRACES void see_store(volatile void *addr, u8 size, u64 before, u64 after, void *pc)
 {
 	u64 hist = xp.fiber[xp.cur].hist;
 
-	after_atomic(addr, size, XP_STORE, before, after, pc);
+	see_atomic(addr, size, XP_STORE, before, after, pc);
 	xp.fiber[xp.cur].hist = hist;
+}
+
+static void after_store(volatile void *addr, u8 size, u64 before, u64 after, void *pc)
+{
+	see_store(addr, size, before, after, pc);
+	scrub();
 }
 
 ATOMIC(8)

@@ -19,6 +19,9 @@ static const char *const atomic_name[] = { "load", "store", "xchg", "add",  "sub
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+/* Where the program was loaded; from the linker. */
+extern const char __executable_start[];
+
 static void variable_name(const void *addr, char *text, size_t size)
 {
 	const struct symbol *s = symbol_at(addr);
@@ -69,8 +72,8 @@ void user_names(const char *text, char *out, size_t size)
 		name[0] = '\0';
 		if (replace(&text, "arena+0x", &v, 16)) {
 			variable_name(xp.arena + v, name, sizeof(name));
-		} else if (replace(&text, "at 0x", &v, 16)) {
-			function_name((void *)(uintptr_t)v, name + 3, sizeof(name) - 3);
+		} else if (replace(&text, "at program+0x", &v, 16)) {
+			function_name(__executable_start + v, name + 3, sizeof(name) - 3);
 			memcpy(name, "in ", 3);
 		} else if (replace(&text, "lanes ", &v, 10)) {
 			int n = snprintf(name, sizeof(name), "%s", user_thread_name((u32)v));

@@ -47,12 +47,15 @@ static inline void epoch_enter(struct tdcs *tdcs, u64 epoch)
 }
 
 /* The vCPU that went in under @epoch is out, its translations unused from here on. No lock. */
-static inline void epoch_leave(struct tdcs *tdcs, u64 epoch)
+static inline void epoch_leave(struct sl_lp *lp, struct tdcs *tdcs, u64 epoch)
 {
 	u16 old = atomic_fetch_sub_explicit(&tdcs->epoch.f.refcount[epoch & 1], 1,
 					    memory_order_seq_cst);
 
-	SL_BUG_ON(old == 0);
+	/* Nobody left who had not entered: the count would wrap, and tracking would be blind. */
+	if (sl_unlikely(old == 0))
+		(void)!module_halt(lp, "REFCOUNT", "a vCPU leaves epoch %llu, which has none",
+				   (unsigned long long)epoch);
 }
 
 #endif

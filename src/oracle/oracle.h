@@ -3,7 +3,7 @@
  * What must never happen. Each invariant has a number for life; a broken one is a finding of kind
  * "oracle". Oracles read module and host state and change nothing. Layer: oracle.
  *
- * INV-TLB-01   a guest never uses a cached translation to a page that is no longer its TD's
+ * INV-TLB-01   a guest never uses a cached translation after the page was removed
  * INV-LOCK-01  at rest no module lock is held (HOST_PRIORITY aside)
  * INV-LOCK-02  at rest no HOST_PRIORITY is left behind (only where a scenario claims it)
  * INV-EPOCH-01 at rest both epoch reference counts are 0

@@ -130,7 +130,7 @@ static u64 leave_td(struct call *c, struct entry *e)
 		/* Pairs with the state read in vcpu_associate(). */
 		atomic_store_explicit(&vp->state, VCPU_READY, memory_order_release);
 	}
-	epoch_leave(e->td.tdcs, vp->vcpu_epoch);
+	epoch_leave(c->lp, e->td.tdcs, vp->vcpu_epoch);
 	tdr_unlock(c, &e->td);
 	page_unlock(c, &e->tdvpr);
 	*c->args = x->args;
@@ -146,7 +146,7 @@ static u64 emulate_ept_violation(struct call *c, struct entry *e, struct gpa gpa
 	vp->last_exit = LAST_EXIT_ASYNC_FAULT;
 	*c->args = (struct tdx_module_args){ .rcx = EPT_QUAL_WRITE, .r8 = gpa.v & ~SL_PAGE_MASK };
 	sl_count(c->lp->env, SL_CTR_zero_step_exits);
-	epoch_leave(e->td.tdcs, vp->vcpu_epoch);
+	epoch_leave(c->lp, e->td.tdcs, vp->vcpu_epoch);
 	tdr_unlock(c, &e->td);
 	page_unlock(c, &e->tdvpr);
 	return EXIT_REASON_EPT_VIOLATION;
@@ -222,7 +222,7 @@ u64 tdh_vp_enter(struct call *c)
 
 out:
 	if (e.referenced)
-		epoch_leave(e.td.tdcs, e.vp->vcpu_epoch);
+		epoch_leave(c->lp, e.td.tdcs, e.vp->vcpu_epoch);
 	tdr_unlock(c, &e.td);
 out_tdvpr:
 	page_unlock(c, &e.tdvpr);

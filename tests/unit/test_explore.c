@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+/* The explorer's parts: search, undo log, hash, fiber switch, livelocks. Built with both switches. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/env.h"
+#include "engine/explore/liveness.h"
+#include "engine/explore/search.h"
+#include "explore_prog.h"
+
+static struct xs_result explore(const struct xs_program *p, const struct xs_options *o)
+{
+	struct xs_result r;
+
+	assert_true(xs_open(p, o));
+	assert_int_equal(xs_explore(p, o, &r), 0);
+	xs_close(p);
+	return r;
+}
+
+static struct xs_program program(u32 lanes, void (*lane)(u32))
+{
+	memset(&prog, 0, sizeof(prog));
+	for (u32 i = 0; i < sizeof(prog.d.bytes); i++)
+		prog.d.bytes[i] = (u8)(i * 37);
+	return (struct xs_program){
+		.arena = &prog, .arena_size = sizeof(prog), .lanes = lanes, .lane = lane
+	};
+}
+
+/* ---- numbers of states ----------------------------------------------------------------------- */
+
+/*
+ * Two lanes, n additions each, every one seen. A lane has n + 2 places to stand: not started, in front
+ * of each addition, ended. States with the same places differ in the order in which the additions
+ * came, as each lane has seen the values that it found: C(i + j, i) of them after i and j additions.
+ * Ended lanes forget, so that one state is left when both have; until then the other one's memory
+ * tells the order. 0 additions go with two places.
+ */
+static u64 seen_states(u32 n)
+{
+	u64 c[16][16] = { { 0 } }, sum = 0;
+
+	for (u32 i = 0; i <= n; i++)
+		for (u32 j = 0; j <= n; j++) {
+			c[i][j] = !i || !j ? 1 : c[i - 1][j] + c[i][j - 1];
+			sum += c[i][j] * (i ? 1 : 2) * (j ? 1 : 2);
+		}
+	return sum - c[n][n] + 1;
+}
+
+static void test_counts(void **state)
+{
+	(void)state;
+	for (u32 n = 1; n <= 6; n++)
+		for (u64 seed = 0; seed < 3; seed++) {
+			struct xs_options o = { .seed = seed, .no_reduction = true };
+			struct xs_program p = program(2, prog_add);
+			struct xs_result r;
+
+			prog_increments = n;
+			r = explore(&p, &o);
+			assert_int_equal(r.kind, XS_KIND_NONE);
+			assert_int_equal(r.limit, XS_COMPLETE);
+			assert_int_equal(r.states, seen_states(n));
+			xs_result_free(&r);
+			/* The word is shared, and learned to be. */
+			o.no_reduction = false;
+			r = explore(&p, &o);
+			assert_true(r.passes > 1);
+			assert_int_equal(r.shared_words, 2);
+			assert_int_equal(r.states, seen_states(n));
+			xs_result_free(&r);
+		}
+}
+
+/* Words of one lane each: a grid without reduction, two steps with it. */
+static void test_private_words(void **state)
+{
+	struct xs_options o = { .no_reduction = true };
+	struct xs_program p = program(2, prog_private);
+	struct xs_result r;
+
+	(void)state;
+	prog_increments = 5;
+	r = explore(&p, &o);
+	assert_int_equal(r.states, 7 * 7);
+	assert_int_equal(r.transitions, 2 * 6 * 7);
+	xs_result_free(&r);
+	o.no_reduction = false;
+	r = explore(&p, &o);
+	assert_int_equal(r.states, 4);
+	assert_int_equal(r.shared_words, 0);
+	xs_result_free(&r);
+}
+
+/* A counter that nobody looks at needs no scheduling point, however many lanes count. */
+static void test_counter(void **state)
+{
+	const struct xs_word word = { .addr = &prog.d.word[0], .kind = XP_WORD_COUNTER, .size = 4 };
+	struct xs_options o = { .races = true };
+	struct xs_program p = program(3, prog_add);
+	struct xs_result r;
+
+	(void)state;
+	p.word = &word;
+	p.word_count = 1;
+	prog_increments = 3;
+	r = explore(&p, &o);
+	assert_int_equal(r.kind, XS_KIND_NONE);
+	assert_int_equal(r.states, 8);
+	assert_int_equal(r.shared_words, 0);
+	xs_result_free(&r);
+}
+
+/* ---- undo and hash --------------------------------------------------------------------------- */
+
+static u64 full_hash(void)
+{
+	u64 hash = 0;
+
+	for (u32 g = 0; g < xp.arena_size / 8; g++)
+		hash += xp_granule_hash(g, *xp_granule(g));
+	return hash;
+}
+
+static u32 looks;
+
+static const char *compare_hashes(void)
+{
+	looks++;
+	return xp.hash == full_hash() ? NULL : "hash";
+}
+
+static void test_undo_and_hash(void **state)
+{
+	static union prog_arena before;
+	void (*const lane[])(u32) = { prog_add, prog_private, prog_plain };
+
+	(void)state;
+	prog_increments = 4;
+	for (u32 i = 0; i < ARRAY_SIZE(lane); i++)
+		for (u32 k = 0; k < 4; k++) {
+			struct xs_options o = { .seed = k, .no_reduction = k & 1, .races = true };
+			struct xs_program p = program(2, lane[i]);
+			struct xs_result r;
+
+			p.invariant = compare_hashes;
+			before = prog;
+			looks = 0;
+			r = explore(&p, &o);
+			assert_int_equal(r.kind, XS_KIND_NONE);
+			/* After every step, so that every way back was taken right, too. */
+			assert_true(looks >= r.transitions);
+			assert_memory_equal(&before, &prog, sizeof(prog));
+			xs_result_free(&r);
+		}
+}
+
+static const char *never_three(void)
+{
+	return prog.d.word[0] == 3 ? "three" : NULL;
+}
+
+/* A broken invariant is found, with the shortest way to it, and can be played again. */
+static void test_invariant(void **state)
+{
+	const struct xs_watch nobody = { 0 };
+	struct xs_options o = { .no_reduction = true, .minimise_seconds = 10 };
+	struct xs_program p = program(2, prog_add);
+	struct xs_result r;
+
+	(void)state;
+	p.invariant = never_three;
+	prog_increments = 2;
+	assert_true(xs_open(&p, &o));
+	assert_int_equal(xs_explore(&p, &o, &r), 0);
+	assert_int_equal(r.kind, SL_VIOLATION_ORACLE);
+	assert_string_equal(r.id, "three");
+	/* Two starts, three additions. */
+	assert_int_equal(r.steps, 5);
+	assert_true(r.minimal);
+	assert_int_equal(prog.d.word[0], 0);
+	assert_int_equal(xs_replay(&p, &o, r.step, r.steps, &nobody), r.steps);
+	assert_true(xp.violated);
+	assert_string_equal(xp.violation_id, "three");
+	assert_int_equal(prog.d.word[0], 0);
+	xs_result_free(&r);
+	xs_close(&p);
+}
+
+/* ---- livelocks on graphs made by hand -------------------------------------------------------- */
+
+struct hand {
+	struct lv_edge edge[32];
+	u64 first[8];
+	u16 count[8];
+	u8 unfinished[8];
+	u16 enabled[8];
+	u32 edges;
+	struct lv_graph g;
+};
+
+static void hand_init(struct hand *h, u32 states, u32 lanes)
+{
+	*h = (struct hand){ 0 };
+	h->g = (struct lv_graph){ .states = states,
+				  .lanes = lanes,
+				  .edge = h->edge,
+				  .first = h->first,
+				  .count = h->count,
+				  .unfinished = h->unfinished,
+				  .enabled = h->enabled };
+	for (u32 i = 0; i < states; i++)
+		h->unfinished[i] = 1;
+}
+
+/* Edges of a state one behind the other. */
+static void hand_edge(struct hand *h, u32 from, u32 to, u8 lane)
+{
+	if (!h->count[from]++)
+		h->first[from] = h->edges;
+	h->edge[h->edges++] = (struct lv_edge){ .to = to, .fiber = lane };
+	h->enabled[from] |= (u16)(1u << lane);
+}
+
+/* Follows the lasso: it starts at 0, its edges are there, its loop closes, all lanes have turns. */
+static void check_lasso(const struct hand *h, const struct lv_result *r)
+{
+	u32 at = 0, home = 0, served = 0;
+
+	for (u32 i = 0; i < r->steps; i++) {
+		u32 k = 0;
+
+		if (i == r->loop_start)
+			home = at;
+		if (i >= r->loop_start)
+			served |= 1u << r->step[i].fiber | ~(u32)h->enabled[at];
+		while (k < h->count[at] && h->edge[h->first[at] + k].fiber != r->step[i].fiber)
+			k++;
+		assert_true(k < h->count[at]);
+		at = h->edge[h->first[at] + k].to;
+	}
+	assert_int_equal(at, home);
+	assert_int_equal(served & ((1u << h->g.lanes) - 1), (1u << h->g.lanes) - 1);
+}
+
+/* One lane that spins in one state: its own edge is a loop. */
+static void test_self_loop(void **state)
+{
+	struct lv_result r;
+	struct hand h;
+
+	(void)state;
+	hand_init(&h, 2, 1);
+	hand_edge(&h, 0, 1, 0);
+	hand_edge(&h, 1, 1, 0);
+	assert_int_equal(lv_find(&h.g, &r), 1);
+	assert_true(r.certain);
+	assert_int_equal(r.size, 1);
+	assert_int_equal(r.loop_start, 1);
+	check_lasso(&h, &r);
+	free(r.step);
+	/* A state without an edge of its own is no loop. */
+	hand_init(&h, 2, 1);
+	hand_edge(&h, 0, 1, 0);
+	assert_int_equal(lv_find(&h.g, &r), 0);
+}
+
+/* Who could move in every state of the loop and never does is not treated fairly. */
+static void test_fairness(void **state)
+{
+	struct lv_result r;
+	struct hand h;
+
+	(void)state;
+	/* Lane 0 goes round 0 and 1; lane 1 could end it in both. */
+	hand_init(&h, 3, 2);
+	hand_edge(&h, 0, 1, 0);
+	hand_edge(&h, 0, 2, 1);
+	hand_edge(&h, 1, 0, 0);
+	hand_edge(&h, 1, 2, 1);
+	h.unfinished[2] = 0;
+	assert_int_equal(lv_find(&h.g, &r), 0);
+	/* It is the edges that count: lane 1 takes one of its own inside the loop. */
+	hand_init(&h, 3, 2);
+	hand_edge(&h, 0, 1, 0);
+	hand_edge(&h, 0, 0, 1);
+	hand_edge(&h, 1, 0, 0);
+	hand_edge(&h, 1, 2, 1);
+	h.unfinished[2] = 0;
+	assert_int_equal(lv_find(&h.g, &r), 1);
+	assert_false(r.certain);
+	check_lasso(&h, &r);
+	free(r.step);
+	/* Or it waits in one of the states. */
+	hand_init(&h, 3, 2);
+	hand_edge(&h, 0, 1, 0);
+	hand_edge(&h, 0, 2, 1);
+	hand_edge(&h, 1, 0, 0);
+	h.unfinished[2] = 0;
+	assert_int_equal(lv_find(&h.g, &r), 1);
+	assert_false(r.certain);
+	check_lasso(&h, &r);
+	free(r.step);
+}
+
+static void test_certain(void **state)
+{
+	struct lv_result r;
+	struct hand h;
+
+	(void)state;
+	/* Two lanes that pass a turn round; the way out of 0 leads into the loop of 1 and 2 only. */
+	hand_init(&h, 4, 2);
+	hand_edge(&h, 0, 1, 0);
+	hand_edge(&h, 0, 3, 1);
+	hand_edge(&h, 1, 2, 0);
+	hand_edge(&h, 1, 1, 1);
+	hand_edge(&h, 2, 1, 1);
+	h.unfinished[3] = 0;
+	assert_int_equal(lv_find(&h.g, &r), 1);
+	assert_true(r.certain);
+	assert_int_equal(r.size, 2);
+	check_lasso(&h, &r);
+	free(r.step);
+	/* With a way out it is up to the schedule. */
+	hand_init(&h, 4, 2);
+	hand_edge(&h, 0, 1, 0);
+	hand_edge(&h, 1, 2, 0);
+	hand_edge(&h, 1, 1, 1);
+	hand_edge(&h, 2, 1, 1);
+	hand_edge(&h, 2, 3, 0);
+	h.unfinished[3] = 0;
+	assert_int_equal(lv_find(&h.g, &r), 1);
+	assert_false(r.certain);
+	check_lasso(&h, &r);
+	free(r.step);
+}
+
+/* Loops after everybody has finished, or of nobody, are none. */
+static void test_vacuous(void **state)
+{
+	struct lv_result r;
+	struct hand h;
+
+	(void)state;
+	hand_init(&h, 2, 1);
+	hand_edge(&h, 0, 1, 0);
+	hand_edge(&h, 1, 1, 0);
+	h.unfinished[1] = 0;
+	assert_int_equal(lv_find(&h.g, &r), 0);
+	assert_null(r.step);
+	hand_init(&h, 1, 1);
+	assert_int_equal(lv_find(&h.g, &r), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counts),    cmocka_unit_test(test_private_words),
+		cmocka_unit_test(test_counter),   cmocka_unit_test(test_undo_and_hash),
+		cmocka_unit_test(test_invariant), cmocka_unit_test(test_self_loop),
+		cmocka_unit_test(test_fairness),  cmocka_unit_test(test_certain),
+		cmocka_unit_test(test_vacuous),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -3,6 +3,8 @@
 #ifndef SL_CLI_CLI_H
 #define SL_CLI_CLI_H
 
+#include <seamlab/seamlab.h>
+
 /* argv[0] is the command's name. Returns the exit code. */
 int cmd_check(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
@@ -26,6 +28,15 @@ void cli_files_free(struct cli_files *f);
 
 /* Prints "seamlab COMMAND: ..." to standard error; returns SL_EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int cli_error(const char *command, const char *fmt, ...);
+
+/* The value of --format; any other text ends the program with a usage error. */
+struct argp_state;
+enum sl_format cli_format(struct argp_state *state, const char *arg);
+/*
+ * Prints a report (NULL: there was no memory for it) and frees it. 0, or an exit code after a message:
+ * standard output could not be written.
+ */
+int cli_print(const char *command, char *report, enum sl_format format);
 
 /* True once SIGINT or SIGTERM has come; the first call of cli_catch_signals() arms it. */
 void cli_catch_signals(void);

@@ -96,12 +96,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->o.audit = true;
 		return 0;
 	case OPT_FORMAT:
-		if (!strcmp(arg, "text"))
-			a->format = SL_FORMAT_TEXT;
-		else if (!strcmp(arg, "json"))
-			a->format = SL_FORMAT_JSON;
-		else
-			argp_error(state, "--format: found '%s'; expected text or json", arg);
+		a->format = cli_format(state, arg);
 		return 0;
 	case OPT_TRACE:
 		a->trace = arg;
@@ -202,14 +197,8 @@ static int check_one(struct check_args *a, int index, bool terminal)
 	report = sl_check_report(check, a->format);
 	code = sl_check_exit(check);
 	sl_check_free(check);
-	if (!report)
-		return cli_error("check", "out of memory");
-	fputs(report, stdout);
-	if (a->format == SL_FORMAT_JSON)
-		putchar('\n');
-	free(report);
-	if (fflush(stdout) || ferror(stdout))
-		return cli_error("check", "cannot write the report: %s", strerror(errno));
+	if (cli_print("check", report, a->format))
+		return SL_EXIT_USAGE;
 	if (!saved)
 		return cli_error("check", "%s", err);
 	return (int)code;

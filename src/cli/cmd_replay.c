@@ -57,12 +57,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->o.scenario = arg;
 		return 0;
 	case OPT_FORMAT:
-		if (!strcmp(arg, "text"))
-			a->format = SL_FORMAT_TEXT;
-		else if (!strcmp(arg, "json"))
-			a->format = SL_FORMAT_JSON;
-		else
-			argp_error(state, "--format: found '%s'; expected text or json", arg);
+		a->format = cli_format(state, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->o.path)
@@ -171,13 +166,7 @@ int cmd_replay(int argc, char **argv)
 	report = sl_replay_report(replay, a.format);
 	code = sl_replay_exit(replay);
 	sl_replay_free(replay);
-	if (!report)
-		return cli_error("replay", "out of memory");
-	fputs(report, stdout);
-	if (a.format == SL_FORMAT_JSON)
-		putchar('\n');
-	free(report);
-	if (fflush(stdout) || ferror(stdout))
-		return cli_error("replay", "cannot write the report: %s", strerror(errno));
+	if (cli_print("replay", report, a.format))
+		return SL_EXIT_USAGE;
 	return (int)code;
 }

@@ -55,12 +55,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 				   arg);
 		return 0;
 	case OPT_FORMAT:
-		if (!strcmp(arg, "text"))
-			a->format = SL_FORMAT_TEXT;
-		else if (!strcmp(arg, "json"))
-			a->format = SL_FORMAT_JSON;
-		else
-			argp_error(state, "--format: found '%s'; expected text or json", arg);
+		a->format = cli_format(state, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->o.path)
@@ -118,13 +113,7 @@ int cmd_run(int argc, char **argv)
 	report = sl_run_report(run, a.format);
 	code = sl_run_exit(run);
 	sl_run_free(run);
-	if (!report)
-		return cli_error("run", "out of memory");
-	fputs(report, stdout);
-	if (a.format == SL_FORMAT_JSON)
-		putchar('\n');
-	free(report);
-	if (fflush(stdout) || ferror(stdout))
-		return cli_error("run", "cannot write the report: %s", strerror(errno));
+	if (cli_print("run", report, a.format))
+		return SL_EXIT_USAGE;
 	return (int)code;
 }

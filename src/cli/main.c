@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* seamlab: picks the command. Layer: cli. */
+#include <argp.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <seamlab/seamlab.h>
@@ -55,6 +58,28 @@ int cli_error(const char *command, const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return SL_EXIT_USAGE;
+}
+
+enum sl_format cli_format(struct argp_state *state, const char *arg)
+{
+	if (!strcmp(arg, "json"))
+		return SL_FORMAT_JSON;
+	if (strcmp(arg, "text"))
+		argp_error(state, "--format: found '%s'; expected text or json", arg);
+	return SL_FORMAT_TEXT;
+}
+
+int cli_print(const char *command, char *report, enum sl_format format)
+{
+	if (!report)
+		return cli_error(command, "out of memory");
+	fputs(report, stdout);
+	if (format == SL_FORMAT_JSON)
+		putchar('\n');
+	free(report);
+	if (fflush(stdout) || ferror(stdout))
+		return cli_error(command, "cannot write the report: %s", strerror(errno));
+	return 0;
 }
 
 static void usage(FILE *f)

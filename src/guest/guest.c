@@ -180,13 +180,8 @@ static enum progress on_busy(struct guest *g, struct sl_lp *lp, u64 status)
 /* What a guest makes of the status of TDG.MEM.PAGE.ACCEPT. */
 static enum progress accept_result(struct guest *g, struct sl_lp *lp, u64 status)
 {
-	switch (status & TDX_STATUS_CLASS_MASK) {
-	case 0:
-		return STEP_NEXT;
-	default:
-		break;
-	}
-	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_ALREADY_ACCEPTED)
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_SUCCESS ||
+	    (status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_ALREADY_ACCEPTED)
 		return STEP_NEXT;
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);

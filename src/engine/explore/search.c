@@ -15,10 +15,8 @@
 
 struct xp_state xp;
 
-#define SUCC_MAX         256 /* successors of one state */
 #define DEPTH_MAX        (1u << 24)
 #define POLL_TRANSITIONS 0x3FFF
-#define EDGE_NONE        0xFFFFFFFFu
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 

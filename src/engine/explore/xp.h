@@ -159,7 +159,6 @@ struct xp_state {
 	struct xp_fiber fiber[XP_FIBERS_MAX];
 	void *main_sp;
 	u8 *stacks;
-	u32 seed_mix_index;
 	u64 seed;
 	/* Recording, in a replay only. */
 	bool recording;

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/bug.h"
+#include "engine/explore/order.h"
 #include "engine/explore/play.h"
 #include "engine/explore/xenv.h"
 #include "engine/explore/xworld.h"
@@ -105,15 +106,14 @@ static void add_word(void *ctx, const void *addr, u8 kind, u8 size)
 
 static void keep_shared(struct explore_result *out)
 {
-	size_t halves = xp.arena_size / 2;
-
 	free(out->shared);
 	out->shared_count = 0;
 	out->shared = calloc(xp.shared_count + 1u, sizeof(*out->shared));
 	SL_BUG_ON(!out->shared);
-	for (size_t i = 0; i < halves && out->shared_count < xp.shared_count; i++)
-		if (xp.shared[i])
-			out->shared[out->shared_count++] = i * 2;
+	for (size_t g = 0; g < xp.arena_size / 8 && out->shared_count < xp.shared_count; g++)
+		for (u32 half = 0; half < 4; half++)
+			if (xp.granule[g].shared >> half & 1)
+				out->shared[out->shared_count++] = g * 8 + half * 2;
 }
 
 /*
@@ -127,6 +127,7 @@ static bool play_found(const struct xs_program *p, const struct xs_options *o,
 	bool good;
 
 	plain.races = out->search.kind == SL_VIOLATION_RACE;
+	plain.order_runs = plain.races && !strcmp(out->search.id, XO_RACE_ID);
 	do {
 		struct play once = { .world = running.world, .out = out };
 
@@ -177,10 +178,8 @@ static int search_and_play(const struct xs_program *p, const struct xs_options *
 /* The trace's scheduling points instead of learned ones. */
 static void set_shared(const struct trace *t)
 {
-	for (u32 i = 0; i < t->shared_count; i++) {
-		xp.shared_count += !xp.shared[t->shared[i] / 2];
-		xp.shared[t->shared[i] / 2] = 1;
-	}
+	for (u32 i = 0; i < t->shared_count; i++)
+		xp_share(&xp.granule[t->shared[i] / 8], (u8)(1u << (t->shared[i] / 2 % 4)));
 }
 
 struct replay {
@@ -294,9 +293,18 @@ static int with_arena(const struct scenario *s, const struct xs_options *o, cons
 	return rc;
 }
 
+static u32 violation_of(const char *name)
+{
+	for (u32 i = 0; i < SL_VIOLATION_COUNT; i++)
+		if (!strcmp(name, sl_violation_name((enum sl_violation)i)))
+			return i;
+	return XS_KIND_NONE;
+}
+
 int explore_scenario(const struct scenario *s, const struct xs_options *o,
 		     struct explore_result *out, struct sl_err *err)
 {
+	struct xs_options mine = *o;
 	int rc;
 
 	*out = (struct explore_result){ 0 };
@@ -306,18 +314,12 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 			"%s: found 'engine: threads', a scenario for seamlab run; expected "
 			"one that can be explored",
 			s->path);
-	rc = with_arena(s, o, NULL, out, err);
+	if (s->expect == SCN_VIOLATED && s->expect_kind)
+		mine.prefer = violation_of(s->expect_kind) + 1;
+	rc = with_arena(s, &mine, NULL, out, err);
 	if (rc)
 		explore_free(out);
 	return rc;
-}
-
-static u32 violation_of(const char *name)
-{
-	for (u32 i = 0; i < SL_VIOLATION_COUNT; i++)
-		if (!strcmp(name, sl_violation_name((enum sl_violation)i)))
-			return i;
-	return XS_KIND_NONE;
 }
 
 int explore_replay(const struct scenario *s, const struct trace *t, const struct explore_watch *w,
@@ -331,6 +333,7 @@ int explore_replay(const struct scenario *s, const struct trace *t, const struct
 	*out = (struct explore_result){ 0 };
 	x->kind = violation_of(t->kind);
 	o.races = x->kind == SL_VIOLATION_RACE;
+	o.order_runs = o.races && !strcmp(t->id, XO_RACE_ID);
 	snprintf(x->id, sizeof(x->id), "%s", t->id);
 	snprintf(x->text, sizeof(x->text), "%s", t->text);
 	x->certain = t->certain;

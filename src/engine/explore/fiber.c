@@ -27,7 +27,8 @@ __asm__(".text\n"
 	"	pop %r12\n"
 	"	pop %rbx\n"
 	"	pop %rbp\n"
-	"	ret\n"
+	"	pop %rcx\n"
+	"	jmp *%rcx\n"
 	".size xp_switch, . - xp_switch\n");
 
 void xp_fiber_make(u32 i, void (*entry)(void))

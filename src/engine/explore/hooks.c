@@ -3,6 +3,7 @@
  * What -fsanitize=thread calls: one function for each kind of access. Linked with the instrumented
  * objects only, and instead of the sanitizer's library. Not instrumented itself. Layer: engine.
  */
+#include "engine/explore/order.h"
 #include "engine/explore/xp.h"
 
 #define PC __builtin_return_address(0)
@@ -23,15 +24,21 @@ static inline bool in_ghost(const volatile void *addr)
 	return at >= xp.ghost_start && at < xp.ghost_end;
 }
 
-/* A granule that two fibers touch and one of them writes is learned like a shared word. */
-static void touch(u32 granule)
+/*
+ * A granule that two fibers touch, not all of it by atomic accesses, and one of them writes, is learned
+ * like a shared word.
+ */
+static void touch(struct xp_granule *m, bool atomic)
 {
-	u16 all = xp.touched_by[granule] | (u16)(1u << xp.cur);
+	u16 all = m->touched_by | (u16)(1u << xp.cur);
 
-	xp.touched_by[granule] = all;
-	if (!(all & (all - 1)) || !xp.written[granule] || xp.no_yield)
+	m->touched_by = all;
+	if (!atomic)
+		m->flags |= XP_PLAIN;
+	if (!(all & (all - 1)) || xp.no_yield ||
+	    (m->flags & (XP_WRITTEN | XP_PLAIN)) != (XP_WRITTEN | XP_PLAIN))
 		return;
-	xp.contested[granule] = 1;
+	m->flags |= XP_CONTESTED;
 	xp.learned = true;
 }
 
@@ -39,12 +46,12 @@ static void touch(u32 granule)
  * The first write to a granule that has been read as if it were a constant: all who read it without
  * remembering what they saw have to do so again. The end of the world comes after all reading.
  */
-static void written_first(u32 granule)
+static void written_first(struct xp_granule *m)
 {
 	if (xp.no_yield)
 		return;
-	xp.written[granule] = 1;
-	if (xp.touched_by[granule])
+	m->flags |= XP_WRITTEN;
+	if (m->touched_by)
 		xp.learned = true;
 }
 
@@ -77,10 +84,12 @@ static void footprint_keep(u32 granule, u8 mask, bool write, bool atomic, void *
 /* Only what somebody else touches too can be part of a race. */
 static inline void footprint_add(u32 granule, u8 mask, bool write, bool atomic, void *pc)
 {
-	if (xp.contested[granule])
+	struct xp_granule *m = &xp.granule[granule];
+
+	if (m->flags & XP_CONTESTED)
 		footprint_keep(granule, mask, write, atomic, pc);
 	else
-		touch(granule);
+		touch(m, atomic);
 }
 
 static inline u8 byte_mask(const volatile void *addr, size_t size)
@@ -91,28 +100,25 @@ static inline u8 byte_mask(const volatile void *addr, size_t size)
 /* An invariant reads: each write to what it looks at has to end a step. */
 static void watch(const volatile void *addr, size_t size)
 {
-	size_t half = xp_half_of(addr), end = xp_half_of((const volatile u8 *)addr + size + 1);
-
-	if (!xp.watched || !xp_in_arena(addr))
+	if (!xp.watching || !xp_in_arena(addr))
 		return;
-	for (; half < end; half++) {
-		if (xp.watched[half])
-			continue;
-		xp.watched[half] = 1;
-		xp.shared_count += !xp.shared[half];
-		xp.shared[half] = 1;
-		xp.learned = true;
+	FOR_PIECES(addr, size, p, n)
+	{
+		struct xp_granule *m = &xp.granule[xp_granule_of(p)];
+
+		m->watched |= xp_halves(p, n);
+		xp_share(m, m->watched);
 	}
 }
 
 /* In front of a plain write that an invariant could see. */
 static void before_watched(void *addr, size_t size, void *pc)
 {
-	size_t half = xp_half_of(addr), end = xp_half_of((u8 *)addr + size + 1);
+	u8 watched = 0;
 
-	while (half < end && !xp.watched[half])
-		half++;
-	if (half == end || xp.no_yield)
+	FOR_PIECES(addr, size, p, n)
+	watched |= xp.granule[xp_granule_of(p)].watched & xp_halves(p, n);
+	if (!watched || xp.no_yield)
 		return;
 	xp.fiber[xp.cur].pending =
 		(struct xp_pending){ .kind = XP_ATOMIC, .op = XP_STORE, .addr = addr, .pc = pc };
@@ -146,25 +152,29 @@ static LEAVES_TRACES void see_plain(void *addr, size_t size, void *pc)
 	FOR_PIECES(addr, size, p, n)
 	{
 		u32 g = xp_granule_of(p);
+		struct xp_granule *m = &xp.granule[g];
 
-		if (!xp.written[g]) {
+		if (!(m->flags & XP_WRITTEN)) {
 			/* As good as a constant. */
-			xp.touched_by[g] |= (u16)(1u << xp.cur);
+			m->touched_by |= (u16)(1u << xp.cur);
 			continue;
 		}
 		xp_saw(*xp_granule(g) >> (((uintptr_t)p & 7) * 8) &
 		       (n == 8 ? ~0ull : (1ull << (n * 8)) - 1));
-		if (!in_ghost(p))
-			footprint_add(g, byte_mask(p, n), false, false, pc);
+		if (in_ghost(p))
+			continue;
+		footprint_add(g, byte_mask(p, n), false, false, pc);
+		if (xp.order)
+			xo_plain(g, byte_mask(p, n), false, pc);
 	}
 }
 
-static void plain_read(void *addr, size_t size, void *pc)
+static void read_arena(void *addr, size_t size, void *pc)
 {
-	if (!xp.active)
+	if (!xp.active) {
 		watch(addr, size);
-	if (!xp.active || !xp_in_arena(addr))
 		return;
+	}
 #ifdef SL_USER_CODE
 	/* Somebody may wait for plain data to change. */
 	if (++xp.atomics > XP_STEP_ATOMICS_MAX && !xp.no_yield) {
@@ -176,22 +186,39 @@ static void plain_read(void *addr, size_t size, void *pc)
 	scrub();
 }
 
-static void plain_write(void *addr, size_t size, void *pc)
+/* Most accesses are to the fiber's own stack. */
+static inline void plain_read(void *addr, size_t size, void *pc)
 {
-	if (!xp.active || !xp_in_arena(addr))
+	if (xp_in_arena(addr))
+		read_arena(addr, size, pc);
+}
+
+static void write_arena(void *addr, size_t size, void *pc)
+{
+	if (!xp.active)
 		return;
-	if (xp.watched)
+	if (xp.watching)
 		before_watched(addr, size, pc);
 	FOR_PIECES(addr, size, p, n)
 	{
 		u32 g = xp_granule_of(p);
+		struct xp_granule *m = &xp.granule[g];
 
 		xp_log_granule(g);
-		if (!xp.written[g])
-			written_first(g);
-		if (!in_ghost(p))
-			footprint_add(g, byte_mask(p, n), true, false, pc);
+		if (!(m->flags & XP_WRITTEN))
+			written_first(m);
+		if (in_ghost(p))
+			continue;
+		footprint_add(g, byte_mask(p, n), true, false, pc);
+		if (xp.order)
+			xo_plain(g, byte_mask(p, n), true, pc);
 	}
+}
+
+static inline void plain_write(void *addr, size_t size, void *pc)
+{
+	if (xp_in_arena(addr))
+		write_arena(addr, size, pc);
 }
 
 /* ---- plain accesses ---------------------------------------------------------------------- */
@@ -382,13 +409,13 @@ int bcmp(const void *a, const void *b, size_t n)
  * Does the access only count readers (or, for a counter, events) up and down, or look at the word to
  * do so? @delta is what a compare-and-swap would add to it.
  */
-static bool counts_only(size_t half, enum xp_atomic op, u64 delta)
+static bool counts_only(u8 kind, enum xp_atomic op, u64 delta)
 {
 	u16 reader;
 
 	if (op == XP_ADD || op == XP_SUB)
 		return true;
-	switch (xp.kind[half]) {
+	switch (kind) {
 	case XP_WORD_SHAREX:
 		reader = 2;
 		break;
@@ -402,15 +429,38 @@ static bool counts_only(size_t half, enum xp_atomic op, u64 delta)
 	       (op == XP_CAS && ((u16)delta == reader || (u16)delta == (u16)-reader));
 }
 
-static void note_access(size_t half, enum xp_atomic op, u64 delta)
+static void note_access(struct xp_granule *m, u32 half, enum xp_atomic op, u64 delta)
 {
 	if (op == XP_LOAD)
-		xp.read_by[half] |= (u16)(1u << xp.cur);
+		m->read_by[half] |= (u16)(1u << xp.cur);
 	else
-		xp.written_by[half] |= (u16)(1u << xp.cur);
-	if (!counts_only(half, op, delta))
-		xp.decides[half] = 1;
-	xp_learn(half);
+		m->written_by[half] |= (u16)(1u << xp.cur);
+	if (!counts_only(m->kind[half], op, delta))
+		m->decides |= (u8)(1u << half);
+	xp_learn(m, half);
+}
+
+/* An access to words that are no scheduling point yet. */
+static void note_accesses(volatile void *addr, u8 size, enum xp_atomic op, u64 delta)
+{
+	FOR_PIECES(addr, size, p, n)
+	{
+		struct xp_granule *m = &xp.granule[xp_granule_of(p)];
+
+		xp_refresh(m);
+		for (u32 half = 0; half < 4; half++)
+			if (xp_halves(p, n) >> half & 1)
+				note_access(m, half, op, delta);
+	}
+	if (++xp.atomics > XP_STEP_ATOMICS_MAX)
+		xp_share(&xp.granule[xp_granule_of(addr)], xp_halves(addr, size));
+}
+
+static inline bool is_shared(volatile void *addr, u8 size)
+{
+	const struct xp_granule *m = &xp.granule[xp_granule_of(addr)];
+
+	return (m->shared & xp_halves(addr, size)) || (size == 16 && m[1].shared);
 }
 
 /*
@@ -419,27 +469,16 @@ static void note_access(size_t half, enum xp_atomic op, u64 delta)
  */
 static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 delta, void *pc)
 {
-	size_t half;
-	u32 halves, shared = 0;
-
-	if (!xp.active)
-		watch(addr, size);
-	if (!xp.active || !xp_in_arena(addr))
+	if (!xp_in_arena(addr))
 		return false;
+	if (!xp.active) {
+		watch(addr, size);
+		return false;
+	}
 	if (xp.no_yield || in_ghost(addr))
 		return true;
-	half = xp_half_of(addr);
-	halves = size < 2 ? 1 : size / 2u;
-	for (u32 i = 0; i < halves; i++)
-		shared |= xp.shared[half + i];
-	if (!shared) {
-		for (u32 i = 0; i < halves; i++)
-			note_access(half + i, op, delta);
-		if (++xp.atomics > XP_STEP_ATOMICS_MAX) {
-			xp.shared[half] = 1;
-			xp.shared_count++;
-			xp.learned = true;
-		}
+	if (!is_shared(addr, size)) {
+		note_accesses(addr, size, op, delta);
 		return true;
 	}
 	xp.fiber[xp.cur].pending = (struct xp_pending){
@@ -455,22 +494,24 @@ static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 d
  */
 static void saw_word(volatile void *addr, enum xp_atomic op, u64 before, bool swapped)
 {
-	size_t half = xp_half_of(addr);
+	const struct xp_granule *m = &xp.granule[xp_granule_of(addr)];
+	u32 half = (u32)(xp_offset(addr) >> 1 & 3);
 	bool counting = op == XP_ADD || op == XP_SUB;
+	bool decides = m->decides >> half & 1;
 
-	switch (xp.kind[half]) {
+	switch (m->kind[half]) {
 	case XP_WORD_COUNTER:
 		if (counting)
 			return;
 		break;
 	case XP_WORD_SHAREX:
-		if (counting || !xp.decides[half] || (before & 1))
+		if (counting || !decides || (before & 1))
 			before &= 1;
 		else if (swapped)
 			before = 0;
 		break;
 	case XP_WORD_SHAREX_HP:
-		if (counting || !xp.decides[half] || (before & 1))
+		if (counting || !decides || (before & 1))
 			before &= 3;
 		else if (swapped)
 			before = 0;
@@ -482,23 +523,25 @@ static void saw_word(volatile void *addr, enum xp_atomic op, u64 before, bool sw
 }
 
 static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before,
-				     u64 after, void *pc)
+				     u64 after, int mo, void *pc)
 {
 	u32 g = xp_granule_of(addr);
+	struct xp_granule *m = &xp.granule[g];
 	struct xp_event *e;
 
-	if (op != XP_LOAD && !xp.written[g])
-		written_first(g);
-	if (size == 16 || xp.written[g])
+	if (op != XP_LOAD && !(m->flags & XP_WRITTEN))
+		written_first(m);
+	if (size == 16 || (m->flags & XP_WRITTEN))
 		saw_word(addr, op, before, op == XP_CAS && before != after);
 	else
-		xp.touched_by[g] |= (u16)(1u << xp.cur);
-	if (!in_ghost(addr) && xp.written[g]) {
-		footprint_add(xp_granule_of(addr), size >= 8 ? 0xFF : byte_mask(addr, size),
-			      op != XP_LOAD, true, pc);
+		m->touched_by |= (u16)(1u << xp.cur);
+	if (!in_ghost(addr) && (m->flags & XP_WRITTEN)) {
+		footprint_add(g, size >= 8 ? 0xFF : byte_mask(addr, size), op != XP_LOAD, true, pc);
 		if (size == 16)
-			footprint_add(xp_granule_of(addr) + 1, 0xFF, op != XP_LOAD, true, pc);
+			footprint_add(g + 1, 0xFF, op != XP_LOAD, true, pc);
 	}
+	if (xp.order && !in_ghost(addr))
+		xo_atomic(addr, size, op, before != after, mo, pc);
 	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
 		return;
 	e = &xp.event[xp.event_count++];
@@ -512,9 +555,9 @@ static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomi
 }
 
 static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before, u64 after,
-			 void *pc)
+			 int mo, void *pc)
 {
-	see_atomic(addr, size, op, before, after, pc);
+	see_atomic(addr, size, op, before, after, mo, pc);
 	scrub();
 }
 
@@ -538,7 +581,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		xp_log_write((void *)a, bits / 8);                                             \
 		old = *a;                                                                      \
 		*a = (u##bits)(expr);                                                          \
-		after_atomic(a, bits / 8, op, (u64)old, (u64)*a, PC);                          \
+		after_atomic(a, bits / 8, op, (u64)old, (u64)*a, mo, PC);                      \
 		return old;                                                                    \
 	}
 
@@ -561,10 +604,10 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		if (old == *c) {                                                           \
 			xp_log_write((void *)a, bits / 8);                                 \
 			*a = v;                                                            \
-			after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)v, PC);           \
+			after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)v, mo, PC);       \
 			return 1;                                                          \
 		}                                                                          \
-		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)old, PC);                 \
+		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)old, fmo, PC);            \
 		plain_write(c, bits / 8, PC);                                              \
 		*c = old;                                                                  \
 		return 0;                                                                  \
@@ -579,7 +622,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, 0, PC))     \
 			return __atomic_load_n(a, __ATOMIC_SEQ_CST);                             \
 		after_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, (u64)*a, (u64)*a, \
-			     PC);                                                                \
+			     mo, PC);                                                            \
 		return *a;                                                                       \
 	}                                                                                        \
 	void __tsan_atomic##bits##_store(volatile u##bits *a, u##bits v, int mo);                \
@@ -595,7 +638,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		xp_log_write((void *)a, bits / 8);                                               \
 		old = *a;                                                                        \
 		*a = v;                                                                          \
-		after_store(a, bits / 8, (u64)old, (u64)v, PC);                                  \
+		after_store(a, bits / 8, (u64)old, (u64)v, mo, PC);                              \
 	}                                                                                        \
 	ATOMIC_RMW(bits, exchange, XP_XCHG, v)                                                   \
 	ATOMIC_RMW(bits, fetch_add, XP_ADD, old + v)                                             \
@@ -626,22 +669,23 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 			xp_log_write((void *)a, bits / 8);                                       \
 			*a = v;                                                                  \
 		}                                                                                \
-		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)*a, PC);                        \
+		after_atomic(a, bits / 8, XP_CAS, (u64)old, (u64)*a, old == c ? mo : fmo, PC);   \
 		return old;                                                                      \
 	}
 
 /* A store sees nothing of what was there. */
-static LEAVES_TRACES void see_store(volatile void *addr, u8 size, u64 before, u64 after, void *pc)
+static LEAVES_TRACES void see_store(volatile void *addr, u8 size, u64 before, u64 after, int mo,
+				    void *pc)
 {
 	u64 hist = xp.fiber[xp.cur].hist;
 
-	see_atomic(addr, size, XP_STORE, before, after, pc);
+	see_atomic(addr, size, XP_STORE, before, after, mo, pc);
 	xp.fiber[xp.cur].hist = hist;
 }
 
-static void after_store(volatile void *addr, u8 size, u64 before, u64 after, void *pc)
+static void after_store(volatile void *addr, u8 size, u64 before, u64 after, int mo, void *pc)
 {
-	see_store(addr, size, before, after, pc);
+	see_store(addr, size, before, after, mo, pc);
 	scrub();
 }
 
@@ -653,17 +697,17 @@ ATOMIC(64)
 typedef unsigned __int128 u128;
 
 /* Seen are both halves; the table of a replay shows the lower one. */
-static u128 done128(volatile u128 *a, enum xp_atomic op, u128 before, u128 after, void *pc)
+static u128 done128(volatile u128 *a, enum xp_atomic op, u128 before, u128 after, int mo, void *pc)
 {
 	if (xp.active && xp_in_arena(a)) {
 		if (op != XP_STORE)
 			xp_saw((u64)(before >> 64));
 		if (op == XP_STORE)
-			after_store(a, 16, (u64)before, (u64)after, pc);
+			after_store(a, 16, (u64)before, (u64)after, mo, pc);
 		else
-			after_atomic(a, 16, op, (u64)before, (u64)after, pc);
-		if (op != XP_LOAD && !xp.written[xp_granule_of(a) + 1])
-			written_first(xp_granule_of(a) + 1);
+			after_atomic(a, 16, op, (u64)before, (u64)after, mo, pc);
+		if (op != XP_LOAD && !(xp.granule[xp_granule_of(a) + 1].flags & XP_WRITTEN))
+			written_first(&xp.granule[xp_granule_of(a) + 1]);
 	}
 	return before;
 }
@@ -673,9 +717,8 @@ u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 {
 	volatile u128 *at = (volatile u128 *)(uintptr_t)a;
 
-	(void)mo;
 	before_atomic(at, 16, XP_LOAD, 0, PC);
-	return done128(at, XP_LOAD, *a, *a, PC);
+	return done128(at, XP_LOAD, *a, *a, mo, PC);
 }
 
 /* Outside of a fiber nobody else runs. */
@@ -690,7 +733,7 @@ u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 		xp_log_write((void *)(uintptr_t)a, 16);                 \
 		old = *a;                                               \
 		*a = expr;                                              \
-		done128(a, op, old, *a, PC);                            \
+		done128(a, op, old, *a, mo, PC);                        \
 		return result;                                          \
 	}
 
@@ -716,7 +759,7 @@ u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int
 		xp_log_write((void *)(uintptr_t)a, 16);
 		*a = v;
 	}
-	return done128(a, old == c ? XP_CAS : XP_LOAD, old, *a, PC);
+	return done128(a, old == c ? XP_CAS : XP_LOAD, old, *a, old == c ? mo : fmo, PC);
 }
 
 #define CAS_128(name)                                                                           \
@@ -735,10 +778,10 @@ u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int
 		if (old == *c) {                                                                \
 			xp_log_write((void *)(uintptr_t)a, 16);                                 \
 			*a = v;                                                                 \
-			done128(a, XP_CAS, old, v, PC);                                         \
+			done128(a, XP_CAS, old, v, mo, PC);                                     \
 			return 1;                                                               \
 		}                                                                               \
-		done128(a, XP_LOAD, old, old, PC);                                              \
+		done128(a, XP_LOAD, old, old, fmo, PC);                                         \
 		plain_write(c, 16, PC);                                                         \
 		*c = old;                                                                       \
 		return 0;                                                                       \
@@ -750,7 +793,8 @@ CAS_128(weak)
 void __tsan_atomic_thread_fence(int mo);
 void __tsan_atomic_thread_fence(int mo)
 {
-	(void)mo;
+	if (xp.order && xp.active)
+		xo_fence(mo);
 }
 
 void __tsan_atomic_signal_fence(int mo);

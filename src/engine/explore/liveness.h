@@ -15,7 +15,7 @@
 struct lv_edge {
 	u32 to;
 	u8 fiber;
-	u8 choice;
+	u16 choice;
 };
 
 struct lv_graph {

@@ -6,123 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "base/bug.h"
 #include "base/env.h"
+#include "engine/explore/exact.h"
 #include "engine/explore/liveness.h"
-
-struct xp_state xp;
+#include "engine/explore/machine.h"
+#include "engine/explore/order.h"
+#include "engine/explore/race.h"
+#include "engine/explore/random.h"
+#include "engine/explore/region.h"
+#include "engine/explore/visited.h"
 
 #define DEPTH_MAX        (1u << 24)
 #define POLL_TRANSITIONS 0x3FFF
-
-/* ---- memory ---------------------------------------------------------------------------------- */
-
-/* A region of address space that fills up as it is used. */
-static void *region(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	madvise(p, size, MADV_HUGEPAGE);
-	return p;
-}
-
-/*
- * Visited states: fingerprints, and beside them, where somebody needs it, a value (state id, best
- * cost, digest of the successors). Open addressing; grows by half, so that it is never emptier than
- * 0.53 once it has grown.
- */
-struct table {
-	u64 *key;
-	u32 *value; /* NULL: none */
-	u64 slots;
-	u64 count;
-};
-
-#define TABLE_START 65536u
-/* Room that is mapped behind the last slot: an insertion never wraps around. */
-#define TABLE_TAIL 4096u
-
-static bool table_init(struct table *t, u64 slots, bool values)
-{
-	t->key = region((slots + TABLE_TAIL) * sizeof(u64));
-	t->value = values ? region((slots + TABLE_TAIL) * sizeof(u32)) : NULL;
-	t->slots = slots;
-	t->count = 0;
-	return t->key && (t->value || !values);
-}
-
-static void table_free(struct table *t)
-{
-	if (t->key)
-		munmap(t->key, (t->slots + TABLE_TAIL) * sizeof(u64));
-	if (t->value)
-		munmap(t->value, (t->slots + TABLE_TAIL) * sizeof(u32));
-	*t = (struct table){ 0 };
-}
-
-static size_t table_bytes(const struct table *t)
-{
-	return t->slots * (sizeof(u64) + (t->value ? sizeof(u32) : 0));
-}
-
-static u64 table_home(const struct table *t, u64 key)
-{
-	return (u64)(((__uint128_t)key * t->slots) >> 64);
-}
-
-static u64 *table_slot(const struct table *t, u64 key)
-{
-	u64 *slot = &t->key[table_home(t, key)];
-
-	while (*slot && *slot != key)
-		slot++;
-	SL_BUG_ON(slot >= t->key + t->slots + TABLE_TAIL);
-	return slot;
-}
-
-static bool table_grow(struct table *t)
-{
-	struct table bigger;
-
-	if (!table_init(&bigger, t->slots + t->slots / 2, t->value != NULL))
-		return false;
-	for (u64 i = 0; i < t->slots + TABLE_TAIL; i++) {
-		u64 *slot;
-
-		if (!t->key[i])
-			continue;
-		slot = table_slot(&bigger, t->key[i]);
-		*slot = t->key[i];
-		if (t->value)
-			bigger.value[slot - bigger.key] = t->value[i];
-	}
-	bigger.count = t->count;
-	table_free(t);
-	*t = bigger;
-	return true;
-}
-
-/* Index of @key's slot; *fresh if it was not there. -1 without memory. */
-static s64 table_insert(struct table *t, u64 key, bool *fresh)
-{
-	u64 *slot;
-
-	if (t->count * 10 > t->slots * 8 && !table_grow(t))
-		return -1;
-	slot = table_slot(t, key);
-	*fresh = !*slot;
-	if (*fresh) {
-		*slot = key;
-		t->count++;
-	}
-	return slot - t->key;
-}
+/* Transitions of an audit between two looks at the whole arena. */
+#define AUDIT_TRANSITIONS 0x3FF
 
 /* ---- the search's own state ------------------------------------------------------------------ */
 
@@ -131,18 +31,19 @@ struct succ {
 	u64 next; /* audit: the arena and what the mover is about to do, without what it has seen */
 	u8 fiber;
 	u8 fresh;
+	u8 preempts;
 	u16 choice;
 };
 
 /* How to get back from a state to the one before it. */
 struct frame {
-	u32 succ_base, succ_count, succ_next;
-	u32 stack_at, stack_len; /* the mover's stack before its step */
-	u32 fp_before;           /* the mover's footprint before; offset + 1 */
-	u32 fp_top;              /* of the footprint store before the step */
-	u32 id;                  /* liveness: number of the state */
+	u32 succ_base, succ_left; /* successors that are still to be looked at: the first ones */
+	u32 stack_at, stack_len;  /* the mover's stack before its step */
+	u32 race_last;            /* of the mover, before the step */
+	u32 race_top;
+	u32 id; /* liveness: number of the state */
 	size_t undo_mark;
-	u64 arena_hash, lanes_hash;
+	u64 arena_hash, lanes_hash, digest;
 	struct xp_fiber saved;
 	u8 mover;
 	bool again; /* visited before; only audited */
@@ -154,28 +55,28 @@ struct search {
 	const struct xs_program *p;
 	const struct xs_options *o;
 	struct xs_result *r;
-	u32 fibers; /* lanes, and the end if there is one */
-	struct table visited;
+	struct machine m;
+	struct race_log races;
+	struct exact *exact;
+	struct visited visited;
 	struct frame *frame;
 	u32 depth;
 	struct succ *succ;
 	u32 succ_count;
 	u8 *stack_store;
 	u32 stack_top;
-	u8 *fp_store;
-	u32 fp_top;
-	u32 last_fp[XP_FIBERS_MAX]; /* offset + 1 of each fiber's last step's footprint */
-	struct xp_footprint scratch;
-	u64 lanes_hash;
-	u64 states, transitions;
+	u64 states;
 	u32 max_depth;
 	double start;
 	bool found, stop;
 	bool auditing;   /* after the last pass, once more */
 	u64 pass_states; /* a pass that has learned something ends here */
-	/* Bounded search for the shortest counterexample. */
+	/* No more preemptions than that; states are told apart by their last mover too. */
 	bool bounded;
-	u32 bound_preemptions, best_depth;
+	u32 most_preemptions;
+	/* Looking for the shortest way to what was found. */
+	bool shortest;
+	u32 best_depth;
 	u32 want_kind;
 	char want_id[40];
 	struct xs_step *best;
@@ -191,8 +92,6 @@ struct search {
 };
 
 #define STACK_STORE (1ull << 34)
-#define FP_STORE    (1ull << 33)
-#define UNDO_STORE  (1ull << 27)
 #define EDGE_STORE  (1ull << 31)
 #define ID_STORE    (1ull << 28)
 
@@ -202,158 +101,6 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* ---- fibers ---------------------------------------------------------------------------------- */
-
-static const struct xs_program *program;
-
-void xp_yield(void)
-{
-	u32 me = xp.cur;
-
-	/* Having come past a scheduling point is something seen, even where its value is not. */
-	xp_saw(0);
-	xp_switch(&xp.fiber[me].sp, xp.main_sp);
-}
-
-void xp_note_read(void *addr)
-{
-	size_t half = xp_half_of(addr);
-
-	for (u32 i = 0; i < 2; i++) {
-		xp.read_by[half + i] |= (u16)(1u << xp.cur);
-		xp.decides[half + i] = 1;
-		xp_learn(half + i);
-	}
-}
-
-void xp_report(u32 kind, const char *id, const char *text)
-{
-	if (!xp.violated) {
-		xp.violated = true;
-		xp.violation_kind = kind;
-		snprintf(xp.violation_id, sizeof(xp.violation_id), "%s", id);
-		snprintf(xp.violation_text, sizeof(xp.violation_text), "%s", text);
-	}
-	if (!xp.active)
-		return;
-	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_DEAD };
-	for (;;)
-		xp_yield();
-}
-
-static void fiber_main(void)
-{
-	u32 me = xp.cur;
-
-	if (me < program->lanes)
-		program->lane(me);
-	else
-		program->end();
-	xp.fiber[me].pending = (struct xp_pending){ .kind = XP_EXIT };
-	for (;;) {
-		/* What it has seen no longer matters. */
-		xp.fiber[me].hist = 0;
-		xp_switch(&xp.fiber[me].sp, xp.main_sp);
-	}
-}
-
-static u64 pending_digest(u32 i)
-{
-	const struct xp_pending *p = &xp.fiber[i].pending;
-	u64 where = p->addr ? (u64)((u8 *)p->addr - xp.arena) : 0;
-
-	return (u64)p->kind << 56 ^ where << 8 ^ p->op;
-}
-
-static u64 lane_digest(u32 i)
-{
-	return xp_mix(xp_mix(i + 1, xp.fiber[i].hist), pending_digest(i));
-}
-
-static void fibers_start(struct search *s)
-{
-	s->lanes_hash = 0;
-	for (u32 i = 0; i < s->fibers; i++) {
-		xp_fiber_make(i, fiber_main);
-		xp.fiber[i].hist = i;
-		xp.fiber[i].pending = (struct xp_pending){ .kind = XP_START };
-		s->last_fp[i] = 0;
-		s->lanes_hash += lane_digest(i);
-	}
-}
-
-static bool all_lanes_done(const struct search *s)
-{
-	for (u32 i = 0; i < s->p->lanes; i++)
-		if (xp.fiber[i].pending.kind != XP_EXIT)
-			return false;
-	return true;
-}
-
-/* Host locks, as the explorer's env lays them out in the arena. */
-static bool lock_is_free(const struct xp_pending *p)
-{
-	const u32 *word = p->addr;
-
-	/* word[0]: 1 + writer, or 0; word[1]: readers. */
-	return p->op == 1 ? !word[0] : !word[0] && !word[1];
-}
-
-static u32 value_of(const struct xp_pending *p)
-{
-	return *(const u32 *)p->addr;
-}
-
-static bool is_enabled(const struct search *s, u32 i)
-{
-	const struct xp_pending *p = &xp.fiber[i].pending;
-
-	switch (p->kind) {
-	case XP_EXIT:
-	case XP_DEAD:
-		return false;
-	case XP_LOCK:
-		return lock_is_free(p);
-	case XP_WAIT:
-		return value_of(p) != (u32)p->arg;
-	default:
-		return i < s->p->lanes || all_lanes_done(s);
-	}
-}
-
-/* Runs fiber @i up to just before its next scheduling point. */
-static void run_step(struct search *s, u32 i, u32 choice)
-{
-	size_t mark = xp.undo_count;
-
-	s->lanes_hash -= lane_digest(i);
-	if (++xp.stamp_now == 0) {
-		memset(xp.stamp, 0, xp.arena_size / 8 * sizeof(u32));
-		xp.stamp_now = 1;
-	}
-	xp.cur = i;
-	xp.choice = choice;
-	xp.atomics = 0;
-	xp.violated = false;
-	xp.no_yield = i >= s->p->lanes;
-	xp.fp = &s->scratch;
-	s->scratch.reads = s->scratch.writes = 0;
-	s->scratch.count = s->scratch.released = 0;
-	s->scratch.overflow = false;
-	xp.active = true;
-	xp_switch(&xp.main_sp, xp.fiber[i].sp);
-	xp.active = false;
-	if (s->p->stopped)
-		s->p->stopped(i);
-	for (size_t u = mark; u < xp.undo_count; u++) {
-		u32 g = xp.undo[u].granule;
-
-		xp.hash += xp_granule_hash(g, *xp_granule(g)) - xp_granule_hash(g, xp.undo[u].old);
-	}
-	s->lanes_hash += lane_digest(i);
-	s->transitions++;
 }
 
 /* ---- steps that can be taken back ------------------------------------------------------------ */
@@ -371,9 +118,10 @@ static void save_mover(struct search *s, struct frame *f, u32 i)
 	s->stack_top += (len + 15) / 16;
 	f->undo_mark = xp.undo_count;
 	f->arena_hash = xp.hash;
-	f->lanes_hash = s->lanes_hash;
-	f->fp_before = s->last_fp[i];
-	f->fp_top = s->fp_top;
+	f->lanes_hash = s->m.lanes_hash;
+	f->digest = s->m.digest[i];
+	f->race_last = s->races.last[i];
+	f->race_top = s->races.top;
 }
 
 static void undo_step(struct search *s, const struct frame *f)
@@ -383,116 +131,13 @@ static void undo_step(struct search *s, const struct frame *f)
 		*xp_granule(xp.undo[xp.undo_count].granule) = xp.undo[xp.undo_count].old;
 	}
 	xp.hash = f->arena_hash;
-	s->lanes_hash = f->lanes_hash;
+	s->m.lanes_hash = f->lanes_hash;
+	s->m.digest[f->mover] = f->digest;
 	xp.fiber[f->mover] = f->saved;
 	memcpy(f->saved.sp, s->stack_store + (u64)f->stack_at * 16, f->stack_len);
 	s->stack_top = f->stack_at;
-	s->last_fp[f->mover] = f->fp_before;
-	s->fp_top = f->fp_top;
-}
-
-/* ---- data races ------------------------------------------------------------------------------ */
-
-struct stored_fp {
-	u64 reads, writes;
-	u32 count;
-	u32 overflow;
-	struct xp_access access[];
-};
-
-static struct stored_fp *fp_at(const struct search *s, u32 offset)
-{
-	return (struct stored_fp *)(void *)(s->fp_store + (u64)(offset - 1) * 8);
-}
-
-/* Keeps of the step's accesses those that nothing orders before the others' next steps. */
-static void fp_keep(struct search *s, u32 fiber)
-{
-	struct stored_fp *to = (struct stored_fp *)(void *)(s->fp_store + (u64)s->fp_top * 8);
-	const struct xp_footprint *from = &s->scratch;
-	u32 n = from->count - from->released;
-	size_t size = sizeof(*to) + n * sizeof(to->access[0]);
-
-	SL_BUG_ON((u64)s->fp_top * 8 + size > FP_STORE);
-	*to = (struct stored_fp){ .reads = n ? from->reads : 0,
-				  .writes = n ? from->writes : 0,
-				  .count = n,
-				  .overflow = from->overflow };
-	memcpy(to->access, from->access + from->released, n * sizeof(to->access[0]));
-	s->last_fp[fiber] = s->fp_top + 1;
-	s->fp_top += (u32)((size + 7) / 8);
-}
-
-static bool conflict(const struct xp_access *a, const struct xp_access *b)
-{
-	return a->granule == b->granule && (a->mask & b->mask) && (a->write || b->write) &&
-	       !(a->atomic && b->atomic);
-}
-
-/* The step just run against what another fiber did last and has not ordered by anything since. */
-static const struct xp_access *race_with(const struct search *s, u32 other,
-					 const struct xp_access **mine)
-{
-	const struct stored_fp *f;
-
-	if (!s->last_fp[other])
-		return NULL;
-	f = fp_at(s, s->last_fp[other]);
-	if (!((f->writes & (s->scratch.reads | s->scratch.writes)) |
-	      (f->reads & s->scratch.writes)))
-		return NULL;
-	for (u32 i = 0; i < f->count; i++)
-		for (u32 k = 0; k < s->scratch.count; k++)
-			if (conflict(&f->access[i], &s->scratch.access[k])) {
-				*mine = &s->scratch.access[k];
-				return &f->access[i];
-			}
-	return NULL;
-}
-
-/* The same in every run of one build, wherever the program is loaded; addr2line takes it. */
-static size_t program_offset(const void *pc)
-{
-	extern const char __executable_start[];
-
-	return (size_t)((const char *)pc - __executable_start);
-}
-
-static void check_races(struct search *s, u32 mover)
-{
-	for (u32 i = 0; i < s->p->lanes && mover < s->p->lanes; i++) {
-		const struct xp_access *a, *b = NULL;
-
-		/* A lane that ended is ordered before nothing but the end of the world. */
-		if (i == mover)
-			continue;
-		a = race_with(s, i, &b);
-		if (!a)
-			continue;
-		xp.violated = true;
-		xp.violation_kind = SL_VIOLATION_RACE;
-		snprintf(xp.violation_id, sizeof(xp.violation_id), "data race");
-		snprintf(xp.violation_text, sizeof(xp.violation_text),
-			 "lanes %u and %u touch arena+0x%x at once: %s%s at program+0x%zx, %s%s at "
-			 "program+0x%zx",
-			 i, mover, a->granule * 8, a->atomic ? "atomic " : "",
-			 a->write ? "write" : "read", program_offset(a->pc),
-			 b->atomic ? "atomic " : "", b->write ? "write" : "read",
-			 program_offset(b->pc));
-		return;
-	}
-}
-
-static void check_invariant(const struct search *s)
-{
-	const char *id = s->p->invariant ? s->p->invariant() : NULL;
-
-	if (!id || xp.violated)
-		return;
-	xp.violated = true;
-	xp.violation_kind = SL_VIOLATION_ORACLE;
-	snprintf(xp.violation_id, sizeof(xp.violation_id), "%s", id);
-	snprintf(xp.violation_text, sizeof(xp.violation_text), "the invariant does not hold");
+	s->races.last[f->mover] = f->race_last;
+	s->races.top = f->race_top;
 }
 
 /* ---- findings -------------------------------------------------------------------------------- */
@@ -517,11 +162,28 @@ static u32 path_preemptions(const struct search *s)
 	return s->depth ? s->frame[s->depth - 1].preemptions : 0;
 }
 
+/* Does going from the last mover to @next take the CPU away from somebody who wants it? */
+static bool is_preemption(const struct search *s, u32 next)
+{
+	return s->depth > 1 && machine_preempts(&s->m, s->frame[s->depth - 1].mover, next);
+}
+
+static bool is_preferred(const struct search *s, u32 kind)
+{
+	return !s->o->prefer || kind + 1 == s->o->prefer;
+}
+
+/* A race is only believed once the pass has learned nothing more, so the search goes on. */
+static bool is_final(const struct search *s)
+{
+	return s->found && is_preferred(s, s->r->kind) && s->r->kind != SL_VIOLATION_RACE;
+}
+
 static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 {
 	struct xs_result *r = s->r;
 
-	if (s->bounded) {
+	if (s->shortest) {
 		if (xp.violation_kind != s->want_kind || strcmp(xp.violation_id, s->want_id))
 			return;
 		keep_path(s, fiber, choice, &s->best, &s->best_steps);
@@ -530,6 +192,9 @@ static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 		snprintf(r->text, sizeof(r->text), "%s", xp.violation_text);
 		return;
 	}
+	/* The first finding, unless it is not of the kind that is expected and this one is. */
+	if (s->found && !(is_preferred(s, xp.violation_kind) && !is_preferred(s, r->kind)))
+		return;
 	r->kind = xp.violation_kind;
 	snprintf(r->id, sizeof(r->id), "%s", xp.violation_id);
 	snprintf(r->text, sizeof(r->text), "%s", xp.violation_text);
@@ -537,128 +202,147 @@ static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 	r->loop_start = r->steps;
 	r->preemptions = preemptions;
 	s->found = true;
-	/* A race is only believed once the pass has learned nothing more: go on. */
-	s->stop = r->kind != SL_VIOLATION_RACE;
-}
-
-static bool is_deadlock(const struct search *s)
-{
-	char waiting[200] = "";
-	int at = 0;
-
-	for (u32 i = 0; i < s->p->lanes; i++) {
-		const struct xp_pending *p = &xp.fiber[i].pending;
-
-		if (p->kind == XP_DEAD)
-			return false;
-		if (p->kind == XP_LOCK || p->kind == XP_WAIT)
-			at += snprintf(waiting + at, sizeof(waiting) - (size_t)at,
-				       " lane %u waits for %s at arena+0x%zx;", i,
-				       p->kind == XP_LOCK ? "a lock" : "a change",
-				       (size_t)((u8 *)p->addr - xp.arena));
-		if (at > 160)
-			break;
-	}
-	xp.violation_kind = SL_VIOLATION_DEADLOCK;
-	snprintf(xp.violation_id, sizeof(xp.violation_id), "deadlock");
-	snprintf(xp.violation_text, sizeof(xp.violation_text), "nobody can move:%s", waiting);
-	return true;
+	s->stop = is_final(s);
 }
 
 static void check_deadlock(struct search *s)
 {
-	if (is_deadlock(s))
+	if (machine_deadlock(&s->m))
 		found(s, 0xFF, 0, path_preemptions(s));
 }
 
 /* ---- expansion ------------------------------------------------------------------------------- */
 
-static u64 state_key(const struct search *s)
+static const u8 *classes(const struct search *s)
 {
-	u64 key = xp_mix(xp.hash, s->lanes_hash);
+	return s->r->symmetric ? s->p->class : NULL;
+}
 
+static u64 state_key(struct search *s)
+{
+	u64 key;
+
+	if (s->exact) {
+		key = exact_key(s->exact, classes(s));
+		if (!key) {
+			s->r->limit = XS_LIMIT_MEMORY;
+			s->stop = true;
+		}
+	} else {
+		key = xp_mix(xp.hash, s->m.lanes_hash);
+	}
 	return key ? key : 1;
 }
 
-/* Does going from the last mover to @next take the CPU away from somebody who wants it? */
-static bool is_preemption(const struct search *s, u32 next)
+/* Did nothing but what the user has asked for end the search? */
+static bool is_unlimited(const struct xs_result *r)
 {
-	const struct frame *f = &s->frame[s->depth - 1];
-
-	if (s->depth == 1 || f->mover == next || !is_enabled(s, f->mover))
-		return false;
-	return xp.fiber[f->mover].pending.kind != XP_PAUSE &&
-	       xp.fiber[f->mover].pending.kind != XP_START;
+	return r->limit == XS_COMPLETE || r->limit == XS_LIMIT_PREEMPTIONS ||
+	       r->limit == XS_LIMIT_RUNS;
 }
 
 static void poll_limits(struct search *s)
 {
 	const struct xs_options *o = s->o;
 	double at = now() - s->start;
-	size_t memory = table_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
-			(s->graph ? s->states * 13 : 0);
+	size_t memory = visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
+			(s->graph ? s->states * 13 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
 
 	if (memory > s->r->memory)
 		s->r->memory = memory;
 	if (o->progress) {
 		struct xs_progress p = { .seconds = at,
 					 .states = s->states,
-					 .transitions = s->transitions,
+					 .transitions = s->m.transitions,
 					 .depth = s->depth,
 					 .pass = s->r->passes,
 					 .memory = memory };
 		o->progress(o->ctx, &p);
 	}
-	if (o->seconds > 0 && at > o->seconds && !s->bounded)
+	if (o->seconds > 0 && at > o->seconds && !s->shortest)
 		s->r->limit = XS_LIMIT_TIME;
-	else if (s->bounded && at > o->minimise_seconds)
+	else if (s->shortest && at > o->minimise_seconds)
 		s->stop = true;
 	else if (o->memory && memory > o->memory)
 		s->r->limit = XS_LIMIT_MEMORY;
 	else if (o->interrupted && o->interrupted(o->ctx))
 		s->r->limit = XS_LIMIT_INTERRUPTED;
-	if (s->r->limit != XS_COMPLETE)
+	if (!is_unlimited(s->r))
 		s->stop = true;
 }
 
-/* One successor: step, look, take back. */
-static void probe(struct search *s, u32 fiber, u32 choice)
+/* Somebody wrote without being seen: then states are not what they seem, and nothing is proved. */
+static void audit_arena(void)
+{
+	if (xp_arena_hash() == xp.hash)
+		return;
+	xp.violated = true;
+	xp.violation_kind = SL_VIOLATION_ORACLE;
+	snprintf(xp.violation_id, sizeof(xp.violation_id), "arena audit");
+	snprintf(xp.violation_text, sizeof(xp.violation_text),
+		 "the arena has changed without a write that the explorer saw");
+}
+
+/* Is the step within the bounds of a bounded search? */
+static bool within_bounds(struct search *s, u32 preempts)
+{
+	if (path_preemptions(s) + preempts > s->most_preemptions) {
+		/* A schedule is left out; the shortest trace is looked for without this. */
+		if (!s->shortest)
+			s->r->limit = XS_LIMIT_PREEMPTIONS;
+		return false;
+	}
+	return !s->shortest || s->depth < s->best_depth;
+}
+
+/*
+ * One successor: step, look, take back. With @keep the step is not taken back, unless it ends in a
+ * violation; the frame above the state's own says how. Returns true if the successor stands.
+ */
+static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 {
 	struct succ *n = &s->succ[s->succ_count];
-	u32 preemptions = path_preemptions(s) + is_preemption(s, fiber);
-	struct frame f;
+	struct frame *f = &s->frame[s->depth];
+	u32 preempts = is_preemption(s, fiber);
 
-	if (s->bounded && (preemptions > s->bound_preemptions || s->depth >= s->best_depth))
-		return;
-	if ((s->transitions & POLL_TRANSITIONS) == POLL_TRANSITIONS)
+	if (s->bounded && !within_bounds(s, preempts))
+		return false;
+	if ((s->m.transitions & POLL_TRANSITIONS) == POLL_TRANSITIONS)
 		poll_limits(s);
-	save_mover(s, &f, fiber);
-	run_step(s, fiber, choice);
+	save_mover(s, f, fiber);
+	machine_step(&s->m, fiber, choice);
 	if (!xp.violated)
-		check_invariant(s);
+		machine_check(&s->m);
 	if (!xp.violated && s->o->races && !s->found)
-		check_races(s, fiber);
+		race_check(&s->races, s->p->lanes, fiber);
+	if (s->auditing && (s->m.transitions & AUDIT_TRANSITIONS) == 0 && !xp.violated)
+		audit_arena();
 	if (xp.violated) {
-		found(s, fiber, choice, preemptions);
-	} else {
-		SL_BUG_ON(s->succ_count + 1 >= (u64)DEPTH_MAX * 4);
-		n->key = state_key(s);
-		if (s->bounded)
-			n->key = xp_mix(n->key, fiber);
-		n->fiber = (u8)fiber;
-		n->choice = (u16)choice;
-		n->next = xp_mix(xp.hash, pending_digest(fiber));
-		s->succ_count++;
-		__builtin_prefetch(&s->visited.key[table_home(&s->visited, n->key)]);
+		undo_step(s, f);
+		found(s, fiber, choice, path_preemptions(s) + preempts);
+		return false;
 	}
-	undo_step(s, &f);
+	SL_BUG_ON(s->succ_count + 1 >= (u64)DEPTH_MAX * 4);
+	n->key = state_key(s);
+	if (s->bounded)
+		n->key = xp_mix(n->key, fiber) | 1;
+	n->fiber = (u8)fiber;
+	n->choice = (u16)choice;
+	n->preempts = (u8)preempts;
+	if (s->o->audit)
+		n->next = xp_mix(xp.hash, xs_pending_digest(fiber));
+	s->succ_count++;
+	visited_prefetch(&s->visited, n->key);
+	if (!keep)
+		undo_step(s, f);
+	return keep;
 }
 
 /* Looks a successor up. Fresh ones will be entered. */
 static void claim(struct search *s, struct succ *n)
 {
 	bool fresh;
-	s64 slot = table_insert(&s->visited, n->key, &fresh);
+	s64 slot = visited_insert(&s->visited, n->key, &fresh);
 	u32 *value = s->visited.value + slot;
 
 	if (slot < 0) {
@@ -666,22 +350,20 @@ static void claim(struct search *s, struct succ *n)
 		s->stop = true;
 		return;
 	}
+	n->fresh = fresh;
 	if (s->bounded) {
-		u32 depth = s->depth, pre = path_preemptions(s) + is_preemption(s, n->fiber);
+		u32 depth = s->shortest ? s->depth : 0;
+		u32 pre = path_preemptions(s) + n->preempts;
 		u32 old_pre = *value >> 24, old_depth = *value & 0xFFFFFF;
 
 		n->fresh = fresh || !(old_pre <= pre && old_depth <= depth);
 		if (n->fresh)
 			*value = pre << 24 | (depth & 0xFFFFFF);
-		return;
-	}
-	n->fresh = fresh;
-	if (s->graph) {
+	} else if (s->graph) {
 		if (fresh)
 			*value = (u32)s->states;
-		s->edge[s->edge_count++] = (struct lv_edge){ .to = *value,
-							     .fiber = n->fiber,
-							     .choice = (u8)n->choice };
+		s->edge[s->edge_count++] =
+			(struct lv_edge){ .to = *value, .fiber = n->fiber, .choice = n->choice };
 	}
 	s->states += fresh;
 }
@@ -693,7 +375,7 @@ static void claim(struct search *s, struct succ *n)
 static void audit_state(struct search *s, const struct frame *f)
 {
 	bool fresh;
-	s64 slot = table_insert(&s->visited, state_key(s), &fresh);
+	s64 slot = visited_insert(&s->visited, state_key(s), &fresh);
 	u64 digest = 1;
 	u32 *value = s->visited.value + slot;
 
@@ -715,97 +397,138 @@ static void audit_state(struct search *s, const struct frame *f)
 	found(s, 0xFF, 0, path_preemptions(s));
 }
 
-static void expand(struct search *s)
+/* What liveness needs to know of the state that stands. */
+static void keep_state(struct search *s, const struct frame *f, u32 mask)
 {
-	struct frame *f = &s->frame[s->depth - 1];
+	u32 unfinished = 0;
+
+	for (u32 i = 0; i < s->p->lanes; i++)
+		if ((s->p->must_finish >> i & 1) && xp.fiber[i].pending.kind != XP_EXIT)
+			unfinished = 1;
+	s->edge_first[f->id] = s->edge_count;
+	s->unfinished[f->id] = (u8)unfinished;
+	s->enabled[f->id] = (u16)mask;
+}
+
+/* The frame of the successor @n that stands, from the state below it. */
+static void enter(struct search *s, const struct succ *n)
+{
+	struct frame *f = &s->frame[s->depth];
+
+	race_log_keep(&s->races, n->fiber);
+	f->choice = n->choice;
+	f->preemptions = path_preemptions(s) + n->preempts;
+	f->again = !n->fresh;
+	if (s->graph)
+		f->id = s->visited.value[visited_find(&s->visited, n->key)];
+	s->depth++;
+	if (s->depth > s->max_depth)
+		s->max_depth = s->depth;
+}
+
+/* Goes to a successor that was taken back. */
+static void descend(struct search *s, const struct succ *n)
+{
+	save_mover(s, &s->frame[s->depth], n->fiber);
+	machine_step(&s->m, n->fiber, n->choice);
+	/* Counted when it was probed. */
+	s->m.transitions--;
+	enter(s, n);
+}
+
+static u32 enabled_mask(const struct search *s)
+{
 	u32 mask = 0;
 
+	for (u32 i = 0; i < s->m.fibers; i++)
+		mask |= (u32)machine_enabled(&s->m, i) << i;
+	return mask;
+}
+
+/*
+ * Finds the successors of the state that stands. The last one is not taken back if it turns out to
+ * be fresh: then it has been entered, and true is returned.
+ */
+static bool expand(struct search *s, u32 depth_max)
+{
+	struct frame *f = &s->frame[s->depth - 1];
+	u32 mask = enabled_mask(s);
+	bool stands = false;
+
 	f->succ_base = s->succ_count;
-	f->succ_next = 0;
-	for (u32 i = 0; i < s->fibers && !s->stop; i++) {
-		u32 n = xp.fiber[i].pending.kind == XP_CHOICE ? xp.fiber[i].pending.n : 1;
-
-		if (!is_enabled(s, i))
-			continue;
-		mask |= 1u << i;
-		for (u32 c = 0; c < n && !s->stop; c++)
-			probe(s, i, c);
-	}
-	if (!mask && !all_lanes_done(s))
+	if (s->graph && !f->again)
+		keep_state(s, f, mask);
+	if (!mask && !machine_all_done(&s->m))
 		check_deadlock(s);
-	if (s->graph && !f->again) {
-		u32 unfinished = 0;
+	/* From the last lane to the first, as the last successor found is the first to be entered. */
+	for (u32 left = mask; left && !s->stop;) {
+		u32 i = 31u - (u32)__builtin_clz(left);
 
-		for (u32 i = 0; i < s->p->lanes; i++)
-			if ((s->p->must_finish >> i & 1) && xp.fiber[i].pending.kind != XP_EXIT)
-				unfinished = 1;
-		s->edge_first[f->id] = s->edge_count;
-		s->edge_n[f->id] = (u16)(s->succ_count - f->succ_base);
-		s->unfinished[f->id] = (u8)unfinished;
-		s->enabled[f->id] = (u16)mask;
+		left &= ~(1u << i);
+		for (u32 c = machine_choices(i); c-- && !s->stop;)
+			stands =
+				probe(s, i, c, !left && !c && !s->auditing && s->depth < depth_max);
 	}
 	if (s->auditing && !s->stop)
 		audit_state(s, f);
 	if (f->again) {
 		s->succ_count = f->succ_base;
-		f->succ_count = 0;
-		return;
+		f->succ_left = 0;
+		return false;
 	}
+	if (s->graph)
+		s->edge_n[f->id] = (u16)(s->succ_count - f->succ_base);
 	for (u32 i = f->succ_base; i < s->succ_count && !s->stop; i++)
 		claim(s, &s->succ[i]);
-	f->succ_count = s->succ_count - f->succ_base;
+	f->succ_left = s->succ_count - f->succ_base;
+	if (!stands)
+		return false;
+	if (s->stop || !s->succ[s->succ_count - 1].fresh) {
+		undo_step(s, &s->frame[s->depth]);
+		return false;
+	}
+	enter(s, &s->succ[s->succ_count - 1]);
+	s->succ[s->succ_count - 1].fresh = false;
+	return true;
 }
 
-/* Enters the fresh successor @n. */
-static void descend(struct search *s, const struct succ *n)
+/* The next successor to go to from the top of the path, or NULL. */
+static const struct succ *next_succ(struct search *s, struct frame *f)
 {
-	struct frame *f = &s->frame[s->depth];
-	u32 preemptions = path_preemptions(s) + is_preemption(s, n->fiber);
+	while (!s->stop && f->succ_left) {
+		const struct succ *n = &s->succ[f->succ_base + --f->succ_left];
 
-	save_mover(s, f, n->fiber);
-	run_step(s, n->fiber, n->choice);
-	/* Counted when it was probed. */
-	s->transitions--;
-	fp_keep(s, n->fiber);
-	f->choice = n->choice;
-	f->preemptions = preemptions;
-	f->again = !n->fresh;
-	if (s->graph)
-		f->id = s->visited.value[table_slot(&s->visited, n->key) - s->visited.key];
-	s->depth++;
-	if (s->depth > s->max_depth)
-		s->max_depth = s->depth;
+		if (n->fresh || s->auditing)
+			return n;
+	}
+	return NULL;
 }
 
 /* Depth-first from the state that stands; back there when it returns. */
 static void walk(struct search *s)
 {
 	u32 depth_max = s->o->depth ? s->o->depth : DEPTH_MAX - 1;
-	bool fresh;
+	bool fresh, entered;
 
 	s->depth = 1;
 	s->succ_count = 0;
 	s->frame[0] = (struct frame){ .mover = 0xFF };
-	SL_BUG_ON(table_insert(&s->visited, state_key(s), &fresh) < 0);
+	SL_BUG_ON(visited_insert(&s->visited, state_key(s), &fresh) < 0);
 	/* State 0: its value is already 0. */
 	s->states++;
-	expand(s);
+	entered = expand(s, depth_max);
 	while (s->depth) {
 		struct frame *f = &s->frame[s->depth - 1];
-		struct succ *n = NULL;
+		const struct succ *n = entered ? NULL : next_succ(s, f);
 
-		while (!s->stop && f->succ_next < f->succ_count && !n) {
-			n = &s->succ[f->succ_base + f->succ_next++];
-			if (!n->fresh && !s->auditing)
-				n = NULL;
-		}
 		if (n && s->depth >= depth_max) {
 			s->r->limit = XS_LIMIT_DEPTH;
 			continue;
 		}
-		if (n) {
+		if (n)
 			descend(s, n);
-			expand(s);
+		if (n || entered) {
+			entered = expand(s, depth_max);
 			if (xp.learned && !s->o->no_reduction && s->states >= s->pass_states)
 				s->stop = true;
 			continue;
@@ -820,123 +543,62 @@ static void walk(struct search *s)
 
 static bool search_init(struct search *s)
 {
-	s->frame = region((size_t)DEPTH_MAX * sizeof(struct frame));
-	s->succ = region((size_t)DEPTH_MAX * 4 * sizeof(struct succ));
-	s->stack_store = region(STACK_STORE);
-	s->fp_store = region(FP_STORE);
+	s->frame = region_map_huge((size_t)DEPTH_MAX * sizeof(struct frame));
+	s->succ = region_map_huge((size_t)DEPTH_MAX * 4 * sizeof(struct succ));
+	s->stack_store = region_map_huge(STACK_STORE);
 	if (s->graph) {
-		s->edge = region(EDGE_STORE * sizeof(struct lv_edge));
-		s->edge_first = region(ID_STORE * sizeof(u64));
-		s->edge_n = region(ID_STORE * sizeof(u16));
-		s->unfinished = region(ID_STORE);
-		s->enabled = region(ID_STORE * sizeof(u16));
+		s->edge = region_map_huge(EDGE_STORE * sizeof(struct lv_edge));
+		s->edge_first = region_map_huge(ID_STORE * sizeof(u64));
+		s->edge_n = region_map_huge(ID_STORE * sizeof(u16));
+		s->unfinished = region_map_huge(ID_STORE);
+		s->enabled = region_map_huge(ID_STORE * sizeof(u16));
 		if (!s->edge || !s->edge_first || !s->edge_n || !s->unfinished || !s->enabled)
 			return false;
 	}
-	return s->frame && s->succ && s->stack_store && s->fp_store;
-}
-
-static void unmap(void *p, size_t size)
-{
-	if (p)
-		munmap(p, size);
+	if (s->o->exact) {
+		s->exact = exact_new(s->m.fibers);
+		if (!s->exact)
+			return false;
+		xp.interned = exact_histories(s->exact);
+	}
+	return race_log_init(&s->races) && s->frame && s->succ && s->stack_store;
 }
 
 static void search_free(struct search *s)
 {
-	unmap(s->frame, (size_t)DEPTH_MAX * sizeof(struct frame));
-	unmap(s->succ, (size_t)DEPTH_MAX * 4 * sizeof(struct succ));
-	unmap(s->stack_store, STACK_STORE);
-	unmap(s->fp_store, FP_STORE);
+	region_unmap(s->frame, (size_t)DEPTH_MAX * sizeof(struct frame));
+	region_unmap(s->succ, (size_t)DEPTH_MAX * 4 * sizeof(struct succ));
+	region_unmap(s->stack_store, STACK_STORE);
 	if (s->graph) {
-		unmap(s->edge, EDGE_STORE * sizeof(struct lv_edge));
-		unmap(s->edge_first, ID_STORE * sizeof(u64));
-		unmap(s->edge_n, ID_STORE * sizeof(u16));
-		unmap(s->unfinished, ID_STORE);
-		unmap(s->enabled, ID_STORE * sizeof(u16));
+		region_unmap(s->edge, EDGE_STORE * sizeof(struct lv_edge));
+		region_unmap(s->edge_first, ID_STORE * sizeof(u64));
+		region_unmap(s->edge_n, ID_STORE * sizeof(u16));
+		region_unmap(s->unfinished, ID_STORE);
+		region_unmap(s->enabled, ID_STORE * sizeof(u16));
 	}
-	table_free(&s->visited);
+	visited_free(&s->visited);
+	race_log_free(&s->races);
+	exact_free(s->exact);
+	xp.interned = NULL;
 	free(s->best);
-}
-
-static bool xp_init(const struct xs_program *p, const struct xs_options *o)
-{
-	size_t granules = p->arena_size / 8, halves = p->arena_size / 2;
-	u64 hash = 0;
-
-	xp = (struct xp_state){ .arena = p->arena,
-				.arena_size = p->arena_size,
-				.ghost_start = p->ghost_start,
-				.ghost_end = p->ghost_end,
-				.seed = xp_mix(0x5EA1AB, o->seed),
-				.undo_max = UNDO_STORE,
-				.no_checkpoints = o->no_checkpoints };
-	xp.seed |= 1;
-	xp.stamp = region(granules * sizeof(u32));
-	xp.canon = region(granules);
-	xp.kind = region(halves);
-	xp.shared = region(halves);
-	xp.decides = region(halves);
-	xp.read_by = region(halves * sizeof(u16));
-	xp.written_by = region(halves * sizeof(u16));
-	xp.touched_by = region(granules * sizeof(u16));
-	xp.written = region(granules);
-	xp.contested = region(granules);
-	xp.undo = region(UNDO_STORE * sizeof(struct xp_undo));
-	xp.stacks = region((size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
-	if (!xp.stamp || !xp.canon || !xp.kind || !xp.shared || !xp.decides || !xp.read_by ||
-	    !xp.written_by || !xp.touched_by || !xp.written || !xp.contested || !xp.undo ||
-	    !xp.stacks)
-		return false;
-	if (o->no_reduction)
-		memset(xp.shared, 1, halves);
-	else
-		for (u32 i = 0; i < p->word_count; i++) {
-			const struct xs_word *w = &p->word[i];
-			size_t half = xp_half_of(w->addr);
-
-			for (u32 k = 0; k < w->size / 2u; k++)
-				xp.kind[half + k] = w->kind;
-			xp.canon[xp_granule_of(w->addr)] = w->kind != XP_WORD_COUNTER;
-		}
-	for (size_t g = 0; g < granules; g++)
-		hash += xp_granule_hash((u32)g, *xp_granule((u32)g));
-	xp.hash = hash;
-	program = p;
-	return true;
-}
-
-static void xp_free(const struct xs_program *p)
-{
-	size_t granules = p->arena_size / 8, halves = p->arena_size / 2;
-
-	unmap(xp.stamp, granules * sizeof(u32));
-	unmap(xp.canon, granules);
-	unmap(xp.kind, halves);
-	unmap(xp.shared, halves);
-	unmap(xp.decides, halves);
-	unmap(xp.read_by, halves * sizeof(u16));
-	unmap(xp.written_by, halves * sizeof(u16));
-	unmap(xp.touched_by, granules * sizeof(u16));
-	unmap(xp.written, granules);
-	unmap(xp.contested, granules);
-	unmap(xp.undo, UNDO_STORE * sizeof(struct xp_undo));
-	unmap(xp.stacks, (size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
-	xp = (struct xp_state){ 0 };
 }
 
 static void pass_begin(struct search *s)
 {
-	table_free(&s->visited);
-	SL_BUG_ON(!table_init(&s->visited, TABLE_START, s->graph || s->bounded || s->o->audit));
-	s->states = s->transitions = 0;
-	s->stack_top = s->fp_top = 0;
+	visited_free(&s->visited);
+	SL_BUG_ON(!visited_init(&s->visited, s->graph || s->bounded || s->o->audit));
+	if (s->exact)
+		exact_begin(s->exact);
+	s->states = 0;
+	s->stack_top = 0;
 	s->edge_count = 0;
 	s->max_depth = 0;
 	s->stop = false;
 	xp.learned = false;
 	xp.undo_count = 0;
-	fibers_start(s);
+	xp.pass++;
+	race_log_clear(&s->races);
+	machine_start(&s->m);
 }
 
 /*
@@ -949,26 +611,20 @@ static void explore(struct search *s)
 	bool again;
 
 	do {
-		size_t halves = xp.arena_size / 2;
-
 		r->passes++;
 		/* Early passes only learn; let each look a little further than the one before. */
 		s->pass_states = 256ull << (r->passes < 20 ? r->passes : 20);
-		if (!s->o->no_reduction) {
-			madvise(xp.read_by, halves * sizeof(u16), MADV_DONTNEED);
-			madvise(xp.written_by, halves * sizeof(u16), MADV_DONTNEED);
-		}
 		pass_begin(s);
 		walk(s);
-		again = xp.learned && !s->found && r->limit == XS_COMPLETE;
-		if (xp.learned && s->found && r->kind == SL_VIOLATION_RACE) {
-			/* Not all scheduling points were known: look again before believing it. */
+		again = xp.learned && !is_final(s) && is_unlimited(r);
+		if (again) {
 			s->found = false;
 			r->kind = XS_KIND_NONE;
-			again = r->limit == XS_COMPLETE;
 		}
 		r->all_states += s->states;
-		r->all_transitions += s->transitions;
+		r->all_transitions += s->m.transitions;
+		if (again)
+			r->limit = XS_COMPLETE;
 	} while (again);
 	if (s->o->audit && !s->found && r->limit == XS_COMPLETE) {
 		s->auditing = true;
@@ -977,8 +633,10 @@ static void explore(struct search *s)
 		s->auditing = false;
 	}
 	r->states = s->states;
-	r->transitions = s->transitions;
+	r->transitions = s->m.transitions;
 	r->depth = s->max_depth;
+	/* Pairs of states that share 64 bits, by chance. */
+	r->lost = s->exact ? 0 : (double)r->states * (double)r->states / 0x1p65;
 }
 
 /* ---- livelocks ------------------------------------------------------------------------------- */
@@ -1007,6 +665,7 @@ static int check_liveness(struct search *s)
 		"finish%s",
 		found.certain ? "certain" : "adversarial", found.size,
 		found.certain ? "; no schedule escapes" : "; another schedule escapes");
+	free(r->step);
 	r->step = found.step;
 	r->steps = found.steps;
 	r->loop_start = found.loop_start;
@@ -1021,20 +680,20 @@ static void minimise(struct search *s)
 	struct xs_result *r = s->r;
 	u32 most = r->preemptions;
 
-	s->bounded = true;
+	s->bounded = s->shortest = true;
 	s->want_kind = r->kind;
 	memcpy(s->want_id, r->id, sizeof(s->want_id));
 	s->best_depth = r->steps;
 	s->start = now();
 	for (u32 c = 0; c <= most; c++) {
-		s->bound_preemptions = c;
+		s->most_preemptions = c;
 		/* With fewer preemptions a longer trace is still better. */
 		s->best_depth = c < most ? DEPTH_MAX : r->steps + 1;
 		if (s->o->depth && s->best_depth > s->o->depth)
 			s->best_depth = s->o->depth;
 		pass_begin(s);
 		walk(s);
-		r->minimal = !s->stop && r->limit == XS_COMPLETE;
+		r->minimal = !s->stop && is_unlimited(r);
 		if (s->best || s->stop)
 			break;
 	}
@@ -1051,47 +710,147 @@ static void minimise(struct search *s)
 bool xs_open(const struct xs_program *p, const struct xs_options *o)
 {
 	SL_BUG_ON(p->lanes > XP_LANES_MAX || p->arena_size % 8);
-	if (xp_init(p, o))
+	if (!xp_open(p->arena, p->arena_size, o->seed))
+		return false;
+	xp.ghost_start = p->ghost_start;
+	xp.ghost_end = p->ghost_end;
+	xp.no_checkpoints = o->no_checkpoints;
+	if (o->no_reduction) {
+		for (size_t g = 0; g < p->arena_size / 8; g++)
+			xp.granule[g].shared = 0xF;
 		return true;
-	xp_free(p);
-	return false;
+	}
+	for (u32 i = 0; i < p->word_count; i++) {
+		const struct xs_word *w = &p->word[i];
+
+		FOR_PIECES(w->addr, w->size, at, n)
+		{
+			struct xp_granule *m = &xp.granule[xp_granule_of(at)];
+
+			for (u32 half = 0; half < 4; half++)
+				if (xp_halves(at, n) >> half & 1)
+					m->kind[half] = w->kind;
+			if (w->kind != XP_WORD_COUNTER)
+				m->flags |= XP_CANON;
+		}
+	}
+	/* Words of known kinds are hashed without what does not matter in them. */
+	xp.hash = xp_arena_hash();
+	return true;
 }
 
 void xs_close(const struct xs_program *p)
 {
-	xp_free(p);
+	(void)p;
+	xp_close();
 }
 
-int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
+/* Liveness needs to know who takes a step; a bound leaves out what could be a livelock's way out. */
+static bool wants_graph(const struct xs_program *p, const struct xs_options *o)
+{
+	return p->must_finish != 0 && !o->audit && !o->bounded;
+}
+
+static u32 count_symmetric(const struct xs_program *p, const struct xs_options *o)
+{
+	u32 n = 0;
+
+	if (o->no_symmetry || o->no_reduction || wants_graph(p, o))
+		return 0;
+	for (u32 i = 0; i < p->lanes; i++)
+		n += p->class[i] != 0;
+	return n;
+}
+
+/* What comes behind the search: the shortest trace, livelocks, the order of accesses. */
+static int look_on(struct search *s)
+{
+	const struct xs_options *o = s->o;
+	struct xs_result *r = s->r;
+	bool graph = s->graph;
+	int rc = 0;
+
+	if (graph && r->limit == XS_COMPLETE &&
+	    (!s->found || s->o->prefer == SL_VIOLATION_LIVELOCK + 1))
+		rc = check_liveness(s);
+	if (!rc && r->kind == XS_KIND_NONE && r->limit == XS_COMPLETE && o->order_runs &&
+	    o->races) {
+		u32 depth = r->depth;
+
+		rc = xs_random(s->p, o, o->order_runs, true, r);
+		r->depth = depth;
+	}
+	if (!rc && s->found && r->kind != SL_VIOLATION_LIVELOCK && o->minimise_seconds > 0 &&
+	    is_unlimited(r)) {
+		/* The bounded search needs no graph, and its states have other keys. */
+		s->graph = false;
+		minimise(s);
+		s->graph = graph;
+	}
+	return rc;
+}
+
+static int search(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
 {
 	struct search s = { .p = p,
 			    .o = o,
 			    .r = r,
-			    .fibers = p->lanes + (p->end ? 1u : 0u),
-			    .graph = p->must_finish != 0 && !o->audit };
+			    .bounded = o->bounded,
+			    .most_preemptions = o->preemptions,
+			    .graph = wants_graph(p, o) };
 	int rc = -ENOMEM;
 
-	*r = (struct xs_result){ .kind = XS_KIND_NONE };
-	if (!search_init(&s))
-		goto out;
-	s.start = now();
-	explore(&s);
-	r->seconds = now() - s.start;
-	poll_limits(&s);
-	r->shared_words = xp.shared_count;
-	rc = 0;
-	if (s.found && o->minimise_seconds > 0 && r->limit == XS_COMPLETE) {
-		/* The bounded search needs no graph, and its states have other keys. */
-		bool graph = s.graph;
-
-		s.graph = false;
-		minimise(&s);
-		s.graph = graph;
-	} else if (!s.found && s.graph && r->limit == XS_COMPLETE) {
-		rc = check_liveness(&s);
+	machine_init(&s.m, p, r->symmetric != 0);
+	if (search_init(&s)) {
+		s.start = now();
+		explore(&s);
+		r->seconds = now() - s.start;
+		poll_limits(&s);
+		rc = look_on(&s);
 	}
-out:
 	search_free(&s);
+	return rc;
+}
+
+/* The shortest way to what a random run has found, by a search for it. */
+static int shorten(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
+{
+	struct search s = { .p = p, .o = o, .r = r };
+	enum xs_limit limit = r->limit;
+	int rc = -ENOMEM;
+
+	machine_init(&s.m, p, r->symmetric != 0);
+	if (search_init(&s)) {
+		r->limit = XS_COMPLETE;
+		minimise(&s);
+		r->limit = limit;
+		rc = 0;
+	}
+	search_free(&s);
+	return rc;
+}
+
+static int run_randomly(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
+{
+	double start = now();
+	int rc;
+
+	r->limit = XS_LIMIT_RUNS;
+	r->passes = 1;
+	rc = xs_random(p, o, o->runs, false, r);
+	r->seconds = now() - start;
+	if (rc || r->kind == XS_KIND_NONE || o->minimise_seconds <= 0 || !strcmp(r->id, XO_RACE_ID))
+		return rc;
+	return shorten(p, o, r);
+}
+
+int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
+{
+	int rc;
+
+	*r = (struct xs_result){ .kind = XS_KIND_NONE, .symmetric = count_symmetric(p, o) };
+	rc = o->runs ? run_randomly(p, o, r) : search(p, o, r);
+	r->shared_words = xp.shared_count;
 	return rc;
 }
 
@@ -1103,56 +862,53 @@ void xs_result_free(struct xs_result *r)
 
 bool xs_word_is_shared(const void *addr)
 {
-	return xp.shared[xp_half_of(addr)];
-}
-
-static bool nobody_can_move(const struct search *s)
-{
-	for (u32 i = 0; i < s->fibers; i++)
-		if (is_enabled(s, i))
-			return false;
-	return !all_lanes_done(s);
+	return xp.granule[xp_granule_of(addr)].shared >> (xp_offset(addr) >> 1 & 3) & 1;
 }
 
 u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const struct xs_step *step,
 	      u32 steps, const struct xs_watch *w)
 {
-	struct search s = { .p = p, .o = o, .fibers = p->lanes + (p->end ? 1u : 0u) };
+	struct machine m;
+	struct race_log races;
 	u64 hash = xp.hash;
 	u32 done;
 
-	s.fp_store = region(FP_STORE);
-	SL_BUG_ON(!s.fp_store);
+	machine_init(&m, p, false);
+	SL_BUG_ON(!race_log_init(&races));
+	if (o->order_runs) {
+		xp.order = xo_new(m.fibers);
+		SL_BUG_ON(!xp.order);
+	}
 	xp.learned = false;
 	xp.undo_count = 0;
 	xp.recording = true;
-	fibers_start(&s);
+	xp.pass++;
+	race_log_clear(&races);
+	machine_start(&m);
 	for (done = 0; done < steps; done++) {
 		const struct xs_step *n = &step[done];
 
-		if (n->fiber >= s.fibers || !is_enabled(&s, n->fiber) ||
+		if (n->fiber >= m.fibers || !machine_enabled(&m, n->fiber) ||
 		    (w->before && !w->before(w->ctx, done, n)))
 			break;
 		xp.event_count = 0;
-		run_step(&s, n->fiber, n->choice);
+		machine_step(&m, n->fiber, n->choice);
 		if (!xp.violated)
-			check_invariant(&s);
-		if (!xp.violated && o->races)
-			check_races(&s, n->fiber);
-		if (!xp.violated && done + 1 == steps && nobody_can_move(&s))
-			xp.violated = is_deadlock(&s);
-		fp_keep(&s, n->fiber);
+			machine_check(&m);
+		if (!xp.violated && o->races && !xp.order)
+			race_check(&races, p->lanes, n->fiber);
+		if (!xp.violated && done + 1 == steps && machine_stuck(&m))
+			xp.violated = machine_deadlock(&m);
+		race_log_keep(&races, n->fiber);
 		if (w->after && !w->after(w->ctx, done, n)) {
 			done++;
 			break;
 		}
 	}
 	xp.recording = false;
-	while (xp.undo_count) {
-		xp.undo_count--;
-		*xp_granule(xp.undo[xp.undo_count].granule) = xp.undo[xp.undo_count].old;
-	}
-	xp.hash = hash;
-	unmap(s.fp_store, FP_STORE);
+	machine_rewind(hash);
+	xo_free(xp.order);
+	xp.order = NULL;
+	race_log_free(&races);
 	return done;
 }

@@ -40,6 +40,12 @@ struct xs_program {
 	const struct xs_word *word; /* lock words and counters */
 	u32 word_count;
 	u32 must_finish; /* mask: lanes that all-finish is about; 0 = no liveness */
+	/*
+	 * Lanes of one class (not 0) run the same program, and neither the arena nor what they see
+	 * tells them apart: swapping two of them gives a state with the same future. Used for safety
+	 * only. The end has none.
+	 */
+	u8 class[XP_FIBERS_MAX];
 };
 
 enum xs_limit {
@@ -48,31 +54,45 @@ enum xs_limit {
 	XS_LIMIT_MEMORY,
 	XS_LIMIT_DEPTH,
 	XS_LIMIT_INTERRUPTED,
+	XS_LIMIT_PREEMPTIONS, /* asked for: schedules with more were left out */
+	XS_LIMIT_RUNS,        /* asked for: random runs, which prove nothing */
 };
 
 struct xs_progress {
 	double seconds;
 	u64 states, transitions;
+	u64 runs; /* random ones so far */
 	u32 depth, pass;
 	size_t memory;
 };
+
+#define XS_KIND_NONE 0xFFFFFFFFu
 
 struct xs_options {
 	u64 seed;          /* of the hash; verdict and counts do not depend on it */
 	bool no_reduction; /* every atomic access is a scheduling point */
 	bool races;        /* look for data races */
+	u32 prefer;        /* 1 + the kind that ends the search when it is found; others are kept in
+			      case it is not. 0: any */
 	bool no_checkpoints; /* states are merged by what was seen alone; more of them, no less true */
-	bool audit;          /* visit every state from every side and compare what comes next */
-	double seconds;      /* 0: no limit */
-	size_t memory;       /* bytes for states and edges; 0: no limit */
-	u32 depth;           /* 0: no limit */
+	bool no_symmetry;    /* interchangeable lanes are told apart */
+	bool audit;          /* visit every state from every side and compare what comes next; hash
+				 the whole arena now and then */
+	bool exact;          /* compare states themselves, not their fingerprints */
+	bool bounded;        /* only schedules with at most this many preemptions */
+	u32 preemptions;
+	u32 runs;       /* not 0: so many random runs instead of a search */
+	u32 order_runs; /* after a search without a finding: random runs that watch the order of
+				 memory accesses (order.h) */
+	u64 run_seed;   /* of random runs */
+	double seconds; /* 0: no limit */
+	size_t memory;  /* bytes for states and edges; 0: no limit */
+	u32 depth;      /* 0: no limit */
 	double minimise_seconds; /* for the shortest counterexample */
 	void (*progress)(void *ctx, const struct xs_progress *p);
 	bool (*interrupted)(void *ctx);
 	void *ctx;
 };
-
-#define XS_KIND_NONE 0xFFFFFFFFu
 
 struct xs_result {
 	u32 kind; /* enum sl_violation, or XS_KIND_NONE */
@@ -83,6 +103,9 @@ struct xs_result {
 	u64 states, transitions;
 	u64 all_states, all_transitions; /* of all passes */
 	u64 audited;                     /* visits that the audit compared */
+	u64 runs;                        /* random runs, of either kind */
+	double lost;                     /* states that fingerprints may have hidden, expected */
+	u32 symmetric;                   /* lanes that were taken as interchangeable */
 	u32 passes, shared_words, depth;
 	double seconds;
 	size_t memory; /* peak */
@@ -103,6 +126,9 @@ void xs_close(const struct xs_program *p);
 /* 0, or -ENOMEM. The arena is back where it was afterwards. Free with xs_result_free(). */
 int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r);
 void xs_result_free(struct xs_result *r);
+
+/* What fiber @i is about to do, as a number. */
+u64 xs_pending_digest(u32 i);
 
 /* Is the word at @addr, in the arena, a scheduling point? */
 bool xs_word_is_shared(const void *addr);

@@ -147,7 +147,7 @@ void sl_wait_while_(const volatile void *word, uint32_t value)
 void sl_checkpoint(uint32_t label, uint64_t a, uint64_t b)
 {
 	if (xp.active && !xp.no_checkpoints)
-		xp.fiber[xp.cur].hist = xp_mix(xp_mix(label, a), b);
+		xp.fiber[xp.cur].hist = xp_checkpoint(label, a, b);
 }
 
 /* ---- who a thread is ------------------------------------------------------------------------- */
@@ -259,11 +259,7 @@ static void run_end(void)
 /* Somebody wrote without being seen: then states are not what they seem, and nothing is proved. */
 static void check_hash(void)
 {
-	u64 hash = 0;
-
-	for (u32 g = 0; g < xp.arena_size / 8; g++)
-		hash += xp_granule_hash(g, *xp_granule(g));
-	if (hash == xp.hash)
+	if (xp_arena_hash() == xp.hash)
 		return;
 	fprintf(stderr,
 		"%s: shared data has changed without a write that the explorer sees: by a library "
@@ -721,9 +717,7 @@ static int explore(void)
 		p.must_finish = (1u << run.threads) - 1;
 	if (!images_resize(1 << 12) || !xs_open(&p, &run.search))
 		fail("no memory for the search");
-	xp.watched = calloc(p.arena_size / 2, 1);
-	if (!xp.watched)
-		fail("no memory for the search");
+	xp.watching = true;
 	guard_stacks(PROT_NONE);
 	broken = invariant();
 	if (broken) {

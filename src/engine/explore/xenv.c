@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "engine/explore/order.h"
 #include "engine/explore/xp.h"
 
-/* Host locks in the arena: word[0] = 1 + fiber that writes (or owns), word[1] = readers. */
+/* Host locks in the arena: word[0] = 1: somebody writes (or owns it); word[1] = readers. */
 static u32 *lock_words(void *room)
 {
 	return room;
@@ -75,6 +76,8 @@ static void op_wait_while(struct sl_env *env, const _Atomic u32 *word, u32 old)
 	pend(XP_WAIT, (void *)(uintptr_t)word);
 	xp.fiber[xp.cur].pending.arg = old;
 	xp_yield();
+	if (xp.order)
+		xo_acquire((const void *)(uintptr_t)word);
 }
 
 /* Waits until the lock can be taken as @op says: 0 mutex, 1 read, 2 write. */
@@ -92,18 +95,26 @@ static u32 *acquire(void *room, u8 op)
 	/* The end of the world runs alone; a lock that is still held then is a leak. */
 	if (word[0] || (op != 1 && word[1]))
 		xp_report(SL_VIOLATION_DEADLOCK, "host lock", "a host lock is held for ever");
+	if (xp.order) {
+		/* Readers see what writers did, writers what readers did too. */
+		xo_acquire(&word[0]);
+		if (op != 1)
+			xo_acquire(&word[1]);
+	}
 	xp_log_write(word, 8);
 	return word;
 }
 
 /* What the fiber did so far is ordered before whoever takes the lock next. */
-static u32 *release(void *room)
+static u32 *release(void *room, bool reader)
 {
 	u32 *word = lock_words(room);
 
 	xp_log_write(word, 8);
 	if (xp.active)
 		xp.fp->released = xp.fp->count;
+	if (xp.active && xp.order)
+		xo_release(&word[reader]);
 	return word;
 }
 
@@ -121,13 +132,13 @@ static void op_mutex_init(struct sl_env *env, struct sl_mutex *m)
 static void op_mutex_lock(struct sl_env *env, struct sl_mutex *m)
 {
 	(void)env;
-	acquire(m->room, 0)[0] = xp.cur + 1;
+	acquire(m->room, 0)[0] = 1;
 }
 
 static void op_mutex_unlock(struct sl_env *env, struct sl_mutex *m)
 {
 	(void)env;
-	release(m->room)[0] = 0;
+	release(m->room, false)[0] = 0;
 }
 
 static void op_rwlock_init(struct sl_env *env, struct sl_rwlock *l)
@@ -144,26 +155,26 @@ static void op_read_lock(struct sl_env *env, struct sl_rwlock *l)
 static void op_read_unlock(struct sl_env *env, struct sl_rwlock *l)
 {
 	(void)env;
-	release(l->room)[1]--;
+	release(l->room, true)[1]--;
 }
 
 static void op_write_lock(struct sl_env *env, struct sl_rwlock *l)
 {
 	(void)env;
-	acquire(l->room, 2)[0] = xp.cur + 1;
+	acquire(l->room, 2)[0] = 1;
 }
 
 static void op_write_unlock(struct sl_env *env, struct sl_rwlock *l)
 {
 	(void)env;
-	release(l->room)[0] = 0;
+	release(l->room, false)[0] = 0;
 }
 
 static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 {
 	(void)env;
 	if (xp.active && !xp.no_checkpoints)
-		xp.fiber[xp.cur].hist = xp_mix(xp_mix(label, a), b);
+		xp.fiber[xp.cur].hist = xp_checkpoint(label, a, b);
 }
 
 static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)

@@ -123,45 +123,60 @@ struct xp_event {
 
 #define XP_EVENTS_MAX 256
 
+/* What is known of one granule. Filled as accesses are seen; what a pass learns the next one knows. */
+#define XP_WRITTEN   0x01u /* since the lanes started: no constant */
+#define XP_CONTESTED 0x02u /* two fibers touch it, one of them writes, one plainly: a race can be */
+#define XP_CANON     0x04u /* some of its halves are lock words, see xp_canonical() */
+#define XP_PLAIN     0x08u /* somebody touches it by other than atomic accesses */
+
+struct xp_granule {
+	u32 stamp;      /* step that logged it last */
+	u16 touched_by; /* fibers */
+	u16 pass;       /* that read_by and written_by belong to */
+	u8 flags;
+	/* One bit for each half-word (2 bytes). */
+	u8 shared;                     /* a scheduling point */
+	u8 decides;                    /* accessed otherwise than by counting up and down */
+	u8 watched;                    /* an invariant looks at it, so that each write is a step */
+	u8 kind[4];                    /* enum xp_word */
+	u16 read_by[4], written_by[4]; /* fibers, by atomic accesses */
+};
+
+_Static_assert(sizeof(struct xp_granule) == 32, "two to a cache line");
+
+struct xp_order;
+struct xp_intern;
+
 /*
  * All of it. Read and written by hooks.c on every access, so hot fields come first.
  */
 struct xp_state {
 	u8 *arena;
 	size_t arena_size;
+	struct xp_granule *granule;
 	bool active;         /* a fiber runs: accesses count */
 	bool no_yield;       /* it runs to its end in one step */
 	bool no_checkpoints; /* see struct xs_options */
-	u32 cur;             /* which fiber */
-	u32 choice;          /* answer to the pending CHOICE */
-	u64 hash;            /* of the arena */
+	bool watching;       /* an invariant may look at the arena */
+	bool learned;        /* a new shared word, or a contested granule, was found */
+	bool recording;      /* events, in a replay only */
+	u16 pass;
+	u32 cur;    /* which fiber */
+	u32 choice; /* answer to the pending CHOICE */
+	u64 hash;   /* of the arena */
+	u64 seed;
 	u32 stamp_now;
 	u32 atomics; /* in this step */
 	struct xp_undo *undo;
 	size_t undo_count, undo_max;
-	u32 *stamp; /* per granule: step that logged it last */
-	u8 *canon;  /* per granule: some of its halves are lock words, see xp_canonical() */
-	/* Per half-word (2 bytes), what is known of the atomic accesses to it. */
-	u8 *kind;                  /* enum xp_word */
-	u8 *shared;                /* a scheduling point */
-	u8 *decides;               /* accessed otherwise than by counting up and down */
-	u16 *read_by, *written_by; /* fibers */
-	/* Per granule: fibers that touched it at all, and whether races on it can be. */
-	u16 *touched_by;
-	u8 *written;
-	u8 *contested;
-	/* Per half-word: an invariant looks at it, so that each write is a step. NULL: none does. */
-	u8 *watched;
-	bool learned; /* a new shared word, or a contested granule, was found */
-	u32 shared_count;
-	u64 ghost_start, ghost_end; /* bytes of the arena that only oracles look at */
 	struct xp_footprint *fp;    /* of the running step */
+	struct xp_order *order;     /* clocks, where somebody wants them */
+	struct xp_intern *interned; /* histories as ids instead of hashes, in an exact search */
+	u64 ghost_start, ghost_end; /* bytes of the arena that only oracles look at */
+	u32 shared_count;
 	struct xp_fiber fiber[XP_FIBERS_MAX];
 	void *main_sp;
 	u8 *stacks;
-	u64 seed;
-	/* Recording, in a replay only. */
-	bool recording;
 	u32 event_count;
 	struct xp_event event[XP_EVENTS_MAX];
 	/* A violation that the running fiber reported. */
@@ -182,11 +197,20 @@ static inline u64 xp_mix(u64 h, u64 v)
 	return (u64)p ^ (u64)(p >> 64);
 }
 
+/* A history that goes on. Interned: the same id for the same sequence, and for no other. */
+u64 xp_intern(u64 history, u64 value);
+static inline u64 xp_history(u64 history, u64 value)
+{
+	if (__builtin_expect(xp.interned != NULL, 0))
+		return xp_intern(history, value);
+	return xp_mix(history, value);
+}
+
 /* The granule's value without the reader counts that nobody will look at. */
-static inline u64 xp_canonical(u32 granule, u64 value)
+static inline u64 xp_canonical(const struct xp_granule *m, u64 value)
 {
 	for (u32 i = 0; i < 4; i++) {
-		u8 kind = xp.kind[(size_t)granule * 4 + i];
+		u8 kind = m->kind[i];
 		u64 word = value >> (i * 16) & 0xFFFF;
 
 		if (!(word & 1) || (kind != XP_WORD_SHAREX && kind != XP_WORD_SHAREX_HP))
@@ -199,8 +223,10 @@ static inline u64 xp_canonical(u32 granule, u64 value)
 
 static inline u64 xp_granule_hash(u32 granule, u64 value)
 {
-	if (__builtin_expect(xp.canon[granule], 0))
-		value = xp_canonical(granule, value);
+	const struct xp_granule *m = &xp.granule[granule];
+
+	if (__builtin_expect(m->flags & XP_CANON, 0))
+		value = xp_canonical(m, value);
 	return value ? xp_mix(granule + 0x10000ull, value) : 0;
 }
 
@@ -209,46 +235,93 @@ static inline u64 *xp_granule(u32 granule)
 	return (u64 *)(void *)(xp.arena + (size_t)granule * 8);
 }
 
-static inline size_t xp_half_of(const volatile void *addr)
+static inline size_t xp_offset(const volatile void *addr)
 {
-	return (size_t)((const volatile u8 *)addr - xp.arena) >> 1;
+	return (size_t)((const volatile u8 *)addr - xp.arena);
+}
+
+static inline bool xp_in_arena(const volatile void *addr)
+{
+	return xp_offset(addr) < xp.arena_size;
+}
+
+static inline u32 xp_granule_of(const volatile void *addr)
+{
+	return (u32)(xp_offset(addr) >> 3);
+}
+
+/* The half-words that [addr, addr + size) touches within its granule, as bits of xp_granule.shared. */
+static inline u8 xp_halves(const volatile void *addr, size_t size)
+{
+	u32 first = (u32)(xp_offset(addr) >> 1 & 3);
+	u32 last = (u32)((xp_offset(addr) + size - 1) >> 1 & 3);
+
+	return size > 8 ? 0xF : (u8)((2u << last) - (1u << first));
 }
 
 static inline void xp_saw(u64 value)
 {
 	struct xp_fiber *f = &xp.fiber[xp.cur];
 
-	f->hist = xp_mix(f->hist, value + 1);
+	f->hist = xp_history(f->hist, value + 1);
+}
+
+/* Makes the half-words @halves of @m scheduling points. */
+static inline void xp_share(struct xp_granule *m, u8 halves)
+{
+	u8 fresh = halves & (u8)~m->shared;
+
+	if (!fresh)
+		return;
+	m->shared |= fresh;
+	xp.shared_count += (u32)__builtin_popcount(fresh);
+	xp.learned = true;
+}
+
+/* Who reads and writes is found out anew in each pass. */
+static inline void xp_refresh(struct xp_granule *m)
+{
+	if (m->pass == xp.pass)
+		return;
+	m->pass = xp.pass;
+	for (u32 i = 0; i < 4; i++)
+		m->read_by[i] = m->written_by[i] = 0;
 }
 
 /*
  * A half-word is shared, and a scheduling point, once two fibers touch it and one of them writes;
  * a lock word or counter only once somebody does more than count.
  */
-static inline void xp_learn(size_t half)
+static inline void xp_learn(struct xp_granule *m, u32 half)
 {
-	u32 all = xp.read_by[half] | xp.written_by[half];
+	u32 all = m->read_by[half] | m->written_by[half];
 
-	if (xp.shared[half] || !xp.written_by[half] || !(all & (all - 1)))
+	if ((m->shared >> half & 1) || !m->written_by[half] || !(all & (all - 1)))
 		return;
-	if (xp.kind[half] != XP_WORD_PLAIN && !xp.decides[half])
+	if (m->kind[half] != XP_WORD_PLAIN && !(m->decides >> half & 1))
 		return;
-	xp.shared[half] = 1;
-	xp.shared_count++;
-	xp.learned = true;
+	xp_share(m, (u8)(1u << half));
 }
+
+/* A checkpoint's history: the lane depends on the arena and on these values alone. */
+static inline u64 xp_checkpoint(u32 label, u64 a, u64 b)
+{
+	if (__builtin_expect(xp.interned != NULL, 0))
+		return xp_intern(xp_intern(xp_intern(XP_LANES_MAX * 2, label), a), b);
+	return xp_mix(xp_mix(label, a), b);
+}
+
+/*
+ * The one explorer of this process over [arena, arena + size), size a multiple of 8; false without
+ * memory. xp.hash is of the arena as it is.
+ */
+bool xp_open(void *arena, size_t size, u64 seed) SL_WARN_UNUSED;
+void xp_close(void);
+/* The arena's hash computed anew: xp.hash, unless somebody wrote unseen. */
+u64 xp_arena_hash(void);
 
 /* To the search, until it runs this fiber again. */
 void xp_yield(void);
-static inline bool xp_in_arena(const volatile void *addr)
-{
-	return (size_t)((const volatile u8 *)addr - xp.arena) < xp.arena_size;
-}
-
-static inline u32 xp_granule_of(const volatile void *addr)
-{
-	return (u32)((size_t)((const volatile u8 *)addr - xp.arena) >> 3);
-}
 
 /* [addr, addr + size) as pieces that lie in one granule each. */
 #define FOR_PIECES(addr, size, p, n)                                                               \
@@ -260,9 +333,9 @@ static inline u32 xp_granule_of(const volatile void *addr)
 
 static inline void xp_log_granule(u32 g)
 {
-	if (xp.stamp[g] == xp.stamp_now)
+	if (xp.granule[g].stamp == xp.stamp_now)
 		return;
-	xp.stamp[g] = xp.stamp_now;
+	xp.granule[g].stamp = xp.stamp_now;
 	if (xp.undo_count == xp.undo_max)
 		__builtin_trap();
 	xp.undo[xp.undo_count].granule = g;
@@ -282,6 +355,9 @@ static inline void xp_log_write(void *addr, size_t size)
 void xp_note_read(void *addr);
 /* A violation. Ends the calling fiber; outside of one it is kept for whoever looks. */
 void xp_report(u32 kind, const char *id, const char *text);
+
+/* The same in every run of one build, wherever the program is loaded; addr2line takes it. */
+size_t xp_program_offset(const void *pc);
 
 /* fiber.c */
 void xp_switch(void **save, void *to);

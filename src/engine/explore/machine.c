@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/* Fibers and their steps. Layer: engine. */
+#include "engine/explore/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/env.h"
+#include "engine/explore/order.h"
+
+static const struct xs_program *program;
+
+static void fiber_main(void)
+{
+	u32 me = xp.cur;
+
+	if (me < program->lanes)
+		program->lane(me);
+	else
+		program->end();
+	xp.fiber[me].pending = (struct xp_pending){ .kind = XP_EXIT };
+	for (;;) {
+		/* What it has seen no longer matters. */
+		xp.fiber[me].hist = 0;
+		xp_switch(&xp.fiber[me].sp, xp.main_sp);
+	}
+}
+
+u64 xs_pending_digest(u32 i)
+{
+	const struct xp_pending *p = &xp.fiber[i].pending;
+	u64 where = p->addr ? (u64)((u8 *)p->addr - xp.arena) : 0;
+
+	return (u64)p->kind << 56 ^ where << 8 ^ p->op;
+}
+
+static void digest(struct machine *m, u32 i)
+{
+	u64 d = xp_mix(xp_mix(m->base[i], xp.fiber[i].hist), xs_pending_digest(i));
+
+	m->lanes_hash += d - m->digest[i];
+	m->digest[i] = d;
+}
+
+void machine_init(struct machine *m, const struct xs_program *p, bool symmetry)
+{
+	*m = (struct machine){ .p = p, .fibers = p->lanes + (p->end ? 1u : 0u) };
+	for (u32 i = 0; i < m->fibers; i++)
+		m->base[i] = symmetry && p->class[i] ? XP_FIBERS_MAX + (u32)p->class[i] : i + 1;
+}
+
+void machine_start(struct machine *m)
+{
+	program = m->p;
+	m->lanes_hash = m->transitions = 0;
+	for (u32 i = 0; i < m->fibers; i++) {
+		xp_fiber_make(i, fiber_main);
+		/* Who it is says the base; what it has seen is nothing. */
+		xp.fiber[i].hist = 1;
+		xp.fiber[i].pending = (struct xp_pending){ .kind = XP_START };
+		m->digest[i] = 0;
+		digest(m, i);
+	}
+}
+
+void machine_rewind(u64 hash)
+{
+	while (xp.undo_count) {
+		xp.undo_count--;
+		*xp_granule(xp.undo[xp.undo_count].granule) = xp.undo[xp.undo_count].old;
+	}
+	xp.hash = hash;
+}
+
+bool machine_all_done(const struct machine *m)
+{
+	for (u32 i = 0; i < m->p->lanes; i++)
+		if (xp.fiber[i].pending.kind != XP_EXIT)
+			return false;
+	return true;
+}
+
+/* Host locks, as the explorer's env lays them out in the arena. */
+static bool lock_is_free(const struct xp_pending *p)
+{
+	const u32 *word = p->addr;
+
+	/* word[0]: somebody writes, or owns it; word[1]: readers. */
+	return p->op == 1 ? !word[0] : !word[0] && !word[1];
+}
+
+bool machine_enabled(const struct machine *m, u32 i)
+{
+	const struct xp_pending *p = &xp.fiber[i].pending;
+
+	switch (p->kind) {
+	case XP_EXIT:
+	case XP_DEAD:
+		return false;
+	case XP_LOCK:
+		return lock_is_free(p);
+	case XP_WAIT:
+		return *(const u32 *)p->addr != (u32)p->arg;
+	default:
+		return i < m->p->lanes || machine_all_done(m);
+	}
+}
+
+static void new_stamp(void)
+{
+	if (++xp.stamp_now)
+		return;
+	for (size_t g = 0; g < xp.arena_size / 8; g++)
+		xp.granule[g].stamp = 0;
+	xp.stamp_now = 1;
+}
+
+void machine_step(struct machine *m, u32 i, u32 choice)
+{
+	size_t mark = xp.undo_count;
+
+	new_stamp();
+	xp.cur = i;
+	xp.choice = choice;
+	xp.atomics = 0;
+	xp.violated = false;
+	xp.no_yield = i >= m->p->lanes;
+	xp.fp = &m->footprint;
+	m->footprint.reads = m->footprint.writes = 0;
+	m->footprint.count = m->footprint.released = 0;
+	m->footprint.overflow = false;
+	if (xp.order && xp.no_yield)
+		xo_join_all(xp.order, i);
+	xp.active = true;
+	xp_switch(&xp.main_sp, xp.fiber[i].sp);
+	xp.active = false;
+	if (m->p->stopped)
+		m->p->stopped(i);
+	for (size_t u = mark; u < xp.undo_count; u++) {
+		u32 g = xp.undo[u].granule;
+		u64 now = *xp_granule(g);
+
+		if (now != xp.undo[u].old)
+			xp.hash += xp_granule_hash(g, now) - xp_granule_hash(g, xp.undo[u].old);
+	}
+	digest(m, i);
+	m->transitions++;
+}
+
+void machine_check(const struct machine *m)
+{
+	const char *id = m->p->invariant ? m->p->invariant() : NULL;
+
+	if (!id || xp.violated)
+		return;
+	xp.violated = true;
+	xp.violation_kind = SL_VIOLATION_ORACLE;
+	snprintf(xp.violation_id, sizeof(xp.violation_id), "%s", id);
+	snprintf(xp.violation_text, sizeof(xp.violation_text), "the invariant does not hold");
+}
+
+bool machine_preempts(const struct machine *m, u32 last, u32 next)
+{
+	u8 kind;
+
+	if (last >= m->fibers || last == next || !machine_enabled(m, last))
+		return false;
+	kind = xp.fiber[last].pending.kind;
+	return kind != XP_PAUSE && kind != XP_START;
+}
+
+bool machine_deadlock(const struct machine *m)
+{
+	char waiting[200] = "";
+	int at = 0;
+
+	for (u32 i = 0; i < m->p->lanes; i++) {
+		const struct xp_pending *p = &xp.fiber[i].pending;
+
+		if (p->kind == XP_DEAD)
+			return false;
+		if (p->kind == XP_LOCK || p->kind == XP_WAIT)
+			at += snprintf(waiting + at, sizeof(waiting) - (size_t)at,
+				       " lane %u waits for %s at arena+0x%zx;", i,
+				       p->kind == XP_LOCK ? "a lock" : "a change",
+				       (size_t)((u8 *)p->addr - xp.arena));
+		if (at > 160)
+			break;
+	}
+	xp.violation_kind = SL_VIOLATION_DEADLOCK;
+	snprintf(xp.violation_id, sizeof(xp.violation_id), "deadlock");
+	snprintf(xp.violation_text, sizeof(xp.violation_text), "nobody can move:%s", waiting);
+	return true;
+}
+
+bool machine_stuck(const struct machine *m)
+{
+	for (u32 i = 0; i < m->fibers; i++)
+		if (machine_enabled(m, i))
+			return false;
+	return !machine_all_done(m);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/* Vector clocks. Runs on fibers, not instrumented. Layer: engine. */
+#include "engine/explore/order.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bug.h"
+#include "base/env.h"
+#include "engine/explore/region.h"
+
+struct clock {
+	u32 at[XP_FIBERS_MAX]; /* so much of each fiber's life came before */
+};
+
+/* Who has touched a byte, and when: times of the fibers' own clocks; 0 = never. */
+struct byte_shadow {
+	u32 read[XP_FIBERS_MAX], write[XP_FIBERS_MAX]; /* plain */
+	u32 atomic_read[XP_FIBERS_MAX], atomic_write[XP_FIBERS_MAX];
+};
+
+struct shadow {
+	bool used;
+	struct clock sync[4];    /* of each half-word: what an acquire there will have seen */
+	void *pc[XP_FIBERS_MAX]; /* of the fiber's last access to the granule */
+	struct byte_shadow byte[8];
+};
+
+struct xp_order {
+	u32 fibers;
+	u64 granules;
+	struct clock now[XP_FIBERS_MAX];
+	struct clock fence_release[XP_FIBERS_MAX]; /* at the fiber's last release fence */
+	struct clock fence_acquire[XP_FIBERS_MAX]; /* seen by relaxed loads, for an acquire fence */
+	struct shadow *shadow;                     /* per granule */
+	u32 *used;                                 /* granules with a shadow */
+	u32 used_count;
+};
+
+static void join(struct clock *to, const struct clock *from, u32 fibers)
+{
+	for (u32 i = 0; i < fibers; i++)
+		if (from->at[i] > to->at[i])
+			to->at[i] = from->at[i];
+}
+
+static struct shadow *shadow_of(struct xp_order *o, u32 granule)
+{
+	struct shadow *s = &o->shadow[granule];
+
+	if (!s->used) {
+		s->used = true;
+		o->used[o->used_count++] = granule;
+	}
+	return s;
+}
+
+struct xp_order *xo_new(u32 fibers)
+{
+	struct xp_order *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->fibers = fibers;
+	o->granules = xp.arena_size / 8;
+	o->shadow = region_map(o->granules * sizeof(*o->shadow));
+	o->used = region_map(o->granules * sizeof(*o->used));
+	if (!o->shadow || !o->used) {
+		xo_free(o);
+		return NULL;
+	}
+	xo_reset(o);
+	return o;
+}
+
+void xo_free(struct xp_order *o)
+{
+	if (!o)
+		return;
+	region_unmap(o->shadow, o->granules * sizeof(*o->shadow));
+	region_unmap(o->used, o->granules * sizeof(*o->used));
+	free(o);
+}
+
+void xo_reset(struct xp_order *o)
+{
+	while (o->used_count)
+		memset(&o->shadow[o->used[--o->used_count]], 0, sizeof(*o->shadow));
+	memset(o->now, 0, sizeof(o->now));
+	memset(o->fence_release, 0, sizeof(o->fence_release));
+	memset(o->fence_acquire, 0, sizeof(o->fence_acquire));
+	for (u32 i = 0; i < o->fibers; i++)
+		o->now[i].at[i] = 1;
+}
+
+void xo_join_all(struct xp_order *o, u32 fiber)
+{
+	for (u32 i = 0; i < o->fibers; i++)
+		join(&o->now[fiber], &o->now[i], o->fibers);
+}
+
+/* ---- races ----------------------------------------------------------------------------------- */
+
+/* A fiber, other than the running one, whose time in @when the running one has not seen; or none. */
+static u32 unseen(const struct xp_order *o, const u32 *when)
+{
+	for (u32 i = 0; i < o->fibers; i++)
+		if (i != xp.cur && when[i] > o->now[xp.cur].at[i])
+			return i;
+	return o->fibers;
+}
+
+static void report(const struct xp_order *o, u32 granule, u32 other, const char *theirs,
+		   const char *ours, void *pc)
+{
+	char text[sizeof(xp.violation_text)];
+
+	snprintf(
+		text, sizeof(text),
+		"nothing orders lane %u's %s of arena+0x%x at program+0x%zx before lane %u's %s at "
+		"program+0x%zx",
+		other, theirs, granule * 8, xp_program_offset(o->shadow[granule].pc[other]), xp.cur,
+		ours, xp_program_offset(pc));
+	xp_report(SL_VIOLATION_RACE, XO_RACE_ID, text);
+}
+
+static void check_byte(const struct xp_order *o, u32 granule, const struct byte_shadow *b,
+		       bool write, bool atomic, void *pc)
+{
+	const char *ours =
+		atomic ? (write ? "atomic write" : "atomic read") : (write ? "write" : "read");
+	u32 other = unseen(o, b->write);
+
+	if (other < o->fibers)
+		report(o, granule, other, "write", ours, pc);
+	if (write) {
+		other = unseen(o, b->read);
+		if (other < o->fibers)
+			report(o, granule, other, "read", ours, pc);
+	}
+	if (atomic)
+		return;
+	other = unseen(o, b->atomic_write);
+	if (other < o->fibers)
+		report(o, granule, other, "atomic write", ours, pc);
+	if (write) {
+		other = unseen(o, b->atomic_read);
+		if (other < o->fibers)
+			report(o, granule, other, "atomic read", ours, pc);
+	}
+}
+
+static void touch(struct xp_order *o, u32 granule, u8 mask, bool write, bool atomic, void *pc)
+{
+	struct shadow *s = shadow_of(o, granule);
+	u32 me = xp.cur, time = o->now[me].at[me];
+
+	for (u32 i = 0; i < 8; i++) {
+		struct byte_shadow *b = &s->byte[i];
+
+		if (!(mask >> i & 1))
+			continue;
+		check_byte(o, granule, b, write, atomic, pc);
+		if (atomic)
+			(write ? b->atomic_write : b->atomic_read)[me] = time;
+		else
+			(write ? b->write : b->read)[me] = time;
+	}
+	s->pc[me] = pc;
+}
+
+void xo_plain(u32 granule, u8 mask, bool write, void *pc)
+{
+	touch(xp.order, granule, mask, write, false, pc);
+}
+
+/* ---- synchronisation ------------------------------------------------------------------------- */
+
+static bool acquires(int mo)
+{
+	return mo == __ATOMIC_CONSUME || mo == __ATOMIC_ACQUIRE || mo == __ATOMIC_ACQ_REL ||
+	       mo == __ATOMIC_SEQ_CST;
+}
+
+static bool releases(int mo)
+{
+	return mo == __ATOMIC_RELEASE || mo == __ATOMIC_ACQ_REL || mo == __ATOMIC_SEQ_CST;
+}
+
+static void sync_word(struct xp_order *o, struct clock *sync, enum xp_atomic op, bool writes,
+		      int mo)
+{
+	u32 me = xp.cur;
+	const struct clock *published = releases(mo) ? &o->now[me] : &o->fence_release[me];
+
+	if (op != XP_STORE)
+		join(acquires(mo) ? &o->now[me] : &o->fence_acquire[me], sync, o->fibers);
+	if (!writes)
+		return;
+	/* A store begins anew; what reads and writes in one goes on with what was there. */
+	if (op == XP_STORE)
+		*sync = *published;
+	else
+		join(sync, published, o->fibers);
+}
+
+void xo_atomic(volatile void *addr, u8 size, enum xp_atomic op, bool changed, int mo, void *pc)
+{
+	struct xp_order *o = xp.order;
+	bool writes = op != XP_LOAD && (op != XP_CAS || changed);
+	u32 me = xp.cur;
+
+	FOR_PIECES(addr, size, p, n)
+	{
+		u32 g = xp_granule_of(p);
+		u8 halves = xp_halves(p, n);
+
+		touch(o, g, (u8)(((1u << n) - 1) << ((uintptr_t)p & 7)), writes, true, pc);
+		for (u32 i = 0; i < 4; i++)
+			if (halves >> i & 1)
+				sync_word(o, &shadow_of(o, g)->sync[i], op, writes, mo);
+	}
+	if (writes && releases(mo))
+		o->now[me].at[me]++;
+}
+
+void xo_fence(int mo)
+{
+	struct xp_order *o = xp.order;
+	u32 me = xp.cur;
+
+	if (acquires(mo))
+		join(&o->now[me], &o->fence_acquire[me], o->fibers);
+	if (releases(mo)) {
+		o->fence_release[me] = o->now[me];
+		o->now[me].at[me]++;
+	}
+}
+
+static struct clock *sync_at(const void *addr)
+{
+	return &shadow_of(xp.order, xp_granule_of(addr))->sync[xp_offset(addr) >> 1 & 3];
+}
+
+void xo_acquire(const void *addr)
+{
+	join(&xp.order->now[xp.cur], sync_at(addr), xp.order->fibers);
+}
+
+void xo_release(const void *addr)
+{
+	struct xp_order *o = xp.order;
+
+	join(sync_at(addr), &o->now[xp.cur], o->fibers);
+	o->now[xp.cur].at[xp.cur]++;
+}

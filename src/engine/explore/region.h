@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Regions of address space that take memory as they are used. Layer: engine. */
+#ifndef SL_ENGINE_REGION_H
+#define SL_ENGINE_REGION_H
+
+#include <sys/mman.h>
+
+#include "base/types.h"
+
+/* Zeroed; NULL if there is no such address space. */
+static inline void *region_map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* The same for what is used from end to end: a page fault costs less than it would in small pages. */
+static inline void *region_map_huge(size_t size)
+{
+	void *p = region_map(size);
+
+	if (p)
+		madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
+static inline void region_unmap(void *p, size_t size)
+{
+	if (p)
+		munmap(p, size);
+}
+
+#endif

@@ -83,7 +83,13 @@ struct sl_check_options {
 	uint64_t hash_seed;  /* of the state hash: counts and verdict do not depend on it */
 	bool no_reduction;   /* every atomic access is a scheduling point */
 	bool no_checkpoints; /* states are merged by what was seen alone */
+	bool no_symmetry;    /* lanes that run the same program are told apart */
 	bool audit;          /* visit every state from every side and compare what comes next */
+	bool exact;          /* compare states themselves instead of 64-bit fingerprints */
+	bool bounded;        /* leave out schedules with more than @preemptions preemptions */
+	uint32_t preemptions;
+	uint32_t runs;     /* not 0: so many random runs instead of a search */
+	uint64_t run_seed; /* the first of them */
 	void (*progress)(void *ctx, const struct sl_check_progress *p);
 	bool (*interrupted)(void *ctx);
 	void *ctx;

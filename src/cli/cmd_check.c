@@ -32,6 +32,11 @@ enum {
 	OPT_NO_REDUCTION,
 	OPT_NO_CHECKPOINTS,
 	OPT_AUDIT,
+	OPT_EXACT,
+	OPT_NO_SYMMETRY,
+	OPT_PREEMPTIONS,
+	OPT_RANDOM,
+	OPT_SEED,
 	OPT_FORMAT,
 	OPT_TRACE,
 	OPT_TRACE_DIR,
@@ -48,6 +53,15 @@ static const struct argp_option options[] = {
 	  "merge states by what lanes have seen alone; the verdict must not change", 0 },
 	{ "audit", OPT_AUDIT, NULL, 0,
 	  "visit every state from every side and compare what comes next (no liveness)", 0 },
+	{ "exact", OPT_EXACT, NULL, 0,
+	  "compare states themselves, not 64-bit fingerprints; counts must not change", 0 },
+	{ "no-symmetry", OPT_NO_SYMMETRY, NULL, 0,
+	  "tell lanes of one program apart; the verdict must not change", 0 },
+	{ "preemptions", OPT_PREEMPTIONS, "N", 0,
+	  "leave out schedules with more than N preemptions; finds most bugs, proves nothing", 0 },
+	{ "random", OPT_RANDOM, "N", 0,
+	  "no search but N random runs (priorities and uniform); proves nothing", 0 },
+	{ "seed", OPT_SEED, "S", 0, "of the first random run (default 0)", 0 },
 	{ "trace", OPT_TRACE, "FILE", 0,
 	  "write the counterexample to FILE, for seamlab replay (one scenario)", 0 },
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
@@ -95,6 +109,22 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_AUDIT:
 		a->o.audit = true;
 		return 0;
+	case OPT_EXACT:
+		a->o.exact = true;
+		return 0;
+	case OPT_NO_SYMMETRY:
+		a->o.no_symmetry = true;
+		return 0;
+	case OPT_PREEMPTIONS:
+		a->o.bounded = true;
+		a->o.preemptions = (uint32_t)number(state, "--preemptions", arg, 250);
+		return 0;
+	case OPT_RANDOM:
+		a->o.runs = (uint32_t)number(state, "--random", arg, 4e9);
+		return 0;
+	case OPT_SEED:
+		a->o.run_seed = (uint64_t)number(state, "--seed", arg, 1e15);
+		return 0;
 	case OPT_FORMAT:
 		a->format = cli_format(state, arg);
 		return 0;
@@ -105,6 +135,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->trace_dir = arg;
 		return 0;
 	case ARGP_KEY_END:
+		if (a->o.runs && (a->o.bounded || a->o.audit || a->o.exact))
+			argp_error(state, "--random: found with --preemptions, --audit or --exact; "
+					  "expected random runs or a search");
+		if (a->o.audit && a->o.bounded)
+			argp_error(state, "found --audit and --preemptions; expected one of them");
 		if (a->trace && a->trace_dir)
 			argp_error(state, "found --trace and --trace-dir; expected one of them");
 		if (a->trace && a->count > 1)

@@ -9,6 +9,8 @@
 
 /* Seconds that the search for the shortest counterexample may take. */
 #define MINIMISE_SECONDS 10.0
+/* Random runs that watch the order of memory accesses, behind a search that finds nothing. */
+#define ORDER_RUNS 64u
 
 static void on_progress(void *ctx, const struct xs_progress *p)
 {
@@ -36,7 +38,14 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 	struct xs_options xo = { .seed = o->hash_seed,
 				 .no_reduction = o->no_reduction,
 				 .no_checkpoints = o->no_checkpoints,
+				 .no_symmetry = o->no_symmetry,
 				 .audit = o->audit,
+				 .exact = o->exact,
+				 .bounded = o->bounded,
+				 .preemptions = o->preemptions,
+				 .runs = o->runs,
+				 .run_seed = o->run_seed,
+				 .order_runs = ORDER_RUNS,
 				 .races = true,
 				 .seconds = o->seconds,
 				 .memory = o->memory,
@@ -53,8 +62,7 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 		sl_err_set(&e, rc, "out of memory");
 		goto out;
 	}
-	c->hash_seed = o->hash_seed;
-	c->no_reduction = o->no_reduction;
+	c->options = *o;
 	rc = scenario_read_bytes(o->path, &c->text, &c->text_size, &e);
 	if (!rc)
 		rc = scenario_read_text(o->path, c->text, c->text_size, &c->scenario, &e);
@@ -95,6 +103,10 @@ const char *check_limit(const struct sl_check *c)
 		return "depth";
 	case XS_LIMIT_INTERRUPTED:
 		return "interrupted";
+	case XS_LIMIT_PREEMPTIONS:
+		return "preemptions";
+	case XS_LIMIT_RUNS:
+		return "random";
 	case XS_COMPLETE:
 	default:
 		return "none";
@@ -139,8 +151,8 @@ static void fill_trace(const struct sl_check *c, struct trace *t)
 	*t = (struct trace){ .scenario_path = c->scenario->path,
 			     .scenario = c->text,
 			     .scenario_size = (u32)c->text_size,
-			     .hash_seed = c->hash_seed,
-			     .no_reduction = c->no_reduction,
+			     .hash_seed = c->options.hash_seed,
+			     .no_reduction = c->options.no_reduction,
 			     .certain = x->certain,
 			     .minimal = x->minimal,
 			     .arena_size = c->result.arena_size,

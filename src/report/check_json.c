@@ -64,6 +64,11 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "peak_memory_bytes", number(x->memory));
 	json_object_set_new(o, "complete", json_boolean(x->limit == XS_COMPLETE));
 	json_object_set_new(o, "limit", json_string(check_limit(c)));
+	json_object_set_new(o, "preemption_bound",
+			    c->options.bounded ? number(c->options.preemptions) : json_null());
+	json_object_set_new(o, "random_runs", number(x->runs));
+	json_object_set_new(o, "symmetric_lanes", number(x->symmetric));
+	json_object_set_new(o, "expected_lost_states", json_real(x->lost));
 	json_object_set_new(o, "bounds", bounds(c));
 	json_object_set_new(o, "trace", c->trace ? json_string(c->trace) : json_null());
 	json_object_set_new(o, "detail", kind ? json_string(x->text) : json_null());

@@ -13,9 +13,8 @@ struct sl_check {
 	struct explore_result result;
 	char *text; /* of the scenario file */
 	size_t text_size;
-	uint64_t hash_seed;
-	bool no_reduction;
-	char *trace; /* file that sl_check_save() wrote, or NULL */
+	struct sl_check_options options; /* as asked for; its pointers are the caller's */
+	char *trace;                     /* file that sl_check_save() wrote, or NULL */
 };
 
 /* "holds", "violated" or "inconclusive". */

@@ -18,6 +18,85 @@ static void print_bounds(FILE *f, const struct sl_check *c)
 				host_site_name((enum host_site)i), s->site[i].max_retries);
 }
 
+static void print_limit(FILE *f, const struct sl_check *c)
+{
+	const struct xs_result *x = &c->result.search;
+
+	switch (x->limit) {
+	case XS_COMPLETE:
+		return;
+	case XS_LIMIT_PREEMPTIONS:
+		fprintf(f, " (no violation with at most %u preemptions)", c->options.preemptions);
+		return;
+	case XS_LIMIT_RUNS:
+		fprintf(f, " (no violation in %" PRIu64 " random runs)", x->runs);
+		return;
+	default:
+		fprintf(f, " (limit reached: %s)", check_limit(c));
+	}
+}
+
+static void print_counts(FILE *f, const struct sl_check *c)
+{
+	const struct xs_result *x = &c->result.search;
+	double rate = x->seconds > 0 ? (double)x->all_transitions / x->seconds / 1e6 : 0.0;
+
+	if (c->options.runs) {
+		fprintf(f,
+			"  %" PRIu64 " random runs from seed %" PRIu64 ", %" PRIu64
+			" transitions, %.2f s, %.2f M transitions/s\n"
+			"  at most %u steps, %u shared words\n",
+			x->runs, c->options.run_seed, x->transitions, x->seconds, rate, x->depth,
+			x->shared_words);
+		return;
+	}
+	fprintf(f,
+		"  %" PRIu64 " states, %" PRIu64 " transitions, %.2f s, %.2f M transitions/s\n"
+		"  depth %u, %u passes, %u shared words",
+		x->states, x->transitions, x->seconds, rate, x->depth, x->passes, x->shared_words);
+	if (x->symmetric)
+		fprintf(f, ", %u interchangeable lanes", x->symmetric);
+	/* Worth a word only where it is not next to nothing. */
+	if (x->lost > 1e-6)
+		fprintf(f, ", %.1g states lost to equal fingerprints (expected)", x->lost);
+	if (c->options.exact)
+		fprintf(f, ", states compared exactly");
+	fprintf(f, "\n");
+}
+
+/* The command that comes to the same result. */
+static void print_again(FILE *f, const struct sl_check *c)
+{
+	const struct sl_check_options *o = &c->options;
+
+	if (c->trace) {
+		fprintf(f, "\nagain: seamlab replay %s\n", c->trace);
+		return;
+	}
+	if (!check_kind(c) && check_as_expected(c))
+		return;
+	fprintf(f, "\nagain: seamlab check");
+	if (o->hash_seed)
+		fprintf(f, " --hash-seed %" PRIu64, o->hash_seed);
+	if (o->no_reduction)
+		fprintf(f, " --no-reduction");
+	if (o->no_checkpoints)
+		fprintf(f, " --no-checkpoints");
+	if (o->no_symmetry)
+		fprintf(f, " --no-symmetry");
+	if (o->audit)
+		fprintf(f, " --audit");
+	if (o->exact)
+		fprintf(f, " --exact");
+	if (o->depth)
+		fprintf(f, " --depth %u", o->depth);
+	if (o->bounded)
+		fprintf(f, " --preemptions %u", o->preemptions);
+	if (o->runs)
+		fprintf(f, " --random %u --seed %" PRIu64, o->runs, o->run_seed);
+	fprintf(f, " %s\n", c->scenario->path);
+}
+
 char *check_report_text(const struct sl_check *c)
 {
 	const struct xs_result *x = &c->result.search;
@@ -31,27 +110,21 @@ char *check_report_text(const struct sl_check *c)
 	fprintf(f, "%s: %s", s->path, check_verdict(c));
 	if (check_kind(c))
 		fprintf(f, "(%s)", check_kind(c));
-	else if (x->limit != XS_COMPLETE)
-		fprintf(f, " (limit reached: %s)", check_limit(c));
+	else
+		print_limit(f, c);
 	fprintf(f, ", %s\n", check_as_expected(c) ? "as expected" : "NOT as expected");
 	fprintf(f, "  %s\n", s->title);
 	fprintf(f, "  %s %s%s%s, %u lanes\n", s->td_count ? "module 1.5.01" : "lock word",
 		s->module.flavour == SL_HARDENED ? "hardened" : "published",
 		s->td_count ? ", policy " : "", s->td_count ? s->policy : "", c->result.lanes);
-	fprintf(f,
-		"  %" PRIu64 " states, %" PRIu64 " transitions, %.2f s, %.2f M transitions/s\n"
-		"  depth %u, %u passes, %u shared words\n",
-		x->states, x->transitions, x->seconds,
-		x->seconds > 0 ? (double)x->all_transitions / x->seconds / 1e6 : 0.0, x->depth,
-		x->passes, x->shared_words);
+	print_counts(f, c);
 	if (x->kind == XS_KIND_NONE) {
 		print_bounds(f, c);
 	} else {
 		table_finding(f, x->id, x->text);
 		table_print(f, &c->result);
 	}
-	if (c->trace)
-		fprintf(f, "\nagain: seamlab replay %s\n", c->trace);
+	print_again(f, c);
 	if (fclose(f)) {
 		free(text);
 		return NULL;

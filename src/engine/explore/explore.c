@@ -240,6 +240,8 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 		p.must_finish = finite_lanes();
 	for (u32 i = 0; i <= running.lanes; i++)
 		xworld_lane_name(running.world, i, out->lane_name[i], sizeof(out->lane_name[i]));
+	for (u32 i = 0; i < running.lanes; i++)
+		p.class[i] = xworld_lane_class(running.world, i);
 	xworld_words(running.world, add_word, &words);
 	set_ghost(&p);
 	p.word = words.word;

@@ -755,7 +755,7 @@ static u32 count_symmetric(const struct xs_program *p, const struct xs_options *
 {
 	u32 n = 0;
 
-	if (o->no_symmetry || o->no_reduction || wants_graph(p, o))
+	if (o->no_symmetry || o->no_reduction || o->audit || wants_graph(p, o))
 		return 0;
 	for (u32 i = 0; i < p->lanes; i++)
 		n += p->class[i] != 0;

@@ -52,6 +52,36 @@ bool xworld_lane_is_finite(const struct world *w, u32 lane)
 	return world_lane_is_finite(w, lane);
 }
 
+static bool same_program(const struct scn_caller *a, const struct scn_caller *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (u32 i = 0; i < a->count; i++) {
+		const struct scn_caller_op *x = &a->ops[i], *y = &b->ops[i];
+
+		if (x->code != y->code || x->guest != y->guest || x->retry != y->retry ||
+		    x->times != y->times || x->match != y->match)
+			return false;
+	}
+	return true;
+}
+
+u8 xworld_lane_class(const struct world *w, u32 lane)
+{
+	u32 first = 0, same = 0;
+
+	/* vCPUs have numbers, memory of their own, and hosts that kick them in order. */
+	if (!w->caller)
+		return 0;
+	while (!same_program(&w->caller->program[w->lane[first].index],
+			     &w->caller->program[w->lane[lane].index]))
+		first++;
+	for (u32 i = first; i < w->lane_count; i++)
+		same += same_program(&w->caller->program[w->lane[first].index],
+				     &w->caller->program[w->lane[i].index]);
+	return same > 1 ? (u8)(first + 1) : 0;
+}
+
 void xworld_ghost(const struct world *w, const void **start, size_t *size)
 {
 	*start = w->caller ? &w->caller->ghost : NULL;

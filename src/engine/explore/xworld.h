@@ -25,6 +25,11 @@ u32 xworld_lanes(const struct scenario *s);
 void xworld_lane_name(const struct world *w, u32 lane, char *name, size_t size);
 /* Does the lane end by itself, as far as its program goes? */
 bool xworld_lane_is_finite(const struct world *w, u32 lane);
+/*
+ * Lanes of one class, if it is not 0, run the same program, and nothing in the arena is one lane's own
+ * or holds its number: swapping two of them swaps nothing but their positions.
+ */
+u8 xworld_lane_class(const struct world *w, u32 lane);
 /* The part of the arena that only oracles look at; *size = 0 if there is none. */
 void xworld_ghost(const struct world *w, const void **start, size_t *size);
 /* On a fiber: a lane's life, and the end of the world. */

@@ -85,6 +85,7 @@ struct sl_check_options {
 	bool no_checkpoints; /* states are merged by what was seen alone */
 	bool no_symmetry;    /* lanes that run the same program are told apart */
 	bool audit;          /* visit every state from every side and compare what comes next */
+	bool bounds;         /* exact maxima of BUSY results in a row at each site, up to 3 */
 	bool exact;          /* compare states themselves instead of 64-bit fingerprints */
 	bool bounded;        /* leave out schedules with more than @preemptions preemptions */
 	uint32_t preemptions;

@@ -44,6 +44,8 @@ enum sl_note {
 	SL_NOTE_TDCALL,   /* a = RAX in, b = status */
 	SL_NOTE_KICK,     /* a = number of vCPUs that got an IPI */
 	SL_NOTE_OP,       /* a = index of the lane operation */
+	SL_NOTE_BUSY,     /* a = host site: BUSY once more in this visit to it */
+	SL_NOTE_VISIT,    /* a = host site: a visit that was BUSY has ended */
 	SL_NOTE_WORD,     /* an operation on a bare lock word has ended; see engine/caller.h */
 };
 

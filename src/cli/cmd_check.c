@@ -32,6 +32,7 @@ enum {
 	OPT_NO_REDUCTION,
 	OPT_NO_CHECKPOINTS,
 	OPT_AUDIT,
+	OPT_BOUNDS,
 	OPT_EXACT,
 	OPT_NO_SYMMETRY,
 	OPT_PREEMPTIONS,
@@ -53,6 +54,8 @@ static const struct argp_option options[] = {
 	  "merge states by what lanes have seen alone; the verdict must not change", 0 },
 	{ "audit", OPT_AUDIT, NULL, 0,
 	  "visit every state from every side and compare what comes next (no liveness)", 0 },
+	{ "bounds", OPT_BOUNDS, NULL, 0,
+	  "count BUSY results in a row at each site of the host, up to 3; more states", 0 },
 	{ "exact", OPT_EXACT, NULL, 0,
 	  "compare states themselves, not 64-bit fingerprints; counts must not change", 0 },
 	{ "no-symmetry", OPT_NO_SYMMETRY, NULL, 0,
@@ -108,6 +111,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_AUDIT:
 		a->o.audit = true;
+		return 0;
+	case OPT_BOUNDS:
+		a->o.bounds = true;
 		return 0;
 	case OPT_EXACT:
 		a->o.exact = true;

@@ -306,15 +306,3 @@ bool world_lane_is_finite(const struct world *w, u32 lane)
 		return !ANY_FOREVER(&s->caller[l->index], SCN_CALLER_LOOP);
 	}
 }
-
-const char *world_never(const struct scenario *s, u64 status)
-{
-	for (u32 i = 0; i < s->never_count; i++) {
-		const struct scn_never *n = &s->never[i];
-		u64 seen = n->any_operand ? status & TDX_STATUS_CLASS_MASK : status;
-
-		if (seen == n->status)
-			return n->text;
-	}
-	return NULL;
-}

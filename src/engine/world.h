@@ -83,7 +83,5 @@ void world_finish(struct world *w, struct sl_env *boss);
 
 /* Does lane @lane come to an end by itself, as far as its program goes? */
 bool world_lane_is_finite(const struct world *w, u32 lane);
-/* Does @status break a claim "never STATUS"? Its text, or NULL. */
-const char *world_never(const struct scenario *s, u64 status);
 
 #endif

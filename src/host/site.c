@@ -126,6 +126,7 @@ static void visit_busy(struct cpu *cpu, enum host_site site, struct site_visit *
 	if (visit->busy++ == 0)
 		visit->start = env_now(cpu->env);
 	cpu->env->stats->site[site].busy++;
+	env_note(cpu->env, SL_NOTE_BUSY, site, 0);
 }
 
 void site_visit_end(struct cpu *cpu, enum host_site site, struct site_visit *visit)
@@ -138,6 +139,7 @@ void site_visit_end(struct cpu *cpu, enum host_site site, struct site_visit *vis
 		stats->max_retries = visit->busy;
 	sl_hist_add(&stats->ticks, env_now(cpu->env) - visit->start);
 	visit->busy = 0;
+	env_note(cpu->env, SL_NOTE_VISIT, site, 0);
 }
 
 /* RETURN_BUSY: what the status means is the caller's business. */

@@ -10,7 +10,7 @@
 /* Seconds that the search for the shortest counterexample may take. */
 #define MINIMISE_SECONDS 10.0
 /* Random runs that watch the order of memory accesses, behind a search that finds nothing. */
-#define ORDER_RUNS 64u
+#define ORDER_RUNS 200u
 
 static void on_progress(void *ctx, const struct xs_progress *p)
 {
@@ -40,6 +40,7 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 				 .no_checkpoints = o->no_checkpoints,
 				 .no_symmetry = o->no_symmetry,
 				 .audit = o->audit,
+				 .bounds = o->bounds,
 				 .exact = o->exact,
 				 .bounded = o->bounded,
 				 .preemptions = o->preemptions,

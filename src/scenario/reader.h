@@ -53,6 +53,9 @@ SL_PRINTF(4, 5)
 int scn_fail_at(struct scn_reader *r, u32 line, u32 column, const char *fmt, ...);
 int scn_no_memory(struct scn_reader *r);
 
+/* The list behind "claims:" (scenario_claims.c). */
+SL_WARN_UNUSED int scn_read_claims(struct scn_reader *r, const struct scn_node *n);
+
 /* What was found, for a message: 'text' cut to a sensible length, made printable. */
 struct scn_shown {
 	char text[88];

@@ -18,6 +18,8 @@
 #define SCN_LPS_MAX     8
 #define SCN_CALLERS_MAX 8
 #define SCN_NEVER_MAX   16
+#define SCN_BOUNDS_MAX  16
+#define SCN_BOUND_MAX   200u
 #define SCN_RANGES_MAX  64
 #define SCN_NAME_MAX    64
 /* Limits of the reader: bytes of a file, of a title, operations of all lanes, memory of one TD. */
@@ -165,6 +167,23 @@ struct scn_never {
 	char text[96]; /* as written */
 };
 
+/*
+ * A bound on BUSY results in a row, in one lane. retries(SITE) <= N: of one visit to a site of the host.
+ * busy(LEAF) <= N: of one leaf, until a call of it ends with another status.
+ */
+enum scn_bound_kind {
+	SCN_BOUND_RETRIES,
+	SCN_BOUND_SEAMCALL,
+	SCN_BOUND_TDCALL,
+};
+
+struct scn_bound {
+	enum scn_bound_kind kind;
+	u32 what; /* RETRIES: enum host_site; else the leaf */
+	u32 limit;
+	char text[64]; /* "retries(zap-block)" */
+};
+
 enum scn_expect {
 	SCN_HOLDS,
 	SCN_VIOLATED,
@@ -194,6 +213,8 @@ struct scenario {
 	bool hp_kept;
 	struct scn_never never[SCN_NEVER_MAX];
 	u32 never_count;
+	struct scn_bound bound[SCN_BOUNDS_MAX];
+	u32 bound_count;
 	enum scn_expect expect;
 	char *expect_kind; /* "host-assert", ... or NULL */
 	bool threads_only; /* `engine: threads`: too large a world to explore */

@@ -21,6 +21,8 @@ PROGRAMS = [
     ("examples/peterson_broken.c", [], "violated", "oracle", ["turn", "wants", "inside"],
      "mutual_exclusion"),
     ("tests/user/race.c", [], "violated", "race", ["counter"], "counter"),
+    ("tests/user/unordered.c", [], "violated", "race", ["message", "ready"], "nothing orders"),
+    ("tests/user/ordered.c", [], "holds", None, [], ""),
     ("tests/user/lost.c", [], "violated", "oracle", ["counter"], "both_counted"),
     ("tests/user/deadlock.c", [], "violated", "deadlock", ["fork_a", "fork_b"], "fork_a"),
     ("tests/user/livelock.c", [], "holds", None, [], ""),

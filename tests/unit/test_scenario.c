@@ -813,10 +813,34 @@ static const struct bad bad_verdicts[] = {
 	{ "claims: all-finish", "4:9: found 'all-finish'; expected a list of claims" },
 	{ "claims: [all-finsh]",
 	  "4:10: found 'all-finsh'; expected a claim that this version checks: "
-	  "all-finish, no-stale-hp, hp-kept, never STATUS; did you mean 'all-finish'?" },
-	{ "claims: [\"retries(zap) <= 1\"]",
-	  "4:10: found the string 'retries(zap) <= 1'; expected a claim that this "
-	  "version checks: all-finish, no-stale-hp, hp-kept, never STATUS" },
+	  "all-finish, no-stale-hp, hp-kept, never STATUS, "
+	  "retries(SITE) <= N, busy(LEAF) <= N; did you mean 'all-finish'?" },
+	{ "claims: [retries(zp) <= 1]",
+	  "4:10: found site 'zp'; expected a site of the host, such as zap-block, or all of a kind, "
+	  "such as zap" },
+	{ "claims: [retries(zap-blok) <= 1]",
+	  "4:10: found site 'zap-blok'; expected a site of the host, such as zap-block, or all of a "
+	  "kind, such as zap; did you mean 'zap-block'?" },
+	{ "claims: [retries(zap) < 1]",
+	  "4:10: found 'retries(zap) < 1'; expected '<= N' behind the bracket" },
+	{ "claims: [retries(zap)]",
+	  "4:10: found 'retries(zap)'; expected '<= N' behind the bracket" },
+	{ "claims: [retries(zap) <=]",
+	  "4:10: found 'retries(zap) <='; expected a number behind '<='" },
+	{ "claims: [retries(zap) <= 201]",
+	  "4:10: found 'retries(zap) <= 201'; expected a number from 0 to 200 behind '<='" },
+	{ "claims: [retries(zap) <= 1 x]",
+	  "4:10: found 'retries(zap) <= 1 x'; expected a number from 0 to 200 behind '<='" },
+	{ "claims: [retries() <= 1]", "4:10: found 'retries() <= 1'; expected a name in brackets" },
+	{ "claims: [retries(zap <= 1]",
+	  "4:10: found 'retries(zap <= 1'; expected a name in brackets" },
+	{ "claims: [retries(zap) <= 1, retries(zap-block) <= 2]",
+	  "4:29: found a bound on retries(zap-block) again; expected it once" },
+	{ "claims: [busy(MEM.PAGE.AGU) <= 1]",
+	  "4:10: found leaf 'MEM.PAGE.AGU'; expected a SEAMCALL or TDCALL, such as MEM.PAGE.AUG or "
+	  "TDG.MEM.PAGE.ACCEPT" },
+	{ "claims: [retries(reclaim) <= 0, retries(zap) <= 0, retries(build) <= 0, retries(sys) <= 0]",
+	  "4:73: found more than 16 bounds; expected fewer" },
 	{ "claims: [never TDX_OPERAND_BSY]",
 	  "4:10: found status 'TDX_OPERAND_BSY'; expected the name of a status; did you mean "
 	  "'TDX_OPERAND_BUSY'?" },
@@ -833,7 +857,8 @@ static const struct bad bad_verdicts[] = {
 	  "4:22: found claim 'all-finish' again; expected it once" },
 	{ "claims: [[all-finish]]",
 	  "4:10: found a list; expected a claim that this version checks: all-finish, "
-	  "no-stale-hp, hp-kept, never STATUS" },
+	  "no-stale-hp, hp-kept, never STATUS, "
+	  "retries(SITE) <= N, busy(LEAF) <= N" },
 	{ "expect: hold",
 	  "4:9: found 'hold'; expected holds, violated(KIND) or inconclusive; did you "
 	  "mean 'holds'?" },

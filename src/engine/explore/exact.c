@@ -13,6 +13,8 @@
 #define FIRST_HISTORY 256u
 #define ROOM          (1ull << 36) /* address space of each store */
 #define SLOTS_START   65536u
+/* Of each lane: history, pending operation, counts. */
+#define LANE_WORDS 5ull
 
 /* Numbers of records in a hash table that compares the records themselves. */
 struct index {
@@ -146,18 +148,18 @@ void exact_begin(struct exact *e)
 	for (u32 g = 0; g < xp.arena_size / 8; g++)
 		if (xp.granule[g].flags & XP_WRITTEN)
 			e->granule[e->granules++] = g;
-	e->words = e->granules + 2ull * e->fibers;
+	e->words = e->granules + LANE_WORDS * e->fibers;
 }
 
 static int compare_lanes(const void *a, const void *b)
 {
-	return memcmp(a, b, 16);
+	return memcmp(a, b, LANE_WORDS * 8);
 }
 
 u64 exact_key(struct exact *e, const u8 *class)
 {
 	u64 *w = e->vector + e->count * e->words, *lane = w + e->granules;
-	u64 sorted[XP_FIBERS_MAX][2], n;
+	u64 sorted[XP_FIBERS_MAX][LANE_WORDS], n;
 
 	for (u32 i = 0; i < e->granules; i++) {
 		u32 g = e->granule[i];
@@ -165,8 +167,13 @@ u64 exact_key(struct exact *e, const u8 *class)
 		w[i] = xp_canonical(&xp.granule[g], *xp_granule(g));
 	}
 	for (u32 i = 0; i < e->fibers; i++) {
-		lane[2 * i] = xp.fiber[i].hist;
-		lane[2 * i + 1] = xs_pending_digest(i);
+		u64 *l = &lane[LANE_WORDS * i];
+
+		l[0] = xp.fiber[i].hist;
+		l[1] = xs_pending_digest(i);
+		l[2] = xp.fiber[i].claims[0];
+		l[3] = xp.fiber[i].claims[1];
+		l[4] = xp.fiber[i].busy;
 	}
 	for (u32 i = 0; class && i < e->fibers; i++) {
 		u32 k = 0;
@@ -175,12 +182,12 @@ u64 exact_key(struct exact *e, const u8 *class)
 			continue;
 		for (u32 j = i; j < e->fibers; j++)
 			if (class[j] == class[i])
-				memcpy(sorted[k++], &lane[2 * j], 16);
-		qsort(sorted, k, 16, compare_lanes);
+				memcpy(sorted[k++], &lane[LANE_WORDS * j], LANE_WORDS * 8);
+		qsort(sorted, k, LANE_WORDS * 8, compare_lanes);
 		k = 0;
 		for (u32 j = i; j < e->fibers; j++)
 			if (class[j] == class[i])
-				memcpy(&lane[2 * j], sorted[k++], 16);
+				memcpy(&lane[LANE_WORDS * j], sorted[k++], LANE_WORDS * 8);
 	}
 	n = number_of(&e->index, e->vector, &e->count, e->words);
 	/* An odd factor: as different as the numbers, and spread over the table. */

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/bug.h"
+#include "engine/claims.h"
 #include "engine/explore/order.h"
 #include "engine/explore/play.h"
 #include "engine/explore/xenv.h"
@@ -52,26 +53,26 @@ static u32 finite_lanes(void)
 	return mask;
 }
 
-/* A claim "never STATUS" looks at what the lanes' calls return. */
+/* Claims about results look at what the lanes note. */
 static struct sl_env_ops watched_ops;
 
 static void watch_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 {
-	const char *never, *leaf;
+	const char *id;
 	char text[160];
 
 	xenv_ops.note(env, what, a, b);
-	if (what != SL_NOTE_SEAMCALL && what != SL_NOTE_TDCALL)
+	if (!xp.active || xp.cur >= running.lanes)
 		return;
-	never = world_never(running.scenario, b);
-	if (!never)
-		return;
-	leaf = what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF))
-					: tdx_tdcall_name((u32)(a & 0xFFFF));
-	/* Formatted here: no function that a sanitizer has prepared may be left for ever on a fiber. */
-	snprintf(text, sizeof(text), "%s returned %s", leaf ? leaf : "an unknown leaf", never);
-	xp_report(SL_VIOLATION_BOUND, "never", text);
+	/* Comes back before the fiber ends: nothing that a sanitizer has prepared stays on it. */
+	id = claims_note(running.scenario, (struct claim_counts *)(void *)xp.fiber[xp.cur].claims,
+			 what, a, b, text, sizeof(text));
+	if (id)
+		xp_report(SL_VIOLATION_BOUND, id, text);
 }
+
+_Static_assert(sizeof(struct claim_counts) == sizeof(xp.fiber[0].claims),
+	       "counts are a lane's ghost");
 
 static void init_envs(const struct scenario *s, struct sl_stats *stats)
 {
@@ -80,7 +81,7 @@ static void init_envs(const struct scenario *s, struct sl_stats *stats)
 	watched_ops.note = watch_note;
 	for (u32 i = 0; i <= running.lanes; i++) {
 		xenv_init(&running.env[i], stats);
-		if (s->never_count && i < running.lanes)
+		if (claims_listen(s) && i < running.lanes)
 			running.env[i].ops = &watched_ops;
 	}
 }

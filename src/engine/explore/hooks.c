@@ -164,7 +164,7 @@ static LEAVES_TRACES void see_plain(void *addr, size_t size, void *pc)
 		if (in_ghost(p))
 			continue;
 		footprint_add(g, byte_mask(p, n), false, false, pc);
-		if (xp.order)
+		if (xp.order && !xp.no_yield)
 			xo_plain(g, byte_mask(p, n), false, pc);
 	}
 }
@@ -210,7 +210,7 @@ static void write_arena(void *addr, size_t size, void *pc)
 		if (in_ghost(p))
 			continue;
 		footprint_add(g, byte_mask(p, n), true, false, pc);
-		if (xp.order)
+		if (xp.order && !xp.no_yield)
 			xo_plain(g, byte_mask(p, n), true, pc);
 	}
 }
@@ -540,7 +540,7 @@ static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomi
 		if (size == 16)
 			footprint_add(g + 1, 0xFF, op != XP_LOAD, true, pc);
 	}
-	if (xp.order && !in_ghost(addr))
+	if (xp.order && !xp.no_yield && !in_ghost(addr))
 		xo_atomic(addr, size, op, before != after, mo, pc);
 	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
 		return;
@@ -793,7 +793,7 @@ CAS_128(weak)
 void __tsan_atomic_thread_fence(int mo);
 void __tsan_atomic_thread_fence(int mo)
 {
-	if (xp.order && xp.active)
+	if (xp.order && xp.active && !xp.no_yield)
 		xo_fence(mo);
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/env.h"
-#include "engine/explore/order.h"
 
 static const struct xs_program *program;
 
@@ -36,8 +35,11 @@ u64 xs_pending_digest(u32 i)
 
 static void digest(struct machine *m, u32 i)
 {
-	u64 d = xp_mix(xp_mix(m->base[i], xp.fiber[i].hist), xs_pending_digest(i));
+	const struct xp_fiber *f = &xp.fiber[i];
+	u64 d = xp_mix(xp_mix(m->base[i], f->hist), xs_pending_digest(i));
 
+	if (f->busy | f->claims[0] | f->claims[1])
+		d = xp_mix(xp_mix(xp_mix(d, f->busy), f->claims[0]), f->claims[1]);
 	m->lanes_hash += d - m->digest[i];
 	m->digest[i] = d;
 }
@@ -57,6 +59,7 @@ void machine_start(struct machine *m)
 		xp_fiber_make(i, fiber_main);
 		/* Who it is says the base; what it has seen is nothing. */
 		xp.fiber[i].hist = 1;
+		xp.fiber[i].claims[0] = xp.fiber[i].claims[1] = xp.fiber[i].busy = 0;
 		xp.fiber[i].pending = (struct xp_pending){ .kind = XP_START };
 		m->digest[i] = 0;
 		digest(m, i);
@@ -129,8 +132,6 @@ void machine_step(struct machine *m, u32 i, u32 choice)
 	m->footprint.reads = m->footprint.writes = 0;
 	m->footprint.count = m->footprint.released = 0;
 	m->footprint.overflow = false;
-	if (xp.order && xp.no_yield)
-		xo_join_all(xp.order, i);
 	xp.active = true;
 	xp_switch(&xp.main_sp, xp.fiber[i].sp);
 	xp.active = false;

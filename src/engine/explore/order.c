@@ -14,17 +14,26 @@ struct clock {
 	u32 at[XP_FIBERS_MAX]; /* so much of each fiber's life came before */
 };
 
-/* Who has touched a byte, and when: times of the fibers' own clocks; 0 = never. */
-struct byte_shadow {
-	u32 read[XP_FIBERS_MAX], write[XP_FIBERS_MAX]; /* plain */
-	u32 atomic_read[XP_FIBERS_MAX], atomic_write[XP_FIBERS_MAX];
+/*
+ * Who touched which bytes of a granule, when by the fiber's own clock, and how. A later access of the
+ * same kind by the same fiber takes its bytes over: whoever has seen the later one has seen both.
+ */
+struct cell {
+	u32 time; /* 0 = unused */
+	u32 pc;   /* offset in the program */
+	u8 mask;  /* bytes */
+	u8 fiber;
+	bool write, atomic;
 };
+
+/* Fibers times kinds is more, but a granule that so many touch in pieces is rare: the oldest goes. */
+#define CELLS 16u
 
 struct shadow {
 	bool used;
-	struct clock sync[4];    /* of each half-word: what an acquire there will have seen */
-	void *pc[XP_FIBERS_MAX]; /* of the fiber's last access to the granule */
-	struct byte_shadow byte[8];
+	u8 next;              /* cell to use when all are */
+	struct clock sync[4]; /* of each half-word: what an acquire there will have seen */
+	struct cell cell[CELLS];
 };
 
 struct xp_order {
@@ -94,80 +103,63 @@ void xo_reset(struct xp_order *o)
 		o->now[i].at[i] = 1;
 }
 
-void xo_join_all(struct xp_order *o, u32 fiber)
-{
-	for (u32 i = 0; i < o->fibers; i++)
-		join(&o->now[fiber], &o->now[i], o->fibers);
-}
-
 /* ---- races ----------------------------------------------------------------------------------- */
 
-/* A fiber, other than the running one, whose time in @when the running one has not seen; or none. */
-static u32 unseen(const struct xp_order *o, const u32 *when)
+static const char *kind_of(bool write, bool atomic)
 {
-	for (u32 i = 0; i < o->fibers; i++)
-		if (i != xp.cur && when[i] > o->now[xp.cur].at[i])
-			return i;
-	return o->fibers;
+	return atomic ? (write ? "atomic write" : "atomic read") : (write ? "write" : "read");
 }
 
-static void report(const struct xp_order *o, u32 granule, u32 other, const char *theirs,
-		   const char *ours, void *pc)
+static void report(u32 granule, const struct cell *theirs, const struct cell *ours)
 {
 	char text[sizeof(xp.violation_text)];
 
-	snprintf(
-		text, sizeof(text),
-		"nothing orders lane %u's %s of arena+0x%x at program+0x%zx before lane %u's %s at "
-		"program+0x%zx",
-		other, theirs, granule * 8, xp_program_offset(o->shadow[granule].pc[other]), xp.cur,
-		ours, xp_program_offset(pc));
+	snprintf(text, sizeof(text),
+		 "nothing orders lane %u's %s of arena+0x%x at program+0x%x before lane %u's %s at "
+		 "program+0x%x",
+		 theirs->fiber, kind_of(theirs->write, theirs->atomic), granule * 8, theirs->pc,
+		 ours->fiber, kind_of(ours->write, ours->atomic), ours->pc);
 	xp_report(SL_VIOLATION_RACE, XO_RACE_ID, text);
 }
 
-static void check_byte(const struct xp_order *o, u32 granule, const struct byte_shadow *b,
-		       bool write, bool atomic, void *pc)
+static bool races(const struct xp_order *o, const struct cell *a, const struct cell *b)
 {
-	const char *ours =
-		atomic ? (write ? "atomic write" : "atomic read") : (write ? "write" : "read");
-	u32 other = unseen(o, b->write);
+	return a->time && a->fiber != b->fiber && (a->mask & b->mask) && (a->write || b->write) &&
+	       !(a->atomic && b->atomic) && a->time > o->now[b->fiber].at[a->fiber];
+}
 
-	if (other < o->fibers)
-		report(o, granule, other, "write", ours, pc);
-	if (write) {
-		other = unseen(o, b->read);
-		if (other < o->fibers)
-			report(o, granule, other, "read", ours, pc);
+static void keep(struct shadow *s, const struct cell *c)
+{
+	struct cell *room = NULL;
+
+	for (u32 i = 0; i < CELLS; i++) {
+		struct cell *old = &s->cell[i];
+
+		if (old->time && old->fiber == c->fiber && old->write == c->write &&
+		    old->atomic == c->atomic)
+			old->mask &= (u8)~c->mask;
+		if (!old->mask)
+			room = old;
 	}
-	if (atomic)
-		return;
-	other = unseen(o, b->atomic_write);
-	if (other < o->fibers)
-		report(o, granule, other, "atomic write", ours, pc);
-	if (write) {
-		other = unseen(o, b->atomic_read);
-		if (other < o->fibers)
-			report(o, granule, other, "atomic read", ours, pc);
-	}
+	if (!room)
+		room = &s->cell[s->next++ % CELLS];
+	*room = *c;
 }
 
 static void touch(struct xp_order *o, u32 granule, u8 mask, bool write, bool atomic, void *pc)
 {
 	struct shadow *s = shadow_of(o, granule);
-	u32 me = xp.cur, time = o->now[me].at[me];
+	struct cell c = { .time = o->now[xp.cur].at[xp.cur],
+			  .pc = (u32)xp_program_offset(pc),
+			  .mask = mask,
+			  .fiber = (u8)xp.cur,
+			  .write = write,
+			  .atomic = atomic };
 
-	for (u32 i = 0; i < 8; i++) {
-		struct byte_shadow *b = &s->byte[i];
-
-		if (!(mask >> i & 1))
-			continue;
-		check_byte(o, granule, b, write, atomic, pc);
-		if (atomic)
-			(write ? b->atomic_write : b->atomic_read)[me] = time;
-		else
-			(write ? b->write : b->read)[me] = time;
-	}
-	s->pc[me] = pc;
+	for (u32 i = 0; i < CELLS; i++)
+		if (races(o, &s->cell[i], &c))
+			report(granule, &s->cell[i], &c);
+	keep(s, &c);
 }
 
 void xo_plain(u32 granule, u8 mask, bool write, void *pc)

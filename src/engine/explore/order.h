@@ -20,10 +20,11 @@ struct xp_order *xo_new(u32 fibers) SL_WARN_UNUSED;
 void xo_free(struct xp_order *o);
 /* As at the start: all fibers have seen what was written before. */
 void xo_reset(struct xp_order *o);
-/* The last fiber starts when all others have ended, and has seen all of it. */
-void xo_join_all(struct xp_order *o, u32 fiber);
 
-/* The running fiber's accesses. Reports a race (xp_report) and then does not return. */
+/*
+ * The running fiber's accesses. Reports a race (xp_report) and then does not return. Not for the last
+ * fiber, which starts when all others have ended and comes after all they did.
+ */
 void xo_plain(u32 granule, u8 mask, bool write, void *pc);
 /* @changed: it wrote; a compare-and-swap that failed did not. @mo: the compiler's memory order. */
 void xo_atomic(volatile void *addr, u8 size, enum xp_atomic op, bool changed, int mo, void *pc);

@@ -715,6 +715,7 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 	xp.ghost_start = p->ghost_start;
 	xp.ghost_end = p->ghost_end;
 	xp.no_checkpoints = o->no_checkpoints;
+	xp.bounds = o->bounds;
 	if (o->no_reduction) {
 		for (size_t g = 0; g < p->arena_size / 8; g++)
 			xp.granule[g].shared = 0xF;
@@ -851,6 +852,7 @@ int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs
 	*r = (struct xs_result){ .kind = XS_KIND_NONE, .symmetric = count_symmetric(p, o) };
 	rc = o->runs ? run_randomly(p, o, r) : search(p, o, r);
 	r->shared_words = xp.shared_count;
+	memcpy(r->busy_max, xp.busy_max, sizeof(r->busy_max));
 	return rc;
 }
 

@@ -78,6 +78,7 @@ struct xs_options {
 	bool no_symmetry;    /* interchangeable lanes are told apart */
 	bool audit;          /* visit every state from every side and compare what comes next; hash
 				 the whole arena now and then */
+	bool bounds;         /* BUSY results in a row at each site are part of a state, up to 3 */
 	bool exact;          /* compare states themselves, not their fingerprints */
 	bool bounded;        /* only schedules with at most this many preemptions */
 	u32 preemptions;
@@ -105,6 +106,7 @@ struct xs_result {
 	u64 audited;                     /* visits that the audit compared */
 	u64 runs;                        /* random runs, of either kind */
 	double lost;                     /* states that fingerprints may have hidden, expected */
+	u8 busy_max[32];                 /* with bounds: the most at each site; 3: 3 or more */
 	u32 symmetric;                   /* lanes that were taken as interchangeable */
 	u32 passes, shared_words, depth;
 	double seconds;

@@ -37,6 +37,8 @@ enum {
 };
 
 #define PAGE 4096
+/* Random runs that watch the order of memory accesses, behind a search that finds nothing. */
+#define ORDER_RUNS 200
 /* Seconds between two looks at whether the running step has come to an end. */
 #define WATCHDOG 10
 
@@ -416,7 +418,8 @@ static const char *verdict(const struct outcome *o)
 
 static const char *limit_name(enum xs_limit limit)
 {
-	static const char *const name[] = { "none", "time", "memory", "depth", "interrupted" };
+	static const char *const name[] = { "none",        "time",        "memory", "depth",
+					    "interrupted", "preemptions", "random" };
 
 	return name[limit];
 }
@@ -471,6 +474,10 @@ static void print_text(const struct outcome *o)
 	printf("%s: %s", run.name, verdict(o));
 	if (x->kind != XS_KIND_NONE)
 		printf("(%s)", kind_name(x->kind));
+	else if (x->limit == XS_LIMIT_PREEMPTIONS)
+		printf(" (no violation with at most %u preemptions)", run.search.preemptions);
+	else if (x->limit == XS_LIMIT_RUNS)
+		printf(" (no violation in %" PRIu64 " random runs)", x->runs);
 	else if (x->limit != XS_COMPLETE)
 		printf(" (limit reached: %s)", limit_name(x->limit));
 	printf("\n  %u thread%s\n", run.threads, run.threads == 1 ? "" : "s");
@@ -556,6 +563,9 @@ enum {
 	OPT_NO_REDUCTION,
 	OPT_NO_CHECKPOINTS,
 	OPT_AUDIT,
+	OPT_PREEMPTIONS,
+	OPT_RANDOM,
+	OPT_SEED,
 	OPT_ALL_FINISH,
 	OPT_FORMAT,
 };
@@ -569,6 +579,10 @@ static const struct argp_option options[] = {
 	{ "no-checkpoints", OPT_NO_CHECKPOINTS, NULL, 0, "do not believe sl_checkpoint()", 0 },
 	{ "audit", OPT_AUDIT, NULL, 0,
 	  "visit every state from every side and compare what comes next", 0 },
+	{ "preemptions", OPT_PREEMPTIONS, "N", 0,
+	  "leave out schedules with more than N preemptions; proves nothing", 0 },
+	{ "random", OPT_RANDOM, "N", 0, "no search but N random runs; proves nothing", 0 },
+	{ "seed", OPT_SEED, "S", 0, "of the first random run (default 0)", 0 },
 	{ "all-finish", OPT_ALL_FINISH, NULL, 0,
 	  "look for livelocks: every thread ends if each gets its turns", 0 },
 	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
@@ -608,6 +622,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_AUDIT:
 		run.search.audit = true;
 		return 0;
+	case OPT_PREEMPTIONS:
+		run.search.bounded = true;
+		run.search.preemptions = (u32)number(state, "--preemptions", arg, 250);
+		return 0;
+	case OPT_RANDOM:
+		run.search.runs = (u32)number(state, "--random", arg, 4e9);
+		return 0;
+	case OPT_SEED:
+		run.search.run_seed = (u64)number(state, "--seed", arg, 1e15);
+		return 0;
 	case OPT_ALL_FINISH:
 		run.all_finish = true;
 		return 0;
@@ -620,6 +644,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		argp_error(state, "found '%s'; expected options only", arg);
 		return 0;
 	case ARGP_KEY_END:
+		if (run.search.runs && (run.search.bounded || run.search.audit))
+			argp_error(state, "--random: found with --preemptions or --audit; expected "
+					  "random runs or a search");
+		if (run.search.audit && run.search.bounded)
+			argp_error(state, "found --audit and --preemptions; expected one of them");
 		if (run.search.audit && run.all_finish)
 			argp_error(state, "found --audit and --all-finish; expected one of them");
 		return 0;
@@ -754,6 +783,7 @@ int main(int argc, char **argv)
 
 	run.name = slash ? slash + 1 : argc ? argv[0] : "?";
 	run.search.races = true;
+	run.search.order_runs = ORDER_RUNS;
 	run.search.minimise_seconds = 10;
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);

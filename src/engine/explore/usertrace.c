@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The table of a user's program: which step changed what. Layer: engine. */
+#include "engine/explore/order.h"
 #include "engine/explore/usercode.h"
 
 #include <inttypes.h>
@@ -273,6 +274,7 @@ bool user_play(const struct xs_program *p, const struct xs_options *o, const str
 	struct xs_options plain = *o;
 
 	plain.races = r->kind == SL_VIOLATION_RACE;
+	plain.order_runs = plain.races && !strcmp(r->id, XO_RACE_ID);
 	do {
 		free(t->row);
 		*t = (struct user_trace){ .steps = r->steps };

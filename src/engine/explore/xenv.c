@@ -177,9 +177,27 @@ static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 		xp.fiber[xp.cur].hist = xp_checkpoint(label, a, b);
 }
 
+/* The lane's count for @site: one more, or none. */
+static void count_busy(u32 site, bool more)
+{
+	struct xp_fiber *f = &xp.fiber[xp.cur];
+	u32 n = (u32)(f->busy >> (2 * site) & 3);
+
+	if (!xp.active || !xp.bounds)
+		return;
+	if (!more)
+		f->busy &= ~(3ull << (2 * site));
+	else if (n < 3)
+		f->busy += 1ull << (2 * site);
+	if (more && n + 1 > xp.busy_max[site])
+		xp.busy_max[site] = n < 3 ? (u8)(n + 1) : 3;
+}
+
 static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 {
 	(void)env;
+	if (what == SL_NOTE_BUSY || what == SL_NOTE_VISIT)
+		count_busy((u32)a, what == SL_NOTE_BUSY);
 	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
 		return;
 	xp.event[xp.event_count++] =

@@ -64,6 +64,9 @@ struct xp_pending {
 struct xp_fiber {
 	void *sp;
 	u64 hist; /* everything seen since the last checkpoint */
+	/* Counts that the arena has nothing of and that no checkpoint forgets. */
+	u64 claims[2]; /* of claims: engine/claims.h */
+	u64 busy; /* BUSY results in a row at each site, two bits each: up to 3, for 3 or more */
 	struct xp_pending pending;
 };
 
@@ -157,9 +160,10 @@ struct xp_state {
 	bool active;         /* a fiber runs: accesses count */
 	bool no_yield;       /* it runs to its end in one step */
 	bool no_checkpoints; /* see struct xs_options */
-	bool watching;       /* an invariant may look at the arena */
-	bool learned;        /* a new shared word, or a contested granule, was found */
-	bool recording;      /* events, in a replay only */
+	bool bounds;
+	bool watching;  /* an invariant may look at the arena */
+	bool learned;   /* a new shared word, or a contested granule, was found */
+	bool recording; /* events, in a replay only */
 	u16 pass;
 	u32 cur;    /* which fiber */
 	u32 choice; /* answer to the pending CHOICE */
@@ -177,6 +181,7 @@ struct xp_state {
 	struct xp_fiber fiber[XP_FIBERS_MAX];
 	void *main_sp;
 	u8 *stacks;
+	u8 busy_max[32]; /* of each site: the highest that any lane's count has been */
 	u32 event_count;
 	struct xp_event event[XP_EVENTS_MAX];
 	/* A violation that the running fiber reported. */

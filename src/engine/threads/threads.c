@@ -16,6 +16,7 @@
 #include <seamlab/hplock.h>
 
 #include "base/rng.h"
+#include "engine/claims.h"
 #include "engine/world.h"
 
 #define TICK_SECONDS 0.1
@@ -30,6 +31,7 @@ struct thread_env {
 	struct sl_stats *stats;
 	u32 lane;
 	u32 pauses;
+	struct claim_counts counts;
 	char name[24];
 	pthread_t thread;
 };
@@ -191,19 +193,16 @@ static void op_violate(struct sl_env *env, enum sl_violation kind, const char *i
 	must(pthread_mutex_unlock(&r->lock));
 }
 
-/* Only set where a claim "never STATUS" wants to know. */
+/* Only set where a claim wants to know. */
 static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 {
-	const char *never;
+	struct thread_env *me = self(env);
+	char text[160];
+	const char *id =
+		claims_note(me->run->world->scenario, &me->counts, what, a, b, text, sizeof(text));
 
-	if (what != SL_NOTE_SEAMCALL && what != SL_NOTE_TDCALL)
-		return;
-	never = world_never(self(env)->run->world->scenario, b);
-	if (never)
-		env_violate(env, SL_VIOLATION_BOUND, "never", "%s returned %s",
-			    what == SL_NOTE_SEAMCALL ? tdx_seamcall_name((u32)(a & 0xFFFF))
-						     : tdx_tdcall_name((u32)(a & 0xFFFF)),
-			    never);
+	if (id)
+		env_violate(env, SL_VIOLATION_BOUND, id, "%s", text);
 }
 
 static const struct sl_env_ops thread_ops = {
@@ -356,7 +355,7 @@ static int run_world(struct run *r, const struct threads_options *o, struct sl_e
 	watched_ops = thread_ops;
 	watched_ops.note = op_note;
 	for (u32 i = 0; i < w->lane_count; i++) {
-		if (w->scenario->never_count)
+		if (claims_listen(w->scenario))
 			r->env[i].base.ops = &watched_ops;
 		world_set_env(w, i, &r->env[i].base);
 		memcpy(r->env[i].name, w->lane[i].name, sizeof(r->env[i].name));

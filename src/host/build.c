@@ -53,8 +53,7 @@ static int td_create(struct vm *vm, struct cpu *cpu)
 	struct vmm *vmm = vm->vmm;
 	int ret;
 
-	vm->tdr = page_alloc(cpu);
-	if (!vm->tdr.v)
+	if (!page_alloc(cpu, &vm->tdr))
 		return -ENOMEM;
 	tdx_lock(cpu);
 	vm->hkid = hkid_alloc(vmm);
@@ -96,8 +95,7 @@ static int td_addcx(struct vm *vm, struct cpu *cpu)
 	for (u32 i = 0; i < VM_TDCX_PAGES; i++) {
 		int ret;
 
-		vm->tdcx[i] = page_alloc(cpu);
-		if (!vm->tdcx[i].v)
+		if (!page_alloc(cpu, &vm->tdcx[i]))
 			return -ENOMEM;
 		ret = build_call(cpu, vm, HOST_SITE_build_addcx, vm->tdcx[i].v, vm->tdr.v);
 		if (ret)
@@ -127,8 +125,7 @@ static int vcpu_addcx(struct vcpu *v, struct cpu *cpu)
 	for (u32 i = 0; i < VCPU_TDCX_PAGES; i++) {
 		int ret;
 
-		v->tdcx[i] = page_alloc(cpu);
-		if (!v->tdcx[i].v)
+		if (!page_alloc(cpu, &v->tdcx[i]))
 			return -ENOMEM;
 		ret = build_call(cpu, v->vm, HOST_SITE_build_vp_addcx, v->tdcx[i].v, v->tdvpr.v);
 		if (ret)
@@ -159,8 +156,7 @@ static int vcpu_create(struct vcpu *v, struct cpu *cpu)
 	struct vm *vm = v->vm;
 	int ret;
 
-	v->tdvpr = page_alloc(cpu);
-	if (!v->tdvpr.v)
+	if (!page_alloc(cpu, &v->tdvpr))
 		return -ENOMEM;
 	ret = build_call(cpu, vm, HOST_SITE_build_vp_create, v->tdvpr.v, vm->tdr.v);
 	if (ret)

@@ -51,8 +51,11 @@ void vm_kill(struct cpu *cpu, struct vm *vm, const char *id, const char *fmt, ..
 
 /* ---- vmm.c ----------------------------------------------------------------------------------- */
 
-/* A free control page; v = 0 if there is none. */
-struct hpa page_alloc(struct cpu *cpu);
+/*
+ * A free control page; false and v = 0 if there is none. By pointer: the store of a struct that a
+ * function returns is one that compilers do not show to the explorer's hooks.
+ */
+bool page_alloc(struct cpu *cpu, struct hpa *page) SL_WARN_UNUSED;
 void page_free(struct cpu *cpu, struct hpa page);
 
 /* tdx_lock. The lane gives its CPU up while it waits, so that others may make SEAMCALLs there. */

@@ -176,18 +176,18 @@ struct vmm *vmm_init(struct sl_arena *arena, const struct vmm_config *cfg,
 	return vmm;
 }
 
-struct hpa page_alloc(struct cpu *cpu)
+bool page_alloc(struct cpu *cpu, struct hpa *page)
 {
 	struct vmm *vmm = cpu->vmm;
 	struct sl_env *env = cpu->env;
-	struct hpa page = { 0 };
 
+	page->v = 0;
 	env->ops->mutex_lock(env, &vmm->page_lock);
 	if (vmm->free_count)
-		page.v =
+		page->v =
 			SL_PRIVATE_BASE + ((u64)vmm->free_page[--vmm->free_count] << SL_PAGE_SHIFT);
 	env->ops->mutex_unlock(env, &vmm->page_lock);
-	return page;
+	return page->v != 0;
 }
 
 void page_free(struct cpu *cpu, struct hpa page)

@@ -92,6 +92,11 @@ struct sl_env_ops {
 	void (*write_unlock)(struct sl_env *env, struct sl_rwlock *l);
 	/* The lane's future depends only on the arena and on (label, a, b). NULL where unused. */
 	void (*checkpoint)(struct sl_env *env, u32 label, u64 a, u64 b);
+	/*
+	 * An oracle is about to look at @word, which the model itself does not read here: others may
+	 * change it first. NULL where unused.
+	 */
+	void (*observe)(struct sl_env *env, const volatile void *word);
 	/* Trace. NULL where unused. */
 	void (*note)(struct sl_env *env, enum sl_note what, u64 a, u64 b);
 	/* A finding. May not return (explorer); returns in the threads engine. */
@@ -138,6 +143,12 @@ static inline void env_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 {
 	if (env->ops->checkpoint)
 		env->ops->checkpoint(env, label, a, b);
+}
+
+static inline void env_observe(struct sl_env *env, const volatile void *word)
+{
+	if (env->ops->observe)
+		env->ops->observe(env, word);
 }
 
 static inline void env_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)

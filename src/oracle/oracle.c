@@ -24,20 +24,20 @@ struct check {
 /* ---- INV-TLB-01 ----------------------------------------------------------------------- */
 
 /*
- * Where does the S-EPT map @gpa now? The leaf's entry, blocked or not; or the entry at which the walk
- * ends. An oracle only looks: it must be no scheduling point of the explorer and no access that a
- * thread sanitizer takes for the model's own, hence not instrumented.
+ * Where does the S-EPT map @gpa now? *at is the leaf's entry, blocked or not; or the entry at which the
+ * walk ends. An oracle only looks: nothing that the explorer takes for something the lane has seen, and
+ * no access that a thread sanitizer takes for the model's own, hence not instrumented.
  */
 __attribute__((no_sanitize("thread"))) static u64 look_up(const struct sl_lp *lp, u64 gpa,
-							  u32 *level)
+							  u32 *level, const u64 **at)
 {
 	const u64 *table =
 		(const u64 *)(lp->machine->mem.frames + (lp->tdcs->sept_root.v - SL_PRIVATE_BASE));
 	u64 entry;
 
 	for (*level = lp->tdcs->page_walk;; --*level) {
-		entry = __atomic_load_n(&table[gpa >> SL_LEVEL_SHIFT(*level) & (SL_ENTRIES - 1)],
-					__ATOMIC_RELAXED);
+		*at = &table[gpa >> SL_LEVEL_SHIFT(*level) & (SL_ENTRIES - 1)];
+		entry = __atomic_load_n(*at, __ATOMIC_RELAXED);
 		if (*level == 0 || (entry & SEPT_PS) || !(entry & SEPT_RWX))
 			return entry;
 		table = (const u64 *)(lp->machine->mem.frames +
@@ -47,11 +47,16 @@ __attribute__((no_sanitize("thread"))) static u64 look_up(const struct sl_lp *lp
 
 static void check_translation(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 tlb_level)
 {
+	const u64 *at;
+	u64 entry, offset;
 	u32 level;
-	u64 entry = look_up(lp, gpa.v, &level);
-	u64 offset = gpa.v & (SL_LEVEL_SIZE(level) - 1) & ~SL_PAGE_MASK;
 
 	(void)tlb_level;
+	/* The access may come at any time after the translation was cached. */
+	look_up(lp, gpa.v, &level, &at);
+	env_observe(lp->env, at);
+	entry = look_up(lp, gpa.v, &level, &at);
+	offset = gpa.v & (SL_LEVEL_SIZE(level) - 1) & ~SL_PAGE_MASK;
 	/* Under a blocked table the leaf cannot be seen, and cannot have been removed either. */
 	if (!(entry & SEPT_PS) && level != 0 && !(entry & SEPT_RWX) &&
 	    (entry & SEPT_STATE_MASK) == sept_state_raw(SEPT_NL_BLOCKED))

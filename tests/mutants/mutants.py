@@ -68,6 +68,20 @@ MUTANTS = [
      "			return HP_BUSY;\n		}\n"
      "		/* Acquire: pairs with the releases in sept_entry_unlock()",
      "locks/f7-commit-erases-request-hardened"),
+    # No order of steps shows a missing release; the clocks of random runs do.
+    ("release-relaxed", "include/seamlab/hplock.h",
+     "#define SL_HP_RELEASE                   memory_order_release",
+     "#define SL_HP_RELEASE                   memory_order_relaxed",
+     "contention/two-faults-new-table"),
+    ("table-published-before-it-is-initialised", "src/module/leaf/tdh_mem_sept_add.c",
+     "	sept_page_init(c->m, page.page);\n	pamt_set_owner(page.entry, mc.td.lock.page);\n",
+     "	entry_commit(c, &mc.e, sept_make_table(page.page), true);\n	sept_page_init(c->m, page.page);\n"
+     "	pamt_set_owner(page.entry, mc.td.lock.page);\n", "contention/two-faults-new-table"),
+    ("tracking-not-checked", "src/module/leaf/tdh_mem_page_remove.c",
+     "	st = tracking_check(c, &mc.td, &mc.e, TDX_OPERAND_ID_RCX);\n", "	st = 0;\n",
+     "locks/remove-needs-tracking"),
+    ("state-not-checked", "src/module/leaf/tdh_mem_page_remove.c",
+     "	st = entry_check_state(c, &mc.e);\n", "	st = 0;\n", "locks/h1-aug-remove-hardened"),
 ]
 HELPER = ("include/seamlab/hplock.h", "#define HP_TRIES_MAX",
           "#define SL_HP_STORE_MUTANT(p, v) __atomic_store_n((uint64_t *)(p), (v), __ATOMIC_RELEASE)\n"

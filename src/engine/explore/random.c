@@ -209,8 +209,8 @@ int xs_random(const struct xs_program *p, const struct xs_options *o, u32 runs, 
 	for (u32 i = 0; i < runs; i++) {
 		walk_run(&w, i);
 		r->runs++;
-		r->all_transitions += w.m.transitions;
 		if (!ordered) {
+			r->all_transitions += w.m.transitions;
 			r->transitions += w.m.transitions;
 			if (w.steps > r->depth)
 				r->depth = w.steps;

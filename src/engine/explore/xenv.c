@@ -170,6 +170,23 @@ static void op_write_unlock(struct sl_env *env, struct sl_rwlock *l)
 	release(l->room, false)[0] = 0;
 }
 
+/* A scheduling point, although the lane itself sees nothing. */
+static void op_observe(struct sl_env *env, const volatile void *word)
+{
+	void *at = (void *)(uintptr_t)word;
+
+	(void)env;
+	if (!xp.active || xp.no_yield)
+		return;
+	xp_note_read(at);
+	if (!(xp.granule[xp_granule_of(at)].shared & xp_halves(at, 4)))
+		return;
+	pend(XP_ATOMIC, at);
+	xp.fiber[xp.cur].pending.op = XP_LOAD;
+	xp.fiber[xp.cur].pending.size = 8;
+	xp_yield();
+}
+
 static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 {
 	(void)env;
@@ -225,6 +242,7 @@ const struct sl_env_ops xenv_ops = {
 	.write_lock = op_write_lock,
 	.write_unlock = op_write_unlock,
 	.checkpoint = op_checkpoint,
+	.observe = op_observe,
 	.note = op_note,
 	.violate = op_violate,
 };

@@ -1075,6 +1075,11 @@ void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn)
 	trap_at(f, f->env[lp].stats, fn);
 }
 
+void fx_trap_pamt(struct fx *f, u64 hpa, u32 level, fx_guest_fn fn)
+{
+	trap_at(f, (void *)((uintptr_t)fx_pamt(f, hpa, level) & ~SL_PAGE_MASK), fn);
+}
+
 u64 fx_count(const struct fx *f, enum sl_counter c)
 {
 	u64 sum = 0;

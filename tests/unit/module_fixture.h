@@ -394,6 +394,8 @@ void fx_restore(struct fx *f);
 void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn);
 /* The same at the next event that @lp counts. */
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn);
+/* The same at the PAMT entry of @hpa, and those beside it. */
+void fx_trap_pamt(struct fx *f, u64 hpa, u32 level, fx_guest_fn fn);
 /* Events counted on all LPs. */
 u64 fx_count(const struct fx *f, enum sl_counter c);
 

@@ -222,15 +222,18 @@ static enum progress do_access(struct guest *g, struct sl_lp *lp, u64 gpa, bool 
 	}
 }
 
-static enum progress do_attr_rd(struct guest *g, struct sl_lp *lp, u64 gpa)
+static enum progress do_attr(struct guest *g, struct sl_lp *lp, u32 leaf, u64 rcx)
 {
-	struct tdx_module_args args = { .rcx = gpa };
-	u64 status = tdcall(lp, TDCALL_tdg_mem_page_attr_rd, &args);
+	struct tdx_module_args args = { .rcx = rcx };
+	u64 status = tdcall(lp, leaf, &args);
 
 	if (sl_guest_exit_pending(lp))
 		return STEP_LEAVE;
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_SIZE_MISMATCH)
+		/* The host maps other sizes for now. */
+		return STEP_AGAIN;
 	if (status) {
 		fail(g, status);
 		return STEP_LEAVE;
@@ -276,7 +279,9 @@ static enum progress execute(struct guest *g, struct sl_lp *lp)
 	case GUEST_WRITE:
 		return do_access(g, lp, target(g), true);
 	case GUEST_ATTR_RD:
-		return do_attr_rd(g, lp, target(g));
+		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_rd, target(g));
+	case GUEST_ATTR_WR:
+		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_wr, target(g) | op->level);
 	case GUEST_OTHER_CALL:
 		return other_call(lp);
 	case GUEST_MAP_GPA_SHARED:
@@ -343,7 +348,7 @@ static void resume(struct guest *g, struct sl_lp *lp)
 			advance(g);
 		break;
 	default:
-		/* Host-priority timeout of an ACCEPT or ATTR.RD: RAX says BUSY. */
+		/* Host-priority timeout of an ACCEPT or ATTR.*: RAX says BUSY. */
 		if ((rax & TDX_STATUS_CLASS_MASK & ~BIT_ULL(60)) == TDX_OPERAND_BUSY)
 			on_busy(g, lp, rax);
 		break;

@@ -21,6 +21,7 @@ enum guest_opcode {
 	GUEST_READ,            /* one 8-byte read of each page */
 	GUEST_WRITE,           /* one 8-byte write to each page */
 	GUEST_ATTR_RD,         /* TDG.MEM.PAGE.ATTR.RD of each page */
+	GUEST_ATTR_WR,         /* TDG.MEM.PAGE.ATTR.WR of each page (or 2 MB piece), nothing selected */
 	GUEST_TOUCH,           /* read the pages, all at one RIP */
 	GUEST_OTHER_CALL,      /* TDG.VP.INFO: a TDCALL that takes no lock */
 	GUEST_MAP_GPA_SHARED,  /* TDG.VP.VMCALL<MapGPA>: convert each page to shared */

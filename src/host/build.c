@@ -111,8 +111,8 @@ static int td_init(struct vm *vm, struct cpu *cpu)
 	u64 *params = sl_machine_shared(vm->vmm->machine, vm->params_pa);
 
 	SL_BUG_ON(!params);
-	params[PARAMS_ATTRIBUTES] = (vm->sept_ve_disable ? ATTR_SEPT_VE_DISABLE : 0) |
-				    (vm->debug ? ATTR_DEBUG : 0);
+	params[PARAMS_ATTRIBUTES] =
+		(vm->sept_ve_disable ? ATTR_SEPT_VE_DISABLE : 0) | (vm->debug ? ATTR_DEBUG : 0);
 	params[PARAMS_XFAM] = XFAM_X87_SSE;
 	params[PARAMS_MAX_VCPUS] = vm->vcpu_count;
 	params[PARAMS_EPTP_CONTROLS] = EPTP_WB_4_LEVELS;

@@ -21,10 +21,10 @@ enum op_args {
 	ARGS_TD_OR_NOT, /* a TD, or td0 */
 	ARGS_SIDE,      /* host|guest, and retry or not */
 	ARGS_RETRY,     /* retry or not */
-	/* Of raw SEAMCALLs: pages; [a level]; where a page is taken, [a spare page]. */
+	/* Pages; [a level]; where a raw SEAMCALL takes a page, [a spare page]. */
 	ARGS_ENTRY,
 	ARGS_ENTRY_PAGE,
-	ARGS_TABLE,      /* the same, on the entry above by default */
+	ARGS_TABLE, /* the same, on the entry above by default */
 	ARGS_TABLE_PAGE,
 };
 
@@ -37,11 +37,11 @@ struct op_desc {
 };
 
 static const struct op_desc guest_ops[] = {
-	{ "accept", "'accept PAGES'", ARGS_PAGES, GUEST_ACCEPT, NULL },
+	{ "accept", "'accept PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ACCEPT, NULL },
 	{ "read", "'read PAGES'", ARGS_PAGES, GUEST_READ, NULL },
 	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE, NULL },
 	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD, NULL },
-	{ "attr-wr", "'attr-wr PAGES'", ARGS_PAGES, GUEST_ATTR_WR, NULL },
+	{ "attr-wr", "'attr-wr PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ATTR_WR, NULL },
 	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
 	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
 	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
@@ -801,11 +801,13 @@ static void set_entry_level(struct op *op, u8 level)
 	op->level = level;
 }
 
-static bool entry_level(struct word word, u8 *level)
+/* A guest has no large pages but those of 2 MB. */
+static bool entry_level(const struct lane *l, struct word word, u8 *level)
 {
 	static const char *const names[] = { "4K", "2M", "1G", "512G" };
+	u8 count = l->type == LANE_OF_VCPU ? 2 : ARRAY_SIZE(names);
 
-	for (*level = 0; *level < ARRAY_SIZE(names); ++*level)
+	for (*level = 0; *level < count; ++*level)
 		if (scn_text_is(word.text, word.size, names[*level]))
 			return true;
 	return false;
@@ -825,7 +827,7 @@ static int read_entries(struct lane *l, const struct scn_node *at, const struct 
 
 	if (ret)
 		return ret;
-	if (next < count && entry_level(words[next], &level)) {
+	if (next < count && entry_level(l, words[next], &level)) {
 		set_entry_level(op, level);
 		next++;
 	} else if (table) {
@@ -844,7 +846,9 @@ static int read_entries(struct lane *l, const struct scn_node *at, const struct 
 		return 0;
 	return scn_fail(l->r, at, "found %s; expected %s%s",
 			scn_show_text(&shown, words[next].text, words[next].size),
-			next == 2 ? "a level (4K, 2M, 1G or 512G)" : "nothing more",
+			next > 2                  ? "nothing more"
+			: l->type == LANE_OF_VCPU ? "a level (4K or 2M)"
+						  : "a level (4K, 2M, 1G or 512G)",
 			!takes_page || op->spare ? ""
 			: next == 2              ? " or spareN"
 						 : " but spareN");
@@ -980,10 +984,10 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	static const struct {
 		u32 least, most;
 	} arg_count[] = {
-		[ARGS_NONE] = { 0, 0 },      [ARGS_PAGES] = { 1, 1 }, [ARGS_SPAN] = { 1, 1 },
-		[ARGS_SHARE] = { 2, 2 },     [ARGS_VCPU] = { 1, 1 },  [ARGS_TD] = { 1, 1 },
-		[ARGS_TD_OR_NOT] = { 0, 1 }, [ARGS_SIDE] = { 1, 2 },  [ARGS_RETRY] = { 0, 1 },
-		[ARGS_ENTRY] = { 1, 2 },     [ARGS_TABLE] = { 1, 2 }, [ARGS_ENTRY_PAGE] = { 1, 3 },
+		[ARGS_NONE] = { 0, 0 },       [ARGS_PAGES] = { 1, 1 }, [ARGS_SPAN] = { 1, 1 },
+		[ARGS_SHARE] = { 2, 2 },      [ARGS_VCPU] = { 1, 1 },  [ARGS_TD] = { 1, 1 },
+		[ARGS_TD_OR_NOT] = { 0, 1 },  [ARGS_SIDE] = { 1, 2 },  [ARGS_RETRY] = { 0, 1 },
+		[ARGS_ENTRY] = { 1, 2 },      [ARGS_TABLE] = { 1, 2 }, [ARGS_ENTRY_PAGE] = { 1, 3 },
 		[ARGS_TABLE_PAGE] = { 1, 3 },
 	};
 	struct word words[WORDS_MAX];

@@ -373,7 +373,8 @@ static const char *const corpus[] = {
 	"title: Raw\n"
 	"td: {vcpus: 2, memory: {a: {}, b: {size: 16K}}}\n"
 	"run:\n"
-	"  lp0: [MEM.PAGE.AUG a, {loop 2: [MEM.RANGE.BLOCK b@random]}, VP.FLUSH 1]\n"
+	"  lp0: [MEM.PAGE.AUG a spare1 retry, {loop 2: [MEM.RANGE.BLOCK b@random 2M]}, VP.FLUSH 1]\n"
+	"  setup: [MEM.SEPT.ADD b]\n"
 	"  lp7: [MEM.TRACK, MEM.TRACK td0, MEM.PAGE.REMOVE a]\n"
 	"  vcpu0: [accept a]\n"
 	"claims: [never TDX_OPERAND_BUSY(SEPT_TREE), never TDX_EPT_WALK_FAILED]\n",

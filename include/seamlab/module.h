@@ -60,9 +60,10 @@ struct sl_machine_config {
 	uint32_t zero_step_threshold; /* EPT violations at one RIP before GPAs are listed; 6 */
 	bool hp_timeout;              /* host-priority timeout on (as in the real module) */
 	bool contents;                /* TD pages have contents (zeroing, reads and writes) */
+	bool interrupts; /* any poll of an interruptible SEAMCALL may find an interrupt */
 };
 
-/* Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout on, contents off. */
+/* Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout on, the rest off. */
 void sl_machine_config_init(struct sl_machine_config *cfg);
 
 /* Bytes of arena that a machine with this configuration needs (address space, not resident). */

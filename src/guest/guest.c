@@ -22,6 +22,7 @@ enum progress {
 	STEP_NEXT,  /* done, go on */
 	STEP_AGAIN, /* the same once more */
 	STEP_LEAVE, /* a TD exit is pending, or #VE changed the flow: look again */
+	STEP_SPLIT, /* again, in smaller pieces if there are any */
 };
 
 static bool is_control(enum guest_opcode code)
@@ -60,6 +61,7 @@ void guest_reset(struct guest *g)
 	g->has_picked = false;
 	g->loop_depth = 0;
 	g->busy_count = 0;
+	g->pieces = 0;
 	g->ve_step = VE_NONE;
 	g->state = GUEST_RUNNING;
 	g->why = 0;
@@ -186,8 +188,8 @@ static enum progress accept_result(struct guest *g, struct sl_lp *lp, u64 status
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_SIZE_MISMATCH)
-		/* The host maps other sizes, or raced (published ACCEPT): look again. */
-		return STEP_AGAIN;
+		/* The host maps smaller pages, or raced (published ACCEPT). */
+		return STEP_SPLIT;
 	fail(g, status);
 	return STEP_LEAVE;
 }
@@ -200,6 +202,26 @@ static enum progress do_accept(struct guest *g, struct sl_lp *lp, u64 gpa, u8 le
 	if (sl_guest_exit_pending(lp))
 		return STEP_LEAVE;
 	return accept_result(g, lp, status);
+}
+
+/* A large page as a whole, or piece after piece where the host has split it. */
+static enum progress accept_leaf(struct guest *g, struct sl_lp *lp, u64 gpa, u8 level)
+{
+	enum progress progress;
+
+	if (!g->pieces) {
+		progress = do_accept(g, lp, gpa, level);
+		if (progress == STEP_SPLIT && level)
+			g->pieces = SL_ENTRIES;
+		return progress;
+	}
+	progress = do_accept(g, lp, gpa + (SL_ENTRIES - g->pieces) * SL_PAGE_SIZE, 0);
+	if (progress == STEP_NEXT)
+		return --g->pieces ? STEP_AGAIN : STEP_NEXT;
+	if (progress == STEP_LEAVE)
+		/* The host is asked: who knows what size it answers with. */
+		g->pieces = 0;
+	return progress;
 }
 
 static enum progress do_access(struct guest *g, struct sl_lp *lp, u64 gpa, bool write)
@@ -222,15 +244,18 @@ static enum progress do_access(struct guest *g, struct sl_lp *lp, u64 gpa, bool 
 	}
 }
 
-static enum progress do_attr_rd(struct guest *g, struct sl_lp *lp, u64 gpa)
+static enum progress do_attr(struct guest *g, struct sl_lp *lp, u32 leaf, u64 rcx)
 {
-	struct tdx_module_args args = { .rcx = gpa };
-	u64 status = tdcall(lp, TDCALL_tdg_mem_page_attr_rd, &args);
+	struct tdx_module_args args = { .rcx = rcx };
+	u64 status = tdcall(lp, leaf, &args);
 
 	if (sl_guest_exit_pending(lp))
 		return STEP_LEAVE;
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_SIZE_MISMATCH)
+		/* The host maps other sizes for now. */
+		return STEP_AGAIN;
 	if (status) {
 		fail(g, status);
 		return STEP_LEAVE;
@@ -269,14 +294,16 @@ static enum progress execute(struct guest *g, struct sl_lp *lp)
 
 	switch (op->code) {
 	case GUEST_ACCEPT:
-		return do_accept(g, lp, target(g), op->level);
+		return accept_leaf(g, lp, target(g), op->level);
 	case GUEST_READ:
 	case GUEST_TOUCH:
 		return do_access(g, lp, target(g), false);
 	case GUEST_WRITE:
 		return do_access(g, lp, target(g), true);
 	case GUEST_ATTR_RD:
-		return do_attr_rd(g, lp, target(g));
+		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_rd, target(g));
+	case GUEST_ATTR_WR:
+		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_wr, target(g) | op->level);
 	case GUEST_OTHER_CALL:
 		return other_call(lp);
 	case GUEST_MAP_GPA_SHARED:
@@ -343,7 +370,7 @@ static void resume(struct guest *g, struct sl_lp *lp)
 			advance(g);
 		break;
 	default:
-		/* Host-priority timeout of an ACCEPT or ATTR.RD: RAX says BUSY. */
+		/* Host-priority timeout of an ACCEPT or ATTR.*: RAX says BUSY. */
 		if ((rax & TDX_STATUS_CLASS_MASK & ~BIT_ULL(60)) == TDX_OPERAND_BUSY)
 			on_busy(g, lp, rax);
 		break;

@@ -209,6 +209,18 @@ static const struct {
 	{ SEAMCALL_tdh_mem_page_add, G_PAGE | G_STATE | G_WALK, { 0 } },
 	{ SEAMCALL_tdh_mem_page_aug, G_PAGE | G_STATE | G_WALK, { 0 } },
 	{ SEAMCALL_tdh_mem_page_remove, G_PAGE | G_STATE | G_WALK, { 0xC0000B06, 0xC0000B08 } },
+	{ SEAMCALL_tdh_mem_page_relocate, G_PAGE | G_STATE | G_WALK, { 0xC0000B06, 0xC0000B08 } },
+	{ SEAMCALL_tdh_mem_page_demote,
+	  G_PAGE | G_STATE | G_WALK,
+	  { 0xC0000B06, 0xC0000B08, 0x80000004 } },
+	{ SEAMCALL_tdh_mem_page_promote,
+	  G_PAGE | G_STATE | G_WALK,
+	  { 0xC0000B06, 0xC0000B08, 0xC0000B09, 0x80000004 } },
+	{ SEAMCALL_tdh_mem_sept_remove,
+	  G_PAGE | G_STATE | G_WALK,
+	  { 0xC0000B06, 0xC0000B08, 0xC0000B0E } },
+	{ SEAMCALL_tdh_mem_rd, G_PAGE | G_STATE, { 0xC0000605, 0xC0000B03, 0xC0000B0D } },
+	{ SEAMCALL_tdh_mem_wr, G_PAGE | G_STATE, { 0xC0000605, 0xC0000B03, 0xC0000B0D } },
 	{ SEAMCALL_tdh_mem_range_block, G_PAGE | G_STATE | G_WALK, { 0x00000B07 } },
 	{ SEAMCALL_tdh_mem_range_unblock, G_PAGE | G_STATE | G_WALK, { 0xC0000B08 } },
 	{ SEAMCALL_tdh_mem_track, G_PAGE | G_STATE, { 0x80000201 } },
@@ -252,7 +264,9 @@ static bool detail_is_plausible(u32 upper, u32 low)
 		return tdx_operand_name(low) != NULL;
 	case 0xC0000B00:
 	case 0xC0000B06:
+	case 0xC0000B09:
 	case 0xC0000B0D:
+	case 0xC0000B0E:
 	case 0x00000B07:
 		return low == 1;
 	case 0xC0000B08:
@@ -324,7 +338,8 @@ static void check_status(u32 leaf, u64 st)
 static void check_tdcall_status(u32 leaf, u64 st)
 {
 	u32 upper = (u32)(st >> 32), low = (u32)st;
-	bool entry = leaf == TDCALL_tdg_mem_page_accept || leaf == TDCALL_tdg_mem_page_attr_rd;
+	bool entry = leaf == TDCALL_tdg_mem_page_accept || leaf == TDCALL_tdg_mem_page_attr_rd ||
+		     leaf == TDCALL_tdg_mem_page_attr_wr;
 
 	REQUIRE(tdx_status_name(st) && detail_is_plausible(upper, low), leaf, st);
 	if (st == 0 || upper == 0xC0000100)
@@ -332,6 +347,8 @@ static void check_tdcall_status(u32 leaf, u64 st)
 	if (entry && st == 0x8000020000000001ull)
 		return;
 	if (leaf == TDCALL_tdg_mem_page_accept && (upper == 0x00000B0A || upper == 0xC0000B0B))
+		return;
+	if (leaf == TDCALL_tdg_mem_page_attr_wr && upper == 0xC0000B0B)
 		return;
 	if (leaf == TDCALL_tdg_vp_veinfo_get && upper == 0xC0000704)
 		return;
@@ -573,6 +590,7 @@ static void write_params(void)
 	u8 *p = sl_machine_shared(z.m, SHARED_PARAMS);
 
 	memset(p, 0, 1024);
+	p[0] = byte() & 1; /* debug */
 	p[3] = rarely(4) ? 0x10 : 0;
 	p[8] = 3;
 	p[16] = (u8)(1 + byte() % 4);
@@ -656,8 +674,25 @@ static void operands(u32 leaf, struct tdx_module_args *a)
 		a->r8 = new_page();
 		a->r9 = a->r10 = a->r11 = ~0ull;
 		break;
+	case SEAMCALL_tdh_mem_page_demote:
+		a->rcx = any_page_info(1);
+		a->rdx = any_tdr() | (byte() & 1);
+		a->r8 = new_page();
+		break;
+	case SEAMCALL_tdh_mem_page_promote:
+	case SEAMCALL_tdh_mem_sept_remove:
+		a->rcx = any_page_info(1u + (byte() % 4 == 0));
+		a->rdx = any_tdr();
+		break;
+	case SEAMCALL_tdh_mem_rd:
+	case SEAMCALL_tdh_mem_wr:
+		a->rcx = any_gpa() | (byte() & 0xFF8u);
+		a->rdx = any_tdr();
+		a->r8 = word();
+		break;
 	case SEAMCALL_tdh_mem_page_add:
 	case SEAMCALL_tdh_mem_page_aug:
+	case SEAMCALL_tdh_mem_page_relocate:
 	case SEAMCALL_tdh_mem_page_remove:
 		level = leaf_level();
 		a->rcx = any_page_info(level);
@@ -700,7 +735,7 @@ static void page_way(u32 lp, u64 tdr, u64 at);
 
 static void guest_tdcall(struct sl_lp *lp)
 {
-	static const u8 leaves[] = { 0, 1, 3, 6, 6, 6, 6, 23 };
+	static const u8 leaves[] = { 0, 1, 3, 6, 6, 6, 24, 23 };
 	struct tdx_module_args a = { 0 };
 	u64 rax = leaves[byte() & 7], st;
 	u32 level = leaf_level();
@@ -711,6 +746,11 @@ static void guest_tdcall(struct sl_lp *lp)
 		break;
 	case TDCALL_tdg_mem_page_accept:
 		a.rcx = any_page_info(level);
+		break;
+	case TDCALL_tdg_mem_page_attr_wr:
+		a.rcx = any_page_info(level);
+		a.rdx = maybe(0x8007);
+		a.r8 = maybe(0);
 		break;
 	default:
 		a.rcx = any_gpa();
@@ -955,10 +995,10 @@ static void one_call(u32 lp)
 {
 	/* Most of the time what matters while TDs run. */
 	static const u8 leaves[] = {
-		0,  0,  0,  0,  0,  2,  3,  3,  3,  6,  6,  6,  6,  7,  7,  7,
-		16, 17, 18, 19, 20, 21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38,
-		38, 39, 39, 39, 40, 40, 41, 1,  4,  8,  9,  10, 31, 33, 35, 36,
-		45, 1,  4,  4,  10, 22, 38, 7,  29, 18, 0,  0,  6,  3,  38, 18,
+		0,  0,  0,  0,  0,  2,  3,  3,  3,  6,  6,  6,  6,  7,  7,  7,  16, 17,
+		18, 19, 20, 21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38, 38, 39, 39, 39,
+		40, 40, 41, 1,  4,  8,  9,  10, 31, 33, 35, 36, 45, 1,  4,  4,  10, 22,
+		38, 7,  29, 18, 0,  0,  6,  3,  38, 18, 5,  12, 14, 15, 15, 23, 23, 30,
 	};
 	struct tdx_module_args a = { 0 };
 	u64 rax = leaves[byte() % sizeof(leaves)];
@@ -971,7 +1011,9 @@ static void one_call(u32 lp)
 	if (rax == SEAMCALL_tdh_vp_enter && z.holding)
 		calm = true;
 	operands((u32)(rax & 0xFFFF), &a);
-	if (rax == SEAMCALL_tdh_mem_sept_add && byte() & 1)
+	if ((rax == SEAMCALL_tdh_mem_sept_add || rax == SEAMCALL_tdh_mem_page_promote ||
+	     rax == SEAMCALL_tdh_mem_sept_remove) &&
+	    byte() & 1)
 		rax |= 1 << 16;
 	if (rax == SEAMCALL_tdh_vp_enter)
 		(void)sl_guest_bind(z.m, a.rcx & 0x000FFFFFFFFFF000ull,
@@ -1056,11 +1098,31 @@ static void take_down(u32 k, u32 lp)
 	HC(lp, tdh_phymem_page_reclaim, .rcx = tdr);
 }
 
-/* Map, block, track, remove: the way of a page. */
+/* Map, split, merge, move, block, track, remove: the way of a page. */
 static void page_way(u32 lp, u64 tdr, u64 at)
 {
+	u64 big = (at & ~(SL_LEVEL_SIZE(1) - 1)) | 1;
+
 	for (u32 left = 1 + byte() % 6; left; left--)
-		switch (byte() % 5) {
+		switch (byte() % 11) {
+		case 5:
+			HC(lp, tdh_mem_page_demote, .rcx = big, .rdx = tdr, .r8 = new_page());
+			break;
+		case 6:
+			HC(lp, tdh_mem_page_promote, .rcx = big, .rdx = tdr);
+			break;
+		case 7:
+			HC(lp, tdh_mem_range_block, .rcx = big, .rdx = tdr);
+			break;
+		case 8:
+			HC(lp, tdh_mem_sept_remove, .rcx = big, .rdx = tdr);
+			break;
+		case 9:
+			HC(lp, tdh_mem_page_relocate, .rcx = at, .rdx = tdr, .r8 = new_page());
+			break;
+		case 10:
+			HC(lp, tdh_mem_wr, .rcx = at & ~7ull, .rdx = tdr, .r8 = at);
+			break;
 		case 0:
 			HC(lp, tdh_mem_page_aug, .rcx = at, .rdx = tdr,
 			   .r8 = pages_for(SEAMCALL_tdh_mem_page_aug, at & 7));
@@ -1078,6 +1140,29 @@ static void page_way(u32 lp, u64 tdr, u64 at)
 			HC(lp, tdh_mem_range_unblock, .rcx = at, .rdx = tdr);
 			break;
 		}
+}
+
+/* A large page from AUG to its pieces and back, with other things in between. */
+static void resize_way(u32 lp)
+{
+	u64 tdr = any_tdr(), at = (z.gpa + SL_LEVEL_SIZE(1)) | 1;
+
+	HC(lp, tdh_mem_page_aug, .rcx = at, .rdx = tdr,
+	   .r8 = pages_for(SEAMCALL_tdh_mem_page_aug, 1));
+	for (u32 round = 0; round < 2; round++) {
+		HC(lp, tdh_mem_range_block, .rcx = at, .rdx = tdr);
+		HC(lp, tdh_mem_track, .rcx = tdr);
+		if (rarely(4))
+			one_call(lp);
+		if (round == 0)
+			HC(lp, tdh_mem_page_demote, .rcx = at, .rdx = tdr, .r8 = new_page());
+		else
+			HC(lp, tdh_mem_page_promote, .rcx = at, .rdx = tdr);
+		if (rarely(4))
+			one_call_contended(lp);
+	}
+	if (byte() & 1)
+		HC(lp, tdh_mem_page_remove, .rcx = at, .rdx = tdr);
 }
 
 /* A vCPU on the LP that it belongs to, a few times in a row. */
@@ -1143,6 +1228,9 @@ static void host_step(u32 lp)
 			z.clock += 1000000;
 		sl_lp_set_platform(z.lp[lp], rarely(2) ? 1u << (byte() & 3) : 0);
 		break;
+	case 22:
+		resize_way(lp);
+		break;
 	case 7:
 	case 8:
 	case 9:
@@ -1169,6 +1257,7 @@ static void machine_up(u8 first)
 	cfg.contents = first & 2;
 	cfg.hp_timeout = !(first & 4);
 	cfg.zero_step_threshold = first & 8 ? 1 : 6;
+	cfg.interrupts = first & 16;
 	if (!z.arena) {
 		z.arena_size = sl_machine_arena_size(&cfg);
 		z.arena = mmap(NULL, z.arena_size, PROT_READ | PROT_WRITE,

@@ -142,10 +142,10 @@ u64 fx_enter(struct fx *f, u32 lp, u64 vcpu, fx_guest_fn fn)
 #define M_INFO (M_RCX | M_RDX)
 #define M_ALL  0xFFFFu
 
-/* Registers that a leaf may write. */
-static u32 seamcall_outputs(u32 leaf)
+/* Registers that a leaf may write; @rax has its number and its version. */
+static u32 seamcall_outputs(u32 rax)
 {
-	switch (leaf) {
+	switch (rax) {
 	case SEAMCALL_tdh_vp_enter:
 		return M_ALL;
 	case SEAMCALL_tdh_sys_init:
@@ -157,11 +157,21 @@ static u32 seamcall_outputs(u32 leaf)
 	case SEAMCALL_tdh_mng_init:
 		return M_RCX;
 	case SEAMCALL_tdh_mem_sept_add:
+	case SEAMCALL_tdh_mem_sept_add | 1 << 16:
+	case SEAMCALL_tdh_mem_rd:
+	case SEAMCALL_tdh_mem_wr:
 		return M_INFO | M_R8;
+	case SEAMCALL_tdh_mem_page_promote | 1 << 16:
+	case SEAMCALL_tdh_mem_sept_remove | 1 << 16:
+		return M_INFO | M_R9 | M_R10 | M_R11;
 	case SEAMCALL_tdh_mem_sept_rd:
 	case SEAMCALL_tdh_mem_page_add:
 	case SEAMCALL_tdh_mem_page_aug:
+	case SEAMCALL_tdh_mem_page_demote:
+	case SEAMCALL_tdh_mem_page_promote:
+	case SEAMCALL_tdh_mem_page_relocate:
 	case SEAMCALL_tdh_mem_page_remove:
+	case SEAMCALL_tdh_mem_sept_remove:
 	case SEAMCALL_tdh_mem_range_block:
 	case SEAMCALL_tdh_mem_range_unblock:
 	case SEAMCALL_tdh_mr_extend:
@@ -181,6 +191,7 @@ static u32 tdcall_outputs(u32 leaf)
 	case TDCALL_tdg_vp_veinfo_get:
 		return M_INFO | M_R8 | M_R9 | M_R10;
 	case TDCALL_tdg_mem_page_attr_rd:
+	case TDCALL_tdg_mem_page_attr_wr:
 		return M_INFO;
 	default:
 		return 0;
@@ -212,7 +223,7 @@ static void check_marks(const struct tdx_module_args *in, const struct tdx_modul
 
 u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 {
-	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFF));
+	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFFFF));
 	struct tdx_module_args regs;
 	u64 st;
 
@@ -428,6 +439,7 @@ u8 *fx_td_params(struct fx *f)
 	u8 *p = sl_machine_shared(f->m, FX_TD_PARAMS);
 
 	memset(p, 0, 1024);
+	put(p, 0, f->attributes, 8);
 	put(p, 8, 3, 8);            /* XFAM: x87, SSE */
 	put(p, 16, 4, 2);           /* vCPUs */
 	put(p, 24, 3u << 3 | 6, 8); /* EPTP controls: 4 levels, write-back */
@@ -1061,6 +1073,11 @@ void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn)
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn)
 {
 	trap_at(f, f->env[lp].stats, fn);
+}
+
+void fx_trap_pamt(struct fx *f, u64 hpa, u32 level, fx_guest_fn fn)
+{
+	trap_at(f, (void *)((uintptr_t)fx_pamt(f, hpa, level) & ~SL_PAGE_MASK), fn);
 }
 
 u64 fx_count(const struct fx *f, enum sl_counter c)

@@ -45,7 +45,8 @@ enum {
 
 static const struct argp_option options[] = {
 	{ "time", OPT_TIME, "SECONDS", 0, "stop after so long (default: no limit)", 0 },
-	{ "memory", OPT_MEMORY, "MB", 0, "stop when the states take more", 0 },
+	{ "memory", OPT_MEMORY, "MB", 0,
+	  "stop when the states take more (default: half of what is free)", 0 },
 	{ "depth", OPT_DEPTH, "N", 0, "go no deeper than N steps", 0 },
 	{ "hash-seed", OPT_HASH_SEED, "N", 0, "another hash of states; counts must not change", 0 },
 	{ "no-reduction", OPT_NO_REDUCTION, NULL, 0,
@@ -180,6 +181,24 @@ static void show_progress(void *ctx, const struct sl_check_progress *p)
 		(double)p->memory / 1e6);
 }
 
+/*
+ * Half of the memory that is free, in bytes: the rest is for tables that grow, and for others. 0 if
+ * nobody says how much that is.
+ */
+static size_t default_memory(void)
+{
+	unsigned long long kb = 0;
+	char line[160];
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %llu kB", &kb) != 1)
+		;
+	fclose(f);
+	return (size_t)kb * 1024 / 2;
+}
+
 /* "dir/zap.yaml" is "zap". */
 static const char *stem(const char *path, int *size)
 {
@@ -278,6 +297,8 @@ int cmd_check(int argc, char **argv)
 	if (a.trace_dir && mkdir(a.trace_dir, 0777) && errno != EEXIST)
 		return cli_error("check", "%s: cannot make the folder: %s", a.trace_dir,
 				 strerror(errno));
+	if (!a.o.memory)
+		a.o.memory = default_memory();
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
 	if (terminal)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "host/policy.h"
+#include "report/policy_report.h"
 #include "report/check_report.h"
 #include "report/table.h"
 
@@ -133,9 +134,9 @@ char *check_report_text(const struct sl_check *c)
 		print_limit(f, c);
 	fprintf(f, ", %s\n", check_as_expected(c) ? "as expected" : "NOT as expected");
 	fprintf(f, "  %s\n", s->title);
-	fprintf(f, "  %s %s%s%s, %u lanes\n", s->td_count ? "module 1.5.01" : "lock word",
-		s->module.flavour == SL_HARDENED ? "hardened" : "published",
-		s->td_count ? ", policy " : "", s->td_count ? s->policy : "", c->result.lanes);
+	fprintf(f, "  %s %s%s, %u lanes\n", s->td_count ? "module 1.5.01" : "lock word",
+		s->module.flavour == SL_HARDENED ? "hardened" : "published", policy_text(s).text,
+		c->result.lanes);
 	print_counts(f, c);
 	if (x->kind == XS_KIND_NONE) {
 		print_bounds(f, c);

@@ -71,7 +71,8 @@ static void guest_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
 	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
 }
 
-static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
+static struct world *world_with(const struct host_policy *policy, u32 vms, u32 packages,
+				bool ve_disable)
 {
 	struct world *w = test_calloc(1, sizeof(*w));
 	const struct vm_config vm = {
@@ -83,7 +84,7 @@ static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
 	};
 	struct vm_config configs[2] = { vm, vm };
 	struct vmm_config cfg = {
-		.policy = host_policy_find("kvm-6.19"),
+		.policy = policy,
 		.lps = LPS,
 		.packages = packages,
 		.vms = configs,
@@ -106,6 +107,22 @@ static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
 	w->vm = &w->vmm->vm[0];
 	w->cpu = cpu_take(w->vmm, 0, &w->env[0].base);
 	return w;
+}
+
+static struct host_policy kvm(void)
+{
+	struct host_policy p;
+
+	assert_int_equal(host_policy_init(&p, "kvm-6.19", 8), 0);
+	return p;
+}
+
+static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
+{
+	static struct host_policy p;
+
+	p = kvm();
+	return world_with(&p, vms, packages, ve_disable);
 }
 
 static struct world *world_built(bool ve_disable)
@@ -239,17 +256,15 @@ static void tree_release(struct world *w)
 
 static void test_policy(void **state)
 {
-	const struct host_policy *p = host_policy_find("kvm-6.19");
+	const struct host_policy p = kvm();
 
 	(void)state;
-	assert_non_null(p);
 	assert_string_equal(host_policy_name(0), "kvm-6.19");
 	assert_null(host_policy_name(1000));
-	assert_null(host_policy_find("kvm"));
-	assert_int_equal(p->site_class[HOST_SITE_fault_aug], SITE_LOCAL_RETRY);
-	assert_int_equal(p->site_class[HOST_SITE_zap_track], SITE_KICK_ONCE);
-	assert_int_equal(p->site_class[HOST_SITE_reclaim_tdr], SITE_MUST_SUCCEED);
-	assert_int_equal(p->site_class[HOST_SITE_enter], SITE_RETURN_BUSY);
+	assert_int_equal(p.site[HOST_SITE_fault_aug].action, SITE_LOCAL_RETRY);
+	assert_int_equal(p.site[HOST_SITE_zap_track].action, SITE_KICK_ONCE);
+	assert_int_equal(p.site[HOST_SITE_reclaim_tdr].action, SITE_MUST_SUCCEED);
+	assert_int_equal(p.site[HOST_SITE_enter].action, SITE_RETURN_BUSY);
 	assert_string_equal(host_site_name(HOST_SITE_zap_remove), "zap-remove");
 	assert_int_equal(host_site_leaf(HOST_SITE_zap_remove), SEAMCALL_tdh_mem_page_remove);
 }
@@ -258,11 +273,10 @@ static void test_config_refused(void **state)
 {
 	struct vm_range r[2] = { { .gfn = 0, .pages = 4 }, { .gfn = 3, .pages = 4 } };
 	struct vm_config vm = { .vcpus = 1, .pages = 512, .ranges = r, .range_count = 1 };
-	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"),
-				  .lps = 2,
-				  .packages = 1,
-				  .vms = &vm,
-				  .vm_count = 1 };
+	const struct host_policy policy = kvm();
+	struct vmm_config cfg = {
+		.policy = &policy, .lps = 2, .packages = 1, .vms = &vm, .vm_count = 1
+	};
 
 	(void)state;
 	assert_int_equal(vmm_config_check(&cfg), 0);

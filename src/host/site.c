@@ -258,7 +258,7 @@ static const char *second_try_text(enum site_action action)
 	case SITE_HOLD_ONLY:
 		return " after keeping vCPUs out";
 	case SITE_BLIND:
-		return " to the last try";
+		return " at its last try";
 	case SITE_RETURN_BUSY:
 	case SITE_LOCAL_RETRY:
 	case SITE_MUST_SUCCEED:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "host/policy.h"
+#include "report/override.h"
 #include "report/policy_report.h"
 #include "report/check_report.h"
 #include "report/table.h"
@@ -94,6 +95,7 @@ static void print_again(FILE *f, const struct sl_check *c)
 	if (!check_kind(c) && check_as_expected(c))
 		return;
 	fprintf(f, "\nagain: seamlab check");
+	override_print(f, c->text, c->text_size);
 	if (o->hash_seed)
 		fprintf(f, " --hash-seed %" PRIu64, o->hash_seed);
 	if (o->no_reduction)

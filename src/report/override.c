@@ -49,6 +49,23 @@ int override_write(const struct sl_policy_options *o, char **text, size_t *size)
 	return 0;
 }
 
+void override_print(FILE *f, const char *text, size_t size)
+{
+	const char *end = text + override_size(text, size);
+
+	text += MARK_SIZE;
+	while (text < end) {
+		size_t word = 0;
+
+		while (text + word < end && text[word] != ' ' && text[word] != '\n')
+			word++;
+		if (word)
+			fprintf(f, " %s %.*s", memchr(text, '=', word) ? "--set" : "--policy",
+				(int)word, text);
+		text += word + 1;
+	}
+}
+
 /* One word of the line: a policy, or a switch and its value. */
 static int apply_word(const char *word, struct scenario *s, struct sl_err *err)
 {

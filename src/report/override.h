@@ -7,6 +7,8 @@
 #ifndef SL_REPORT_OVERRIDE_H
 #define SL_REPORT_OVERRIDE_H
 
+#include <stdio.h>
+
 #include <seamlab/seamlab.h>
 
 #include "base/err.h"
@@ -19,6 +21,8 @@
 int override_write(const struct sl_policy_options *o, char **text, size_t *size);
 /* Bytes of the line, its end included; 0 if there is none. */
 size_t override_size(const char *text, size_t size);
+/* Prints the line's options as they are given to seamlab check: " --policy NAME --set SWITCH=VALUE". */
+void override_print(FILE *f, const char *text, size_t size);
 /* Does to the scenario what the line says. 0 or -errno and *err. */
 int override_apply(const char *text, size_t size, struct scenario *s, struct sl_err *err);
 

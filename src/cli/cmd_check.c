@@ -15,6 +15,7 @@
 
 struct check_args {
 	struct sl_check_options o;
+	struct cli_policy policy;
 	enum sl_format format;
 	const char *trace;     /* file for the counterexample, or NULL */
 	const char *trace_dir; /* or folder for all of them */
@@ -44,6 +45,7 @@ enum {
 };
 
 static const struct argp_option options[] = {
+	CLI_POLICY_OPTIONS,
 	{ "time", OPT_TIME, "SECONDS", 0, "stop after so long (default: no limit)", 0 },
 	{ "memory", OPT_MEMORY, "MB", 0,
 	  "stop when the states take more (default: half of what is free)", 0 },
@@ -91,6 +93,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct check_args *a = state->input;
 
+	if (cli_policy_option(state, key, arg, &a->policy, &a->o.host))
+		return 0;
 	switch (key) {
 	case OPT_TIME:
 		a->o.seconds = number(state, "--time", arg, 1e7);
@@ -314,8 +318,9 @@ int cmd_check(int argc, char **argv)
 			code = worse(code, one);
 		}
 		if (a.format == SL_FORMAT_TEXT && a.list.count > 1)
-			printf("%d as expected, %d not, %d skipped (for seamlab run only)\n",
-			       count[1] - a.skipped, count[0], a.skipped);
+			printf("%d as expected, %d not, %d skipped (for seamlab run only%s)\n",
+			       count[1] - a.skipped, count[0], a.skipped,
+			       a.o.host.policy || a.o.host.set_count ? ", or without a host" : "");
 	}
 	cli_files_free(&a.list);
 	return code;

@@ -4,12 +4,13 @@
 
 u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *fresh)
 {
-	u32 old = LPID_NONE;
+	u32 old = LPID_NONE, state;
 
 	*fresh = false;
 	/* Pairs with the stores of READY in tdh_vp_init() and at TD exit. */
-	if (atomic_load_explicit(&vp->state, memory_order_acquire) != VCPU_READY)
-		return TDX_VCPU_STATE_INCORRECT;
+	state = atomic_load_explicit(&vp->state, memory_order_acquire);
+	if (state != VCPU_READY)
+		return vcpu_state_incorrect(c, state);
 	/* Pairs with the release in tdh_vp_flush(): the vCPU's state moves with it. */
 	if (atomic_compare_exchange_strong_explicit(&vp->assoc_lpid, &old, c->lp->index,
 						    memory_order_acquire, memory_order_acquire)) {

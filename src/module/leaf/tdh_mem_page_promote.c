@@ -30,7 +30,7 @@ static bool may_come_first(u64 child, u32 level)
 /* Locks child after child; each has to be like the first, one page further on. */
 static u64 children_lock(struct call *c, const struct entry_ref *parent, struct children *ch)
 {
-	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
+	const struct lock_step *step = call_plan_step(c, LOCK_CHILD, LOCK_EX, LOCK_IN_ENTRY);
 	u64 expected = 0;
 
 	while (ch->locked < SL_ENTRIES) {

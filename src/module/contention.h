@@ -23,7 +23,7 @@ struct lock_object_info {
 };
 
 const struct lock_object_info *lock_object_info(enum lock_object object);
-/* What two callers must have in common to meet. */
+/* Who can meet there: "callers with the same TD". */
 const char *lock_scope_text(enum lock_scope scope);
 /* "mutex", "sharex", "sharex_hp", "tdel", "cas"; "SH", "EX". */
 const char *lock_kind_name(enum lock_kind kind);

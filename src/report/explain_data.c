@@ -170,7 +170,7 @@ static void look_up_detail(enum sl_release r, struct status_view *v)
 		say(v, "MSR 0x%x", low);
 		return;
 	case DETAIL_EXIT:
-		if (low || (v->value >> 32))
+		if (low)
 			say(v, "exit reason %u%s%s%s%s", low & 0xFFFF,
 			    exit_reason_name(low) ? " (" : "",
 			    exit_reason_name(low) ? exit_reason_name(low) : "",

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <seamlab/tdx_abi.h>
+
 #include "module/release.h"
 #include "module/sept.h"
 #include "report/explain_report.h"
@@ -79,7 +81,7 @@ static void print_lock(FILE *f, const struct explain_context *c, const struct bu
 {
 	const struct lock_object_info *o = lock_object_info(l->object);
 
-	text_fieldf(f, 2, "lock", "%s: %s, %s; callers meet on %s", o->name, o->text,
+	text_fieldf(f, 2, "lock", "%s: %s, %s; between %s", o->name, o->text,
 		    lock_kind_name(lock_kind(c->release, l->step)),
 		    lock_scope_text((enum lock_scope)o->scope));
 	print_takers(f, "refused", "", l->refused, l->refused_count);
@@ -126,6 +128,10 @@ static void print_status(FILE *f, const struct explain_context *c, u64 value)
 			"No release here has a status 0x%08x........: another number, or one of a "
 			"later module. The flags are where they always are.",
 			(u32)(value >> 32));
+	if (lock && v.name && (value >> 32) == (TDX_OPERAND_BUSY >> 32) &&
+	    !status_lock(c->release, value, c->only, 0, lock))
+		text_fieldf(f, 2, "lock", "%s takes a lock with this operand",
+			    c->only ? "the leaf never" : "no leaf that is described");
 	for (u32 i = 0; lock && status_lock(c->release, value, c->only, i, lock); i++)
 		print_lock(f, c, lock);
 	free(lock);

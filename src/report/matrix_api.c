@@ -184,11 +184,7 @@ static int find_leaf(const struct matrix *m, const char *name, int *index, char 
 	bool version_1 = !strcmp(name + size, "/1");
 	u32 n = leaf_by_name(m->release, name, size, leaf);
 
-	if (n == 2) {
-		snprintf(err, err_size, "found '%.40s'; expected either %s or %s", name,
-			 leaf[0]->name, leaf[1]->name);
-		return -EINVAL;
-	}
+	/* Of two that differ in TDH and TDG only, the SEAMCALL. */
 	for (u32 i = 0; n && i < m->count; i++)
 		if (m->leaf[i].ident == leaf[0]->ident &&
 		    (version_1 ? m->leaf[i].version == 1 : !name[size] && !m->leaf[i].version)) {

@@ -14,24 +14,40 @@ static const char *mode_word(const struct lock_step *s)
 
 /* ---- the grid -------------------------------------------------------------------------------- */
 
-/* SEAMCALLs go without their prefix. */
-static const char *short_name(const struct leaf_ref *leaf, char text[64])
+/* SEAMCALLs go without their prefix; TDCALLs that take no lock share a row. */
+static const char *short_name(const struct matrix *m, u32 leaf, char text[64])
 {
-	const char *name = matrix_leaf_name(leaf, text);
+	const char *name = matrix_leaf_name(&m->leaf[leaf], text);
 
-	return leaf->guest ? name : name + strlen("TDH.");
+	if (matrix_known(m, leaf) == MATRIX_LOCK_FREE)
+		return "other TDCALLs";
+	return m->leaf[leaf].guest ? name : name + strlen("TDH.");
+}
+
+static u32 grid_leaves(const struct matrix *m, u32 shown[MATRIX_LEAVES_MAX])
+{
+	bool other = false;
+	u32 n = 0;
+
+	for (u32 i = 0; i < m->count; i++) {
+		bool is_other = matrix_known(m, i) == MATRIX_LOCK_FREE;
+
+		if (!matrix_shown(m, i))
+			continue;
+		if (!is_other || !other)
+			shown[n++] = i;
+		other |= is_other;
+	}
+	return n;
 }
 
 static void print_grid(FILE *f, struct matrix *m)
 {
-	u32 shown[MATRIX_LEAVES_MAX], n = 0;
+	u32 shown[MATRIX_LEAVES_MAX], n = grid_leaves(m, shown);
 	char text[64];
 
-	for (u32 i = 0; i < m->count; i++)
-		if (matrix_shown(m, i))
-			shown[n++] = i;
 	for (u32 digit = 10; digit; digit /= 10) {
-		fprintf(f, "%*s", NAME_WIDTH + 3, "");
+		fprintf(f, "%*s", NAME_WIDTH + 4, "");
 		for (u32 i = 0; i < n; i++) {
 			u32 number = i + 1;
 
@@ -41,13 +57,12 @@ static void print_grid(FILE *f, struct matrix *m)
 		fputc('\n', f);
 	}
 	for (u32 i = 0; i < n; i++) {
-		fprintf(f, "%2u %-*s", i + 1, NAME_WIDTH, short_name(&m->leaf[shown[i]], text));
+		fprintf(f, "%2u %-*s ", i + 1, NAME_WIDTH, short_name(m, shown[i], text));
 		for (u32 k = 0; k < n; k++) {
-			enum lock_object first = (enum lock_object)m->scratch[0].object;
 			u32 count = matrix_meetings(m, shown[i], shown[k]);
+			u32 widest = m->scratch[0].object;
 
-			first = (enum lock_object)m->scratch[0].object;
-			fputc(count ? lock_object_info(first)->letter : '.', f);
+			fputc(count ? lock_object_info((enum lock_object)widest)->letter : '.', f);
 		}
 		fputc('\n', f);
 	}
@@ -64,15 +79,17 @@ static void print_legend(FILE *f, struct matrix *m)
 	fputs("\nThe widest lock on which two calls meet; the second one is refused:\n", f);
 	for (u32 o = LOCK_END + 1; o < LOCK_OBJECTS; o++) {
 		const struct lock_object_info *info = lock_object_info((enum lock_object)o);
-		char label[4] = { info->letter, ' ', ' ' };
+		char label[16];
 
+		snprintf(label, sizeof(label), "%c %s", info->letter, info->name);
 		if (used[o])
-			fprintf(f, "  %s %-11s%s (%s)\n", label, info->name, info->text,
-				lock_scope_text((enum lock_scope)info->scope));
+			text_fieldf(f, 2, label, "%s; between %s", info->text,
+				    lock_scope_text((enum lock_scope)info->scope));
 	}
 }
 
-static void print_rest(FILE *out, const struct matrix *m, enum matrix_known known,
+/* Leaves of which the same is known; @guest: TDCALLs. */
+static void print_rest(FILE *out, const struct matrix *m, enum matrix_known known, bool guest,
 		       const char *label)
 {
 	const char *between = "";
@@ -83,7 +100,7 @@ static void print_rest(FILE *out, const struct matrix *m, enum matrix_known know
 	if (!f)
 		return;
 	for (u32 i = 0; i < m->count; i++)
-		if (matrix_known(m, i) == known && !matrix_shown(m, i)) {
+		if (matrix_known(m, i) == known && m->leaf[i].guest == guest) {
 			fprintf(f, "%s%s", between, m->leaf[i].name);
 			between = ", ";
 		}
@@ -102,8 +119,10 @@ static void print_all(FILE *f, struct matrix *m)
 	print_grid(f, m);
 	print_legend(f, m);
 	fputc('\n', f);
-	print_rest(f, m, MATRIX_LOCK_FREE, "no locks");
-	print_rest(f, m, MATRIX_UNKNOWN, "unknown");
+	print_rest(f, m, MATRIX_LOCK_FREE, true, "other TDCALLs");
+	print_rest(f, m, MATRIX_LOCK_FREE, false, "no locks");
+	print_rest(f, m, MATRIX_UNKNOWN, false, "not described");
+	print_rest(f, m, MATRIX_UNKNOWN, true, "");
 }
 
 /* ---- one leaf -------------------------------------------------------------------------------- */
@@ -179,7 +198,7 @@ static void print_lock(FILE *f, struct matrix *m, u32 a, u32 object, const struc
 	}
 	if (!groups && !kept)
 		return;
-	text_fieldf(f, 2, info->name, "%s; callers meet on %s", info->text,
+	text_fieldf(f, 2, info->name, "%s; between %s", info->text,
 		    lock_scope_text((enum lock_scope)info->scope));
 	if (s) {
 		const char *note = leaf_lock_note(&m->leaf[a], (enum lock_object)s->object);
@@ -196,6 +215,35 @@ static void print_lock(FILE *f, struct matrix *m, u32 a, u32 object, const struc
 		print_group(f, m, a, object, s, NULL);
 }
 
+/* Large pages: everybody who walks to a page of the range may be in the way. */
+static void print_range(FILE *out, struct matrix *m, u32 a)
+{
+	const struct lock_object_info *info = lock_object_info(LOCK_LARGE_PAGE);
+	const char *between = "";
+	char name[64], *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	for (u32 b = 0; b < m->count; b++) {
+		u32 n = matrix_shown(m, b) ? matrix_meetings(m, a, b) : 0;
+
+		if (!n || m->scratch[n - 1].object != LOCK_LARGE_PAGE)
+			continue;
+		fprintf(f, "%s%s", between, matrix_leaf_name(&m->leaf[b], name));
+		between = ", ";
+	}
+	if (text_finish(f, &text) && *text) {
+		text_fieldf(out, 2, info->name,
+			    "%s, while one of the two works on all of it and the other on a page "
+			    "inside; second: BUSY with the operand of its page",
+			    info->text);
+		text_field(out, 4, "against", text);
+	}
+	free(text);
+}
+
 static void print_leaf(FILE *f, struct matrix *m, u32 a)
 {
 	const struct lock_step *plan = leaf_plan(m->release, &m->leaf[a]);
@@ -205,11 +253,12 @@ static void print_leaf(FILE *f, struct matrix *m, u32 a)
 		sl_release_name(m->release));
 	if (!matrix_shown(m, a))
 		fputs("  it takes no lock\n", f);
-	for (u32 object = LOCK_END + 1; object < LOCK_OBJECTS; object++) {
+	for (u32 object = LOCK_END + 1; object < LOCK_LARGE_PAGE; object++) {
 		for (const struct lock_step *s = plan; s && s->object != LOCK_END; s++)
 			print_lock(f, m, a, object, s);
 		print_lock(f, m, a, object, NULL);
 	}
+	print_range(f, m, a);
 }
 
 /* ---- a pair ---------------------------------------------------------------------------------- */
@@ -243,7 +292,7 @@ static void print_pair(FILE *f, struct matrix *m, u32 a, u32 b)
 		const struct meeting *x = &m->scratch[i];
 		const struct lock_object_info *info = lock_object_info((enum lock_object)x->object);
 
-		text_fieldf(f, 2, info->name, "%s; they meet on %s", info->text,
+		text_fieldf(f, 2, info->name, "%s; between %s", info->text,
 			    lock_scope_text((enum lock_scope)info->scope));
 		print_second(f, m, &m->leaf[a], x->a);
 		print_second(f, m, &m->leaf[b], x->b);

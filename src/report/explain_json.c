@@ -35,8 +35,8 @@ static json_t *locks(enum sl_release r, const struct leaf_ref *only, u64 value)
 			list,
 			json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "object", o->name,
 				  "about", o->text, "kind", lock_kind_name(lock_kind(r, l->step)),
-				  "between", lock_scope_text((enum lock_scope)o->scope),
-				  "refused", takers(l->refused, l->refused_count), "held_by",
+				  "between", lock_scope_text((enum lock_scope)o->scope), "refused",
+				  takers(l->refused, l->refused_count), "held_by",
 				  takers(l->holder, l->holder_count), "host",
 				  text_or_null(lock_advice(l->object, false)), "guest",
 				  text_or_null(lock_advice(l->object, true))));

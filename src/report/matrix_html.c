@@ -102,8 +102,8 @@ static void print_pair(FILE *f, struct matrix *m, u32 a, u32 b)
 		const struct meeting *x = &m->scratch[i];
 		const struct lock_object_info *o = lock_object_info((enum lock_object)x->object);
 
-		fprintf(f, "<tr><th colspan=\"3\">%s: %s; between %s</th></tr>\n", o->name,
-			o->text, lock_scope_text((enum lock_scope)o->scope));
+		fprintf(f, "<tr><th colspan=\"3\">%s: %s; between %s</th></tr>\n", o->name, o->text,
+			lock_scope_text((enum lock_scope)o->scope));
 		print_side(f, m, &m->leaf[a], x->a);
 		print_side(f, m, &m->leaf[b], x->b);
 	}
@@ -138,8 +138,8 @@ void matrix_html(FILE *f, struct matrix *m)
 	for (u32 o = LOCK_END + 1; o < LOCK_OBJECTS; o++) {
 		const struct lock_object_info *info = lock_object_info((enum lock_object)o);
 
-		fprintf(f, "<li><code>%c</code> %s: %s; between %s</li>\n", info->letter, info->name,
-			info->text, lock_scope_text((enum lock_scope)info->scope));
+		fprintf(f, "<li><code>%c</code> %s: %s; between %s</li>\n", info->letter,
+			info->name, info->text, lock_scope_text((enum lock_scope)info->scope));
 	}
 	fputs("</ul>\n", f);
 	for (u32 a = 0; a < m->count; a++)

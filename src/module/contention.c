@@ -57,57 +57,68 @@ const char *lock_mode_name(enum lock_mode mode)
 
 /* ---- leaves ------------------------------------------------------------------------------ */
 
-static const struct {
+#define SEAMCALLS 128
+#define TDCALLS   32
+
+/* By number; no name: no such leaf. */
+static const struct numbered_leaf {
 	struct leaf_ref leaf;
 	u32 since;
-} leaves[] = {
+} seamcalls[SEAMCALLS] = {
 #define SL_TDCALL(ident_, number_, name_)
 #define SL_SEAMCALL(ident_, number_, name_) \
-	{ { .number = (number_), .name = (name_), .ident = #ident_ }, 0 },
-#define SL_SEAMCALL_IMPL(ident_, number_, name_) \
-	{ { .number = (number_), .name = (name_), .ident = #ident_, .modelled = true }, 0 },
+	[number_] = { { .number = (number_), .name = (name_), .ident = #ident_ }, 0 },
+#define SL_SEAMCALL_IMPL(ident_, number_, name_)                                                \
+	[number_] = {                                                                           \
+		{ .number = (number_), .name = (name_), .ident = #ident_, .modelled = true }, 0 \
+	},
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
 #define SL_NEW_SEAMCALL(since_, ident_, number_, name_) \
-	{ { .number = (number_), .name = (name_), .ident = #ident_ }, (since_) },
+	[number_] = { { .number = (number_), .name = (name_), .ident = #ident_ }, (since_) },
 #include <seamlab/tdx_release.def>
 #undef SL_NEW_SEAMCALL
+};
+
+static const struct numbered_leaf tdcalls[TDCALLS] = {
 #define SL_SEAMCALL(ident_, number_, name_)
-#define SL_TDCALL(ident_, number_, name_) \
-	{ { .guest = true, .number = (number_), .name = (name_), .ident = #ident_ }, 0 },
+#define SL_TDCALL(ident_, number_, name_)                                                        \
+	[number_] = { { .guest = true, .number = (number_), .name = (name_), .ident = #ident_ }, \
+		      0 },
 #define SL_TDCALL_IMPL(ident_, number_, name_) \
-	{ { .guest = true,                     \
-	    .number = (number_),               \
-	    .name = (name_),                   \
-	    .ident = #ident_,                  \
-	    .modelled = true },                \
-	  0 },
+	[number_] = { { .guest = true,         \
+			.number = (number_),   \
+			.name = (name_),       \
+			.ident = #ident_,      \
+			.modelled = true },    \
+		      0 },
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
 };
 
-/* Is leaves[i] the one with rank @index, by side and number, among those of the release? */
-static bool has_rank(enum sl_release r, u32 i, u32 index)
+const struct leaf_ref *leaf_by_number(enum sl_release r, bool guest, u32 number)
 {
-	u32 before = 0;
+	const struct numbered_leaf *l;
 
-	for (u32 k = 0; k < ARRAY_SIZE(leaves); k++) {
-		const struct leaf_ref *a = &leaves[k].leaf, *b = &leaves[i].leaf;
-
-		if (release_has(r, leaves[k].since) &&
-		    (a->guest < b->guest || (a->guest == b->guest && a->number < b->number)))
-			before++;
-	}
-	return before == index;
+	if (number >= (guest ? TDCALLS : SEAMCALLS))
+		return NULL;
+	l = guest ? &tdcalls[number] : &seamcalls[number];
+	return l->leaf.name && release_has(r, l->since) ? &l->leaf : NULL;
 }
 
-const struct leaf_ref *leaf_at(enum sl_release r, u32 index)
+const struct leaf_ref *leaf_next(enum sl_release r, const struct leaf_ref *last)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(leaves); i++)
-		if (release_has(r, leaves[i].since) && has_rank(r, i, index))
-			return &leaves[i].leaf;
+	u32 at = !last ? 0 : last->guest ? SEAMCALLS + last->number + 1 : last->number + 1;
+
+	for (; at < SEAMCALLS + TDCALLS; at++) {
+		bool guest = at >= SEAMCALLS;
+		const struct leaf_ref *leaf = leaf_by_number(r, guest, guest ? at - SEAMCALLS : at);
+
+		if (leaf)
+			return leaf;
+	}
 	return NULL;
 }
 

@@ -39,8 +39,11 @@ struct leaf_ref {
 	const char *ident; /* "tdh_mem_page_aug" */
 };
 
-/* The leaves of a release in the order of their numbers, SEAMCALLs first. NULL behind the last one. */
-const struct leaf_ref *leaf_at(enum sl_release r, u32 index);
+/* The leaves of a release in the order of their numbers, SEAMCALLs first; from NULL to NULL. */
+const struct leaf_ref *leaf_next(enum sl_release r, const struct leaf_ref *last);
+#define leaf_each(r, leaf) for (leaf = NULL; (leaf = leaf_next(r, leaf));)
+/* NULL if the release has no such leaf. */
+const struct leaf_ref *leaf_by_number(enum sl_release r, bool guest, u32 number);
 /* The plan of a leaf; NULL if it takes no lock or nothing is known. */
 const struct lock_step *leaf_plan(enum sl_release r, const struct leaf_ref *leaf);
 /* The leaf's version 1, if that has a plan of its own: *out and true. */

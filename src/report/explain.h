@@ -93,7 +93,6 @@ const char *leaf_title(const struct leaf_ref *leaf, char text[64]);
  * two (a SEAMCALL and a TDCALL). The number of leaves.
  */
 u32 leaf_by_name(enum sl_release r, const char *name, size_t size, const struct leaf_ref *out[2]);
-const struct leaf_ref *leaf_by_number(enum sl_release r, bool guest, u32 number);
 /* Writes "found ...; expected a leaf ...; did you mean ...?" */
 void leaf_not_found(enum sl_release r, const char *name, char *err, size_t err_size);
 

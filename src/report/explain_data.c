@@ -325,20 +325,11 @@ u32 leaf_by_name(enum sl_release r, const char *name, size_t size, const struct 
 	const struct leaf_ref *leaf;
 	u32 n = 0;
 
-	for (u32 i = 0; n < 2 && (leaf = leaf_at(r, i)); i++)
-		if (is_name(name, size, leaf->name, 0) || is_name(name, size, leaf->name, prefix))
+	leaf_each (r, leaf)
+		if (n < 2 &&
+		    (is_name(name, size, leaf->name, 0) || is_name(name, size, leaf->name, prefix)))
 			out[n++] = leaf;
 	return n;
-}
-
-const struct leaf_ref *leaf_by_number(enum sl_release r, bool guest, u32 number)
-{
-	const struct leaf_ref *leaf;
-
-	for (u32 i = 0; (leaf = leaf_at(r, i)); i++)
-		if (leaf->guest == guest && leaf->number == number)
-			return leaf;
-	return NULL;
 }
 
 void leaf_not_found(enum sl_release r, const char *name, char *err, size_t err_size)
@@ -350,7 +341,7 @@ void leaf_not_found(enum sl_release r, const char *name, char *err, size_t err_s
 
 	for (size_t i = 0; i < near.size; i++)
 		upper[i] = name[i] == '_' ? '.' : (char)toupper((u8)name[i]);
-	for (u32 i = 0; (leaf = leaf_at(r, i)); i++) {
+	leaf_each (r, leaf) {
 		scn_near_try(&near, leaf->name);
 		scn_near_try(&near, leaf->name + strlen("TDH."));
 	}
@@ -415,7 +406,7 @@ static void each_leaf(enum sl_release r, void (*fn)(void *ctx, const struct leaf
 	const struct leaf_ref *leaf;
 	struct leaf_ref v1;
 
-	for (u32 i = 0; (leaf = leaf_at(r, i)); i++) {
+	leaf_each (r, leaf) {
 		fn(ctx, leaf);
 		if (leaf_version_1(r, leaf, &v1))
 			fn(ctx, &v1);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bug.h"
+
 enum matrix_known matrix_known(const struct matrix *m, u32 leaf)
 {
 	const struct leaf_ref *l = &m->leaf[leaf];
@@ -168,7 +170,8 @@ static void fill(struct matrix *m)
 	const struct leaf_ref *leaf;
 	struct leaf_ref v1;
 
-	for (u32 i = 0; (leaf = leaf_at(m->release, i)) && m->count + 1 < MATRIX_LEAVES_MAX; i++) {
+	leaf_each (m->release, leaf) {
+		SL_BUG_ON(m->count + 2 > MATRIX_LEAVES_MAX);
 		m->leaf[m->count++] = *leaf;
 		if (leaf_version_1(m->release, leaf, &v1))
 			m->leaf[m->count++] = v1;

@@ -104,7 +104,7 @@ char *sl_tables(enum sl_release r)
 	char title[64], *text;
 	u32 mask;
 
-	for (u32 i = 0; (leaf = leaf_at(r, i)); i++) {
+	leaf_each (r, leaf) {
 		json_object_set_new(leaf->guest ? tdcall : seamcall, leaf->name,
 				    json_integer(leaf->number));
 		if (leaf_sept_states(leaf, &mask))

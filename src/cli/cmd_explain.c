@@ -130,8 +130,8 @@ static const struct argp argp = {
 };
 
 /*
- * A negative number is no option: it goes, with all that follow, behind a "--". 0 or a negative errno;
- * the caller frees *out.
+ * A negative number is no option: all of them go behind a "--", unless there is one already. 0 or a
+ * negative errno; the caller frees *out.
  */
 static int guard_negative(int argc, char **argv, int *count, char ***out)
 {
@@ -142,6 +142,14 @@ static int guard_negative(int argc, char **argv, int *count, char ***out)
 	if (!v)
 		return -ENOMEM;
 	*count = 0;
+	*out = v;
+	for (int i = 0; i < argc; i++)
+		guarded |= !strcmp(argv[i], dashes);
+	if (guarded) {
+		memcpy(v, argv, (size_t)argc * sizeof(*v));
+		*count = argc;
+		return 0;
+	}
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < argc; i++) {
 			bool negative = argv[i][0] == '-' && argv[i][1] >= '0' && argv[i][1] <= '9';
@@ -153,7 +161,6 @@ static int guard_negative(int argc, char **argv, int *count, char ***out)
 			guarded |= negative;
 			v[(*count)++] = argv[i];
 		}
-	*out = v;
 	return 0;
 }
 

@@ -211,7 +211,8 @@ class Matrix(unittest.TestCase):
 
     def test_errors(self):
         for args, want in ((("no.leaf",), "expected a leaf"), (("mem.rd", "mem.wr", "x"), "at most two"),
-                           (("export.mem",), "not described"), (("--format", "pdf"), "expected text, csv, json or html"),
+                           (("export.mem",), "not described"),
+                           (("--format", "pdf"), "expected text, csv, json or html"),
                            (("vp.init/1",), "one version of locks"), (("mem.rd/2",), "one version of locks")):
             r = run("matrix", *args)
             self.assertEqual((r.returncode, r.stdout), (2, b""), args)

@@ -60,6 +60,7 @@ static struct {
 	u64 next_page;
 	u64 gpa; /* where there is a page table, perhaps */
 	bool holding;
+	bool later; /* release 1.5.25 */
 } z;
 
 static u64 hpa_at(u64 page)
@@ -202,7 +203,7 @@ static const struct {
 	{ SEAMCALL_tdh_vp_addcx, G_PAGE | G_STATE, { 0xC0000700, 0xC0000610 } },
 	{ SEAMCALL_tdh_vp_init,
 	  G_PAGE | G_STATE,
-	  { 0xC0000610, 0xC0000700, 0xC0000705, 0xC0000920 } },
+	  { 0xC0000610, 0xC0000700, 0xC0000705, 0xC0000920, 0xC0000621 } },
 	{ SEAMCALL_tdh_vp_flush, G_PAGE, { 0x80000810, 0x80000702 } },
 	{ SEAMCALL_tdh_mem_sept_add, G_PAGE | G_STATE | G_WALK, { 0 } },
 	{ SEAMCALL_tdh_mem_sept_rd, G_PAGE | G_STATE | G_WALK, { 0 } },
@@ -283,6 +284,12 @@ static bool detail_is_plausible(u32 upper, u32 low)
 	case 0xC0000A00:
 	case 0xC0000A02:
 		return low <= 1;
+	case 0xC0000608:
+		return low == 0 || (z.later && low < 12);
+	case 0xC0000700:
+		return low == 0 || (z.later && (low == 2 || low == 4 || low == 8));
+	case 0xC0000621:
+		return z.later;
 	default:
 		return low == 0;
 	}
@@ -438,7 +445,7 @@ static void check_tdcs(const struct tdr *tdr, u64 hpa, const struct owned *o)
 
 	REQUIRE(!(atomic_load(&t->op_state_lock.word) & ~2u), hpa, 0);
 	REQUIRE(!(atomic_load(&t->rtmr_lock.word) & ~2u), hpa, 0);
-	REQUIRE(!atomic_load(&t->tree_lock.word), hpa, 0);
+	REQUIRE(!(atomic_load(&t->tree_lock.word) & (z.later ? ~2u : ~0u)), hpa, 0);
 	REQUIRE(!atomic_load(&t->epoch_lock.word), hpa, 0);
 	REQUIRE(!atomic_load(&t->epoch.f.refcount[0]), hpa, 0);
 	REQUIRE(!atomic_load(&t->epoch.f.refcount[1]), hpa, 0);
@@ -667,6 +674,8 @@ static void operands(u32 leaf, struct tdx_module_args *a)
 		a->rcx = any_vcpu();
 		if (leaf == SEAMCALL_tdh_vp_enter && rarely(8))
 			a->rcx |= 1ull << 52;
+		/* Few x2APIC ids, so that some come twice. */
+		a->r8 = byte() % 4;
 		break;
 	case SEAMCALL_tdh_mem_sept_add:
 		a->rcx = any_page_info(1u + byte() % 4);
@@ -953,6 +962,8 @@ static struct hold hold_something(void)
 		return (struct hold){ 0 };
 	if ((b & 7) == 4)
 		return hold_hp(&t->op_state_lock);
+	if ((b & 7) == 5 && z.later)
+		return hold_hp(&t->tree_lock_hp);
 	if ((b & 7) < 7)
 		return hold_plain((b & 7) == 5 ? &t->tree_lock : &t->epoch_lock);
 	/* Before the TD runs, entries are held by nobody but PAGE.ADD, alone. */
@@ -1251,6 +1262,8 @@ static void machine_up(u8 first)
 
 	sl_machine_config_init(&cfg);
 	cfg.flavour = first & 1 ? SL_HARDENED : SL_PUBLISHED;
+	cfg.release = first & 16 ? SL_RELEASE_1_5_25 : SL_RELEASE_1_5_01;
+	z.later = first & 16;
 	cfg.lps = LPS;
 	cfg.packages = PACKAGES;
 	cfg.private_pages = PAGES;

@@ -48,15 +48,27 @@ const struct lock_step *call_plan_step(struct call *c, enum lock_object object, 
 	return s;
 }
 
-enum lock_mode call_plan_mode(const struct call *c, enum lock_object object)
+static const struct lock_step *plan_find(const struct call *c, enum lock_object object)
 {
 	const struct lock_step *s = c->plan;
 
 	SL_BUG_ON(!s);
 	while (s->object != LOCK_END && s->object != object)
 		s++;
+	return s;
+}
+
+enum lock_mode call_plan_mode(const struct call *c, enum lock_object object)
+{
+	const struct lock_step *s = plan_find(c, object);
+
 	SL_BUG_ON(s->object != object);
 	return (enum lock_mode)s->mode;
+}
+
+bool call_plan_lists(const struct call *c, enum lock_object object)
+{
+	return plan_find(c, object)->object == object;
 }
 
 /* ---- PAMT ----------------------------------------------------------------------------- */
@@ -560,6 +572,17 @@ u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_r
 	if (st)
 		ext_info(c, e->copy, e->level);
 	return st;
+}
+
+u64 must_give_way(const struct call *c, const struct tdcs *tdcs)
+{
+	if (host_interrupt_pending(c))
+		return TDX_INTERRUPTED_RESTARTABLE;
+	if (changed(c->m, CHANGE_POLL_TREE_HP) &&
+	    (atomic_load_explicit(&tdcs->tree_lock_hp.word, memory_order_relaxed) &
+	     SHAREX_HP_PRIORITY))
+		return TDX_INTERRUPTED_BUSY;
+	return 0;
 }
 
 void *shared_operand(struct sl_machine *m, u64 pa, u64 align)

@@ -43,6 +43,9 @@ const struct lock_step *call_plan_step(struct call *c, enum lock_object object, 
 /* The mode in which the rest of the plan takes @object, which it must list. */
 enum lock_mode call_plan_mode(const struct call *c, enum lock_object object);
 
+/* Does the rest of the plan list @object? */
+bool call_plan_lists(const struct call *c, enum lock_object object);
+
 /* A PAMT entry held in some mode, together with its parents when they were walked. */
 struct page_lock {
 	struct hpa page;
@@ -168,6 +171,12 @@ static inline bool host_interrupt_pending(const struct call *c)
 	return lp_interrupt_pending(c->lp) ||
 	       (c->m->cfg.interrupts && env_choose(c->lp->env, SL_CHOICE_INTERRUPT, 2));
 }
+
+/*
+ * Has a long leaf to give way? TDX_INTERRUPTED_RESTARTABLE for an interrupt; where the release looks at
+ * it, TDX_INTERRUPTED_BUSY for a host that was refused the tree; else 0.
+ */
+u64 must_give_way(const struct call *c, const struct tdcs *tdcs) SL_WARN_UNUSED;
 
 /* ---- Shared operand checks ------------------------------------------------------------- */
 

@@ -88,7 +88,8 @@ static bool status_is_busy(u64 status)
 	u64 class = status & TDX_STATUS_CLASS_MASK;
 
 	return class == TDX_OPERAND_BUSY || class == TDX_OPERAND_BUSY_HOST_PRIORITY ||
-	       class == TDX_SYS_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY;
+	       class == TDX_SYS_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY ||
+	       class == TDX_INTERRUPTED_BUSY;
 }
 
 static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)

@@ -168,6 +168,122 @@ static void test_accept_keeps_hp(void **state)
 	}
 }
 
+/* ---- PROMOTE, DEMOTE, RD ------------------------------------------------------------------------ */
+
+#define ST_INTERRUPTED_BUSY 0x8000020600000000ull
+#define ST_CONDITIONS       0xC0000B0900000001ull
+
+/* 512 PENDING pages below GPA, as DEMOTE leaves them, before the TD runs: nothing has to be blocked. */
+static struct fx *split(enum sl_release r)
+{
+	struct fx *f = fx_up_release(r, SL_PUBLISHED);
+	struct fx_td *td = &f->td[0];
+
+	fx_td_initialized(f, td, 1);
+	fx_aug(f, td, GPA, 1, FX_HPA(FX_AT_BIG));
+	is(SC(f, 0, tdh_mem_page_demote, .rcx = PAGE_INFO(GPA, 1), .rdx = td->tdr,
+	      .r8 = fx_page_sept(f), .r9 = ~0ull, .r10 = ~0ull, .r11 = ~0ull),
+	   ST_SUCCESS);
+	return f;
+}
+
+static u64 promote(struct fx *f)
+{
+	return SC(f, 0, tdh_mem_page_promote, .rcx = PAGE_INFO(GPA, 1), .rdx = f->td[0].tdr);
+}
+
+static void test_promote_tree(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		struct fx *f = split(releases[i]);
+
+		/* Against a shared holder of the tree: only the later release wants it alone. */
+		fx_hold(f, fx_w_tree(f, &f->td[0]), false);
+		is(promote(f), i ? ST_BUSY(R_SEPT_TREE) : ST_SUCCESS);
+		fx_release_all(f);
+		fx_down(f);
+	}
+}
+
+static void test_promote_children(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		struct fx *f = split(releases[i]);
+		u64 child = GPA + 7 * SL_PAGE_SIZE;
+		struct fx_word word = fx_w_entry(f, &f->td[0], child, 0);
+
+		/* A locked child is busy, or differs from the first, which is not. */
+		fx_hold(f, word, true);
+		is(promote(f), i ? ST_CONDITIONS : ST_BUSY(R_RCX));
+		fx_release_all(f);
+		/* A request on a child: its lock takes it away, or it does not count. */
+		fx_set_hp(word);
+		is(promote(f), ST_SUCCESS);
+		eq(fx_entry_value(f, &f->td[0], GPA, 1), E_PENDING(FX_HPA(FX_AT_BIG)));
+		fx_down(f);
+	}
+}
+
+/* Accessed and dirty bits differ: not compared in the later release. */
+static void test_promote_bits(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		struct fx *f = split(releases[i]);
+		struct fx_td *td = &f->td[0];
+		u64 child = GPA + 511 * SL_PAGE_SIZE, value = fx_entry_value(f, td, child, 0);
+
+		fx_poke(f, td, child, 0, value | 1 << 8);
+		is(promote(f), i ? ST_SUCCESS : ST_CONDITIONS);
+		fx_down(f);
+	}
+}
+
+static void refused_by_tree(struct fx *f, struct sl_lp *lp)
+{
+	(void)lp;
+	is(SC(f, 1, tdh_mem_range_block, .rcx = PAGE_INFO(GPA, 1), .rdx = f->td[0].tdr),
+	   ST_BUSY(R_SEPT_TREE));
+}
+
+/* DEMOTE looks for host priority on the tree after it has filled the new page. */
+static void test_demote_polls(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		struct fx *f = fx_up_release(releases[i], SL_PUBLISHED);
+		struct fx_td *td = &f->td[0];
+		u64 page;
+
+		fx_td_initialized(f, td, 1);
+		fx_aug(f, td, GPA, 1, FX_HPA(FX_AT_BIG));
+		page = fx_page_sept(f);
+		fx_trap(f, page, refused_by_tree);
+		/* The other call comes in the middle, with locks held. */
+		f->depth = 1;
+		is(SC(f, 0, tdh_mem_page_demote, .rcx = PAGE_INFO(GPA, 1), .rdx = td->tdr,
+		      .r8 = page, .r9 = ~0ull, .r10 = ~0ull, .r11 = ~0ull),
+		   i ? ST_INTERRUPTED_BUSY : ST_SUCCESS);
+		f->depth = 0;
+		fx_check_locks(f);
+		eq(f->traps, 1);
+		if (i) {
+			eq(f->out.rcx, PAGE_INFO(GPA, 1));
+			eq(f->out.rdx, td->tdr);
+			eq(fx_entry_value(f, td, GPA, 1), E_PENDING(FX_HPA(FX_AT_BIG)));
+			page_is(f, page, 0, PAMT_NDA, 0, 0);
+			eq(fx_word_hp(fx_w_tree(f, td)), 1);
+			/* Its own success takes the request away, so the next try gets through. */
+			is(SC(f, 0, tdh_mem_page_demote, .rcx = PAGE_INFO(GPA, 1), .rdx = td->tdr,
+			      .r8 = page, .r9 = ~0ull, .r10 = ~0ull, .r11 = ~0ull),
+			   ST_SUCCESS);
+		}
+		fx_down(f);
+	}
+}
+
 /* ---- statuses -------------------------------------------------------------------------------- */
 
 static void test_unblock_operand(void **state)
@@ -360,7 +476,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tree_lock),          cmocka_unit_test(test_zero_step_mode),
 		cmocka_unit_test(test_zero_step_pending),  cmocka_unit_test(test_zero_step_holds),
-		cmocka_unit_test(test_accept_keeps_hp),    cmocka_unit_test(test_unblock_operand),
+		cmocka_unit_test(test_accept_keeps_hp),    cmocka_unit_test(test_promote_tree),
+		cmocka_unit_test(test_promote_children),   cmocka_unit_test(test_promote_bits),
+		cmocka_unit_test(test_demote_polls),       cmocka_unit_test(test_unblock_operand),
 		cmocka_unit_test(test_states_in_statuses), cmocka_unit_test(test_start_import),
 		cmocka_unit_test(test_epoch_limit),        cmocka_unit_test(test_vp_init_versions),
 		cmocka_unit_test(test_vp_init_v1_tdr),     cmocka_unit_test(test_vp_init_v1_again),

@@ -110,7 +110,7 @@ def restore(tree, path, text):
 
 
 def verdict(tree, scenario):
-    r = sh([os.path.join(tree, "build", "seamlab"), "check", "--format", "json", "--time", "60",
+    r = sh([os.path.join(tree, "build", "seamlab"), "check", "--format", "json", "--time", "200",
             os.path.join(tree, "scenarios", scenario + ".yaml")], tree)
     try:
         o = json.loads(r.stdout)

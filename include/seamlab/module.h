@@ -60,9 +60,12 @@ struct sl_machine_config {
 	uint32_t zero_step_threshold; /* EPT violations at one RIP before GPAs are listed; 6 */
 	bool hp_timeout;              /* host-priority timeout on (as in the real module) */
 	bool contents;                /* TD pages have contents (zeroing, reads and writes) */
+	bool measurement;             /* MRTD, RTMRs and reports are computed; else they are zero */
 };
 
-/* Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout on, contents off. */
+/*
+ * Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout on, contents off, measurement on.
+ */
 void sl_machine_config_init(struct sl_machine_config *cfg);
 
 /* Bytes of arena that a machine with this configuration needs (address space, not resident). */

@@ -30,7 +30,4 @@ u64 mem_begin(struct call *c, u64 rcx, u64 tdr, u32 level_min, u32 level_max,
 /* Releases in the module's order: entry, tree, OP_STATE, TDR; what is already gone is skipped. */
 void mem_end(struct call *c, struct mem_call *mc);
 
-/* Extends the TD's measurement by one event. */
-void td_measure(struct tdcs *tdcs, u32 leaf, u64 gpa, const void *data, size_t size);
-
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/measure.h"
 
 /* TD_PARAMS, 1024 bytes (spec: "Limits"). */
 struct td_params {
@@ -26,7 +27,7 @@ _Static_assert(sizeof(struct td_params) == 1024, "TD_PARAMS is 1024 bytes");
 #define XFAM_FIXED1    3ull /* x87 and SSE */
 #define XFAM_ALLOWED   0x600E7ull
 #define CONFIG_GPAW    BIT_ULL(0)
-#define CONFIG_ALLOWED (CONFIG_GPAW | BIT_ULL(1) | BIT_ULL(2))
+#define CONFIG_ALLOWED (CONFIG_GPAW | TD_CONFIG_FLEXIBLE_VE | BIT_ULL(2))
 #define EPTP_MT_WB     6ull
 #define TSC_MIN        4   /* 100 MHz */
 #define TSC_MAX        400 /* 10 GHz */
@@ -90,7 +91,9 @@ static void tdcs_init(struct call *c, struct td_ref *td, const struct td_params 
 			      HP_LOCK_TIMEOUT_DEFAULT_US * c->lp->env->tsc_per_us,
 			      memory_order_relaxed);
 	atomic_store_explicit(&t->epoch.f.epoch, 1, memory_order_relaxed);
-	td_measure(t, c->leaf, 0, p, sizeof(*p));
+	t->config_flags = p->config_flags;
+	memcpy(t->ids, p->ids, sizeof(t->ids));
+	mrtd_begin(c, t);
 	t->op_state = OP_INITIALIZED;
 }
 

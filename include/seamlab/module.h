@@ -131,6 +131,11 @@ enum sl_access {
 enum sl_access sl_guest_access(struct sl_lp *lp, uint64_t gpa, bool write, uint64_t *value);
 /* True when run() has to return now: the last tdcall() or access did not end in the guest. */
 bool sl_guest_exit_pending(const struct sl_lp *lp);
+/*
+ * True when the last tdcall() named memory that is PENDING and got #VE instead: nothing happened, RAX
+ * and RIP are as before. The guest goes on in the #VE handler, and from there to the same TDCALL.
+ */
+bool sl_guest_ve_injected(const struct sl_lp *lp);
 /* The same at an instruction boundary, where a pending interrupt becomes a TD exit. */
 bool sl_guest_exiting(struct sl_lp *lp);
 /* The guest's RIP, which the zero-step mitigation watches. */

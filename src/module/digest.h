@@ -26,7 +26,7 @@ void sha384_end(struct sha384 *s, u8 out[SHA384_SIZE]);
 
 /* @data and @out on the caller's stack. */
 void sha384_of(const void *data, size_t size, u8 out[SHA384_SIZE]);
-/* The key has at most 64 bytes. @key, @data and @out on the caller's stack. */
+/* The key has at most 64 bytes. @data and @out on the caller's stack; @key not in the arena either. */
 void hmac256_of(const void *key, size_t key_size, const void *data, size_t size,
 		u8 out[HMAC256_SIZE]);
 

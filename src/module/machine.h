@@ -196,8 +196,8 @@ struct tdcs {
 	u64 config_flags;    /* as in TD_PARAMS */
 	/* MRCONFIGID, MROWNER, MROWNERCONFIG; set by MNG.INIT, as are all of the above. */
 	u8 ids[3][SHA384_SIZE];
-	struct sha384 mrtd_ctx; /* until MR.FINALIZE */
-	u8 mrtd[SHA384_SIZE];   /* from then on */
+	struct sha384 mrtd_ctx;      /* until MR.FINALIZE */
+	u8 mrtd[SHA384_SIZE];        /* from then on */
 	u8 rtmr[RTMRS][SHA384_SIZE]; /* RTMR lock */
 	/*
 	 * The digest of TDINFO as the last MR.REPORT computed it. Written under the RTMR lock shared:

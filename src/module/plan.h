@@ -22,6 +22,7 @@ enum lock_object {
 	LOCK_EPOCH,
 	LOCK_TREE,
 	LOCK_ENTRY,
+	LOCK_RTMR,
 };
 
 enum lock_path {

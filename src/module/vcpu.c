@@ -2,13 +2,15 @@
 /* Association of vCPUs with LPs. Layer: module. */
 #include "module/vcpu.h"
 
-u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *fresh)
+u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool disabled, bool *fresh)
 {
 	u32 old = LPID_NONE;
+	u8 state;
 
 	*fresh = false;
 	/* Pairs with the stores of READY in tdh_vp_init() and at TD exit. */
-	if (atomic_load_explicit(&vp->state, memory_order_acquire) != VCPU_READY)
+	state = atomic_load_explicit(&vp->state, memory_order_acquire);
+	if (state != VCPU_READY && !(disabled && state == VCPU_DISABLED))
 		return TDX_VCPU_STATE_INCORRECT;
 	/* Pairs with the release in tdh_vp_flush(): the vCPU's state moves with it. */
 	if (atomic_compare_exchange_strong_explicit(&vp->assoc_lpid, &old, c->lp->index,

@@ -143,7 +143,7 @@ u64 fx_enter(struct fx *f, u32 lp, u64 vcpu, fx_guest_fn fn)
 #define M_ALL  0xFFFFu
 
 /* Registers that a leaf may write. */
-static u32 seamcall_outputs(u32 leaf)
+static u32 seamcall_outputs(u32 leaf, u32 version)
 {
 	switch (leaf) {
 	case SEAMCALL_tdh_vp_enter:
@@ -154,6 +154,16 @@ static u32 seamcall_outputs(u32 leaf)
 		return M_RCX | M_RDX | M_R8;
 	case SEAMCALL_tdh_sys_tdmr_init:
 		return M_RDX;
+	case SEAMCALL_tdh_sys_rd:
+		return M_RDX | M_R8;
+	case SEAMCALL_tdh_sys_info:
+		return M_RDX | M_R9;
+	case SEAMCALL_tdh_mng_rd:
+	case SEAMCALL_tdh_vp_rd:
+		return version ? M_RDX | M_R8 : M_R8;
+	case SEAMCALL_tdh_mng_wr:
+	case SEAMCALL_tdh_vp_wr:
+		return M_R8;
 	case SEAMCALL_tdh_mng_init:
 		return M_RCX;
 	case SEAMCALL_tdh_mem_sept_add:
@@ -167,13 +177,14 @@ static u32 seamcall_outputs(u32 leaf)
 	case SEAMCALL_tdh_mr_extend:
 		return M_INFO;
 	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_rdmd:
 		return M_INFO | M_R8 | M_R9 | M_R10 | M_R11;
 	default:
 		return 0;
 	}
 }
 
-static u32 tdcall_outputs(u32 leaf)
+static u32 tdcall_outputs(u32 leaf, u32 version)
 {
 	switch (leaf) {
 	case TDCALL_tdg_vp_info:
@@ -182,6 +193,13 @@ static u32 tdcall_outputs(u32 leaf)
 		return M_INFO | M_R8 | M_R9 | M_R10;
 	case TDCALL_tdg_mem_page_attr_rd:
 		return M_INFO;
+	case TDCALL_tdg_vm_rd:
+		return version ? M_RDX | M_R8 : M_R8;
+	case TDCALL_tdg_vp_rd:
+		return M_RDX | M_R8;
+	case TDCALL_tdg_vm_wr:
+	case TDCALL_tdg_vp_wr:
+		return M_R8;
 	default:
 		return 0;
 	}
@@ -212,7 +230,7 @@ static void check_marks(const struct tdx_module_args *in, const struct tdx_modul
 
 u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 {
-	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFF));
+	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFF), (u32)(rax >> 16 & 0xFF));
 	struct tdx_module_args regs;
 	u64 st;
 
@@ -237,7 +255,7 @@ u64 fx_tdcall(struct fx *f, struct sl_lp *lp, u64 rax, struct tdx_module_args in
 		mark(&in);
 	regs = in;
 	st = tdcall(lp, rax, &regs);
-	check_marks(&in, &regs, tdcall_outputs(leaf), leaf);
+	check_marks(&in, &regs, tdcall_outputs(leaf, (u32)(rax >> 16 & 0xFF)), leaf);
 	f->g = regs;
 	return st;
 }
@@ -648,6 +666,11 @@ struct fx_word fx_w_tree(struct fx *f, const struct fx_td *td)
 struct fx_word fx_w_epoch(struct fx *f, const struct fx_td *td)
 {
 	return (struct fx_word){ FX_SHAREX, &fx_tdcs(f, td)->epoch_lock };
+}
+
+struct fx_word fx_w_rtmr(struct fx *f, const struct fx_td *td)
+{
+	return (struct fx_word){ FX_SHAREX_HP, &fx_tdcs(f, td)->rtmr_lock };
 }
 
 struct fx_word fx_w_entry(struct fx *f, const struct fx_td *td, u64 gpa, u32 level)

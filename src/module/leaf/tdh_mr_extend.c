@@ -28,8 +28,7 @@ u64 tdh_mr_extend(struct call *c)
 	st = td_state_check(c, &td, false);
 	if (st)
 		goto out;
-	if (!sl_is_aligned(gpa, MR_CHUNK) ||
-	    !sept_gpa_is_private(td.tdcs, (struct gpa){ gpa })) {
+	if (!sl_is_aligned(gpa, MR_CHUNK) || !sept_gpa_is_private(td.tdcs, (struct gpa){ gpa })) {
 		st = with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 		goto out;
 	}

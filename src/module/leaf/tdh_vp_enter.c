@@ -194,7 +194,7 @@ u64 tdh_vp_enter(struct call *c)
 		st = TDX_TDCX_NUM_INCORRECT;
 		goto out;
 	}
-	st = vcpu_associate(c, e.vp, e.td.tdcs, &fresh);
+	st = vcpu_associate(c, e.vp, e.td.tdcs, false, &fresh);
 	if (st)
 		goto out;
 	st = check_operands(c, e.vp, rcx);
@@ -214,6 +214,8 @@ u64 tdh_vp_enter(struct call *c)
 		c->lp->last_vcpu = e.tdvpr.page;
 	}
 	restore_registers(c, e.vp, rcx);
+	/* Delivered: no guest of this model has an NMI handler that would notice. */
+	e.vp->pend_nmi = false;
 	atomic_store_explicit(&e.vp->state, VCPU_ACTIVE, memory_order_relaxed);
 	if (e.tree_held)
 		sharex_unlock(c, &e.td.tdcs->tree_lock, LOCK_EX);

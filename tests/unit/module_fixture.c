@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 /* The lock library's complaint: a lock was released that nobody held. */
 void hp_misuse(const char *what)
@@ -502,11 +503,16 @@ u64 fx_vcpu_add(struct fx *f, struct fx_td *td, u32 lp)
 	return vcpu;
 }
 
-void fx_td_initialized(struct fx *f, struct fx_td *td, u32 vcpus)
+void fx_td_allocated(struct fx *f, struct fx_td *td)
 {
 	fx_td_create(f, td);
 	key_config(f, td);
 	fx_td_addcx(f, td, FX_TDCX);
+}
+
+void fx_td_initialized(struct fx *f, struct fx_td *td, u32 vcpus)
+{
+	fx_td_allocated(f, td);
 	fx_td_init(f, td);
 	for (u32 i = 0; i < vcpus; i++)
 		fx_vcpu_add(f, td, i);
@@ -1041,19 +1047,37 @@ void fx_restore(struct fx *f)
 
 static struct fx *trapped;
 
+/* The processor's flag that asks for a trap after the next instruction. */
+#define SINGLE_STEP 0x100
+
+/* Behind a write that was let through: the next one traps again. */
+static void on_step(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~SINGLE_STEP;
+	if (trapped)
+		mprotect(trapped->trap_page, SL_PAGE_SIZE, PROT_READ);
+}
+
 static void on_write(int sig, siginfo_t *info, void *context)
 {
 	struct fx *f = trapped;
 	u8 *at = info->si_addr;
 
-	(void)context;
 	if (!f || at < (u8 *)f->trap_page || at >= (u8 *)f->trap_page + SL_PAGE_SIZE) {
 		/* Not ours: happens again, and then ends the program. */
 		signal(sig, SIG_DFL);
 		return;
 	}
-	trapped = NULL;
 	mprotect(f->trap_page, SL_PAGE_SIZE, PROT_READ | PROT_WRITE);
+	if (f->trap_skip) {
+		/* Let it write, and come back behind it: see on_step(). */
+		f->trap_skip--;
+		((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] |= SINGLE_STEP;
+		return;
+	}
+	trapped = NULL;
 	f->traps++;
 	f->trap_fn(f, NULL);
 }
@@ -1065,6 +1089,8 @@ static void trap_install(void)
 
 	trapped = NULL;
 	assert_int_equal(sigaction(SIGSEGV, &sa, NULL), 0);
+	sa.sa_sigaction = on_step;
+	assert_int_equal(sigaction(SIGTRAP, &sa, NULL), 0);
 }
 
 static void trap_at(struct fx *f, void *page, fx_guest_fn fn)
@@ -1072,6 +1098,7 @@ static void trap_at(struct fx *f, void *page, fx_guest_fn fn)
 	assert_null(trapped);
 	f->trap_page = page;
 	f->trap_fn = fn;
+	f->trap_skip = 0;
 	trapped = f;
 	assert_int_equal(mprotect(page, SL_PAGE_SIZE, PROT_READ), 0);
 }
@@ -1079,6 +1106,12 @@ static void trap_at(struct fx *f, void *page, fx_guest_fn fn)
 void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn)
 {
 	trap_at(f, frame(f, hpa), fn);
+}
+
+void fx_trap_after(struct fx *f, u64 hpa, u32 skip, fx_guest_fn fn)
+{
+	fx_trap(f, hpa, fn);
+	f->trap_skip = skip;
 }
 
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn)

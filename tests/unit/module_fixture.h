@@ -265,6 +265,7 @@ struct fx {
 	void *trap_page;
 	fx_guest_fn trap_fn;
 	u32 traps;
+	u32 trap_skip; /* writes that go through before */
 
 	void *snapshot;
 };
@@ -324,6 +325,8 @@ u8 *fx_td_params(struct fx *f);
 void fx_td_create(struct fx *f, struct fx_td *td);
 void fx_td_addcx(struct fx *f, struct fx_td *td, u32 count);
 void fx_td_init(struct fx *f, struct fx_td *td);
+/* The first three steps, up to and with the TDCX pages: what TDH.MNG.INIT needs. */
+void fx_td_allocated(struct fx *f, struct fx_td *td);
 /* TDVPR and its pages, VP.INIT not called. */
 u64 fx_vcpu_create(struct fx *f, struct fx_td *td);
 /* The same with VP.INIT on @lp. */
@@ -397,6 +400,8 @@ void fx_restore(struct fx *f);
  * before the write: this is how tests get between two steps of a leaf.
  */
 void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn);
+/* The same at the write after @skip others. */
+void fx_trap_after(struct fx *f, u64 hpa, u32 skip, fx_guest_fn fn);
 /* The same at the next event that @lp counts. */
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn);
 /* Events counted on all LPs. */

@@ -239,6 +239,12 @@ static void host_lane(struct world *w, struct lane *l)
 	host_lane_ends(w);
 }
 
+/* What TDH.SYS.INFO asks for: room for the information, and for entries of memory ranges. */
+#define SYS_INFO_BYTES 1024
+#define SYS_INFO_CMRS  32
+
+_Static_assert(VMM_SHARED_PAGES + SCN_LPS_MAX <= SL_SHARED_PAGES, "each LP lane has a shared page");
+
 /* ---- LP lanes: raw SEAMCALLs ------------------------------------------------------------ */
 
 static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
@@ -252,6 +258,9 @@ static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp
 		break;
 	case SEAMCALL_tdh_mem_page_aug:
 		args.r8 = (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
+		break;
+	case SEAMCALL_tdh_phymem_page_rdmd:
+		args = (struct tdx_module_args){ .rcx = (vm->base_pfn + gfn) << SL_PAGE_SHIFT };
 		break;
 	case SEAMCALL_tdh_mr_extend:
 		args.rcx = gfn << SL_PAGE_SHIFT;
@@ -274,16 +283,31 @@ static void lp_pages(struct world *w, struct lane *l, struct cpu *cpu, const str
 	}
 }
 
+/* TDH.SYS.INFO writes to shared memory: a page of the lane's own. */
+static struct tdx_module_args sys_info_args(const struct lane *l)
+{
+	u64 pa = (u64)(VMM_SHARED_PAGES + l->index) << SL_PAGE_SHIFT;
+
+	return (struct tdx_module_args){
+		.rcx = pa, .rdx = SYS_INFO_BYTES, .r8 = pa + SL_PAGE_SIZE / 2, .r9 = SYS_INFO_CMRS
+	};
+}
+
 static void lp_op(struct world *w, struct lane *l, const struct scn_lp_op *op)
 {
 	const struct vm *vm = &w->vmm->vm[op->td];
 	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
-	struct tdx_module_args args = { 0 };
+	struct tdx_module_args args = { .rdx = op->field, .r8 = op->value, .r9 = ~0ull };
 
 	if (op->code == SCN_LP_PAGE) {
 		lp_pages(w, l, cpu, op);
 	} else {
-		args.rcx = op->code == SCN_LP_VCPU ? vm->vcpu[op->vcpu].tdvpr.v : vm->tdr.v;
+		if (op->code == SCN_LP_VCPU)
+			args.rcx = vm->vcpu[op->vcpu].tdvpr.v;
+		else if (op->code == SCN_LP_TD)
+			args.rcx = vm->tdr.v;
+		else if (op->leaf == SEAMCALL_tdh_sys_info)
+			args = sys_info_args(l);
 		(void)seamcall(cpu->lp, op->leaf, &args);
 	}
 	cpu_put(cpu);

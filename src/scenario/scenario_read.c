@@ -77,7 +77,7 @@ static const char *const flavours[] = {
 
 static int read_module(struct scn_reader *r, const struct scn_node *n)
 {
-	enum { RELEASE, FLAVOUR, THRESHOLD, HP_TIMEOUT, PACKAGES, CONTENTS };
+	enum { RELEASE, FLAVOUR, THRESHOLD, HP_TIMEOUT, PACKAGES, CONTENTS, MEASUREMENT };
 	struct scn_key keys[] = {
 		[RELEASE] = { .name = "release" },
 		[FLAVOUR] = { .name = "flavour" },
@@ -85,6 +85,7 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		[HP_TIMEOUT] = { .name = "hp-timeout" },
 		[PACKAGES] = { .name = "packages" },
 		[CONTENTS] = { .name = "contents" },
+		[MEASUREMENT] = { .name = "measurement" },
 	};
 	struct sl_machine_config *m = &r->s->module;
 	struct scn_shown shown;
@@ -113,6 +114,8 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		ret = scn_get_number(r, keys[PACKAGES].value, 1, SL_PACKAGES_MAX, &m->packages);
 	if (!ret && keys[CONTENTS].value)
 		ret = scn_get_bool(r, keys[CONTENTS].value, &m->contents);
+	if (!ret && keys[MEASUREMENT].value)
+		ret = scn_get_bool(r, keys[MEASUREMENT].value, &m->measurement);
 	return ret;
 }
 

@@ -229,6 +229,48 @@ static void check_marks(const struct tdx_module_args *in, const struct tdx_modul
 				 (unsigned long long)after[i], (unsigned long long)before[i]);
 }
 
+/*
+ * The statuses seen, as pairs with their leaf: written to the file that SEAMLAB_STATUS_LOG names when
+ * the program ends, one line each: 1 for a TDCALL, leaf, status.
+ */
+#define SEEN_MAX 2048
+
+static struct {
+	bool guest;
+	u32 leaf;
+	u64 status;
+} seen[SEEN_MAX];
+static u32 seen_count;
+
+static void write_seen(void)
+{
+	const char *path = getenv("SEAMLAB_STATUS_LOG");
+	FILE *log = path ? fopen(path, "a") : NULL;
+
+	if (!log)
+		return;
+	for (u32 i = 0; i < seen_count; i++)
+		fprintf(log, "%u %u %llx\n", seen[i].guest, seen[i].leaf,
+			(unsigned long long)seen[i].status);
+	fclose(log);
+}
+
+static void saw(bool guest, u64 rax, u64 status)
+{
+	u32 leaf = (u32)(rax & 0xFFFF);
+
+	/* A dead module says the same to everything. */
+	if (status == ST_HALTED)
+		return;
+	for (u32 i = 0; i < seen_count; i++)
+		if (seen[i].guest == guest && seen[i].leaf == leaf && seen[i].status == status)
+			return;
+	assert_true(seen_count < SEEN_MAX);
+	seen[seen_count].guest = guest;
+	seen[seen_count].leaf = leaf;
+	seen[seen_count++].status = status;
+}
+
 u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 {
 	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFF), (u32)(rax >> 16 & 0xFF));
@@ -241,6 +283,7 @@ u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 	st = seamcall(f->lp[lp], rax, &regs);
 	check_marks(&in, &regs, outputs, (u32)(rax & 0xFFFF));
 	f->out = regs;
+	saw(false, rax, st);
 	if (!f->depth)
 		fx_check_locks(f);
 	return st;
@@ -258,6 +301,9 @@ u64 fx_tdcall(struct fx *f, struct sl_lp *lp, u64 rax, struct tdx_module_args in
 	st = tdcall(lp, rax, &regs);
 	check_marks(&in, &regs, tdcall_outputs(leaf, (u32)(rax >> 16 & 0xFF)), leaf);
 	f->g = regs;
+	/* A TDCALL that did not go back to the guest has no status. */
+	if (!sl_guest_exit_pending(lp) && !sl_guest_ve_injected(lp))
+		saw(true, rax, st);
 	return st;
 }
 
@@ -294,8 +340,12 @@ struct fx *fx_new(enum sl_flavour flavour, bool contents)
 {
 	struct sl_machine_config cfg;
 	struct fx *f = calloc(1, sizeof(*f));
+	static bool logged;
 
 	assert_non_null(f);
+	if (!logged)
+		assert_int_equal(atexit(write_seen), 0);
+	logged = true;
 	sl_machine_config_init(&cfg);
 	cfg.flavour = flavour;
 	cfg.lps = FX_LPS;

@@ -662,6 +662,38 @@ static void guest_insists(struct sl_lp *lp)
 	}
 }
 
+/* A page around z.gpa that the guest can access; z.gpa if there is none. */
+static u64 page_that_is_there(const struct sl_lp *lp)
+{
+	for (u64 i = 0; i < 8; i++) {
+		u64 gpa = z.gpa + (i << SL_PAGE_SHIFT);
+		u64 entry = sept_walk(z.m, lp->tdcs, (struct gpa){ gpa }, 0).copy;
+
+		if (sept_is_leaf(entry) && (entry & SEPT_RWX) == SEPT_RWX)
+			return gpa;
+	}
+	return z.gpa;
+}
+
+/* Measures, mostly with a page that is there. */
+static void guest_measures(struct sl_lp *lp)
+{
+	u64 gpa = rarely(4) ? any_gpa() & ~SL_PAGE_MASK : page_that_is_there(lp);
+	struct tdx_module_args a = { .rcx = gpa + 64 * (byte() & 63u), .rdx = byte() & 3 };
+	u64 st;
+
+	st = tdcall(lp, TDCALL_tdg_mr_rtmr_extend, &a);
+	if (sl_guest_exit_pending(lp) || sl_guest_ve_injected(lp))
+		return;
+	check_tdcall_status(TDCALL_tdg_mr_rtmr_extend, st);
+	if (rarely(8))
+		sl_lp_interrupt_raise(lp);
+	a = (struct tdx_module_args){ .rcx = gpa + 1024 * (byte() & 3u), .rdx = gpa };
+	st = tdcall(lp, TDCALL_tdg_mr_report, &a);
+	if (!sl_guest_exit_pending(lp))
+		check_tdcall_status(TDCALL_tdg_mr_report, st);
+}
+
 /* Uses a page, and uses it again when a host has been at it in between. */
 static void guest_uses(struct sl_lp *lp, u32 other)
 {
@@ -680,6 +712,7 @@ static void guest_uses(struct sl_lp *lp, u32 other)
 static void guest_step(struct sl_lp *lp)
 {
 	u32 other = (sl_lp_index(lp) + 1 + byte() % (LPS - 1)) % LPS;
+	u8 b;
 
 	switch (byte() & 7) {
 	case 0:
@@ -692,10 +725,13 @@ static void guest_step(struct sl_lp *lp)
 			sl_guest_access(lp, maybe(any_gpa() | (byte() & 0xFF8u)), byte() & 1, NULL);
 		break;
 	case 4:
-		if (byte() & 1)
+		b = byte();
+		if (b & 1)
 			sl_guest_set_rip(lp, byte() & 3);
-		else
+		else if (b & 2)
 			guest_uses(lp, other);
+		else
+			guest_measures(lp);
 		break;
 	case 5:
 		sl_lp_interrupt_raise(z.lp[other]);

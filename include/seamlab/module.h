@@ -61,10 +61,11 @@ struct sl_machine_config {
 	bool hp_timeout;              /* host-priority timeout on (as in the real module) */
 	bool contents;                /* TD pages have contents (zeroing, reads and writes) */
 	bool measurement;             /* MRTD, RTMRs and reports are computed; else they are zero */
+	bool interrupts; /* any poll of an interruptible SEAMCALL may find an interrupt */
 };
 
 /*
- * Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout on, contents off, measurement on.
+ * Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout and measurement on, the rest off.
  */
 void sl_machine_config_init(struct sl_machine_config *cfg);
 

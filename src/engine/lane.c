@@ -5,8 +5,9 @@
 #include "base/stats.h"
 #include "engine/world.h"
 
-/* Label of env_checkpoint(): a = index of the operation, b = loop counters. */
-#define LANE_CHECKPOINT 0x4C00u
+/* Labels of env_checkpoint(): a = index of the operation, b = loop counters. */
+#define LANE_CHECKPOINT     0x4C00u
+#define LP_RETRY_CHECKPOINT 0x4C01u /* a: with the page in the upper half */
 
 static bool stopping(const struct world *w)
 {
@@ -239,13 +240,28 @@ static void host_lane(struct world *w, struct lane *l)
 	host_lane_ends(w);
 }
 
+/* ---- LP lanes: raw SEAMCALLs ------------------------------------------------------------ */
+
 /* What TDH.SYS.INFO asks for: room for the information, and for entries of memory ranges. */
 #define SYS_INFO_BYTES 1024
 #define SYS_INFO_CMRS  32
 
 _Static_assert(VMM_SHARED_PAGES + SCN_LPS_MAX <= SL_SHARED_PAGES, "each LP lane has a shared page");
 
-/* ---- LP lanes: raw SEAMCALLs ------------------------------------------------------------ */
+/* The page that an operation brings along. */
+static u64 page_operand(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
+{
+	if (op->spare)
+		return vm->vmm->spare.v + (op->spare - 1) * SL_PAGE_SIZE;
+	switch (op->leaf) {
+	case SEAMCALL_tdh_mem_sept_add:
+	case SEAMCALL_tdh_mem_page_demote:
+		/* Under a 4 KB entry there is no table: the module says so. */
+		return op->level ? vm_sept_page(vm, gfn, op->level).v : 0;
+	default:
+		return (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
+	}
+}
 
 static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
 {
@@ -254,33 +270,29 @@ static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp
 	switch (op->leaf) {
 	case SEAMCALL_tdh_mem_page_add:
 		args.r9 = vm->params_pa; /* any shared page will do as the source */
-		args.r8 = (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
+		args.r8 = page_operand(vm, op, gfn);
 		break;
 	case SEAMCALL_tdh_mem_page_aug:
-		args.r8 = (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
+	case SEAMCALL_tdh_mem_page_relocate:
+	case SEAMCALL_tdh_mem_page_demote:
+	case SEAMCALL_tdh_mem_sept_add:
+		args.r8 = page_operand(vm, op, gfn);
+		break;
+	case SEAMCALL_tdh_mem_wr:
+		args.r8 = gfn;
+		args.rcx = gfn << SL_PAGE_SHIFT;
 		break;
 	case SEAMCALL_tdh_phymem_page_rdmd:
 		args = (struct tdx_module_args){ .rcx = (vm->base_pfn + gfn) << SL_PAGE_SHIFT };
 		break;
 	case SEAMCALL_tdh_mr_extend:
+	case SEAMCALL_tdh_mem_rd:
 		args.rcx = gfn << SL_PAGE_SHIFT;
 		break;
 	default:
 		break;
 	}
 	return args;
-}
-
-static void lp_pages(struct world *w, struct lane *l, struct cpu *cpu, const struct scn_lp_op *op)
-{
-	const struct vm *vm = &w->vmm->vm[op->td];
-	u64 leaves, gfn = pick_gfn(l, op->gpa, op->count, op->level, op->random, &leaves);
-
-	for (u64 i = 0; i < leaves && !stopping(w); i++, gfn += SL_LEVEL_PAGES(op->level)) {
-		struct tdx_module_args args = page_args(vm, op, gfn);
-
-		(void)seamcall(cpu->lp, op->leaf, &args);
-	}
 }
 
 /* TDH.SYS.INFO writes to shared memory: a page of the lane's own. */
@@ -293,46 +305,114 @@ static struct tdx_module_args sys_info_args(const struct lane *l)
 	};
 }
 
-static void lp_op(struct world *w, struct lane *l, const struct scn_lp_op *op)
+static struct tdx_module_args lp_args(const struct world *w, const struct lane *l,
+				      const struct scn_lp_op *op, u64 gfn)
 {
 	const struct vm *vm = &w->vmm->vm[op->td];
-	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
 	struct tdx_module_args args = { .rdx = op->field, .r8 = op->value, .r9 = ~0ull };
 
-	if (op->code == SCN_LP_PAGE) {
-		lp_pages(w, l, cpu, op);
-	} else {
-		if (op->code == SCN_LP_VCPU)
-			args.rcx = vm->vcpu[op->vcpu].tdvpr.v;
-		else if (op->code == SCN_LP_TD)
-			args.rcx = vm->tdr.v;
-		else if (op->leaf == SEAMCALL_tdh_sys_info)
-			args = sys_info_args(l);
-		(void)seamcall(cpu->lp, op->leaf, &args);
+	switch (op->code) {
+	case SCN_LP_PAGE:
+		return page_args(vm, op, gfn);
+	case SCN_LP_VCPU:
+		args.rcx = vm->vcpu[op->vcpu].tdvpr.v;
+		return args;
+	case SCN_LP_TD:
+		args.rcx = vm->tdr.v;
+		return args;
+	default:
+		return op->leaf == SEAMCALL_tdh_sys_info ? sys_info_args(l) : args;
 	}
-	cpu_put(cpu);
 }
 
-/* The statuses are for the trace and for claims; the lane goes on whatever they are. */
-static void lp_lane(struct world *w, struct lane *l)
+/* May the same SEAMCALL work later, with nothing but time in between? */
+static bool may_work_later(u64 status)
 {
-	const struct scn_lp *lp = &w->scenario->lp[l->index];
+	u64 class = status & TDX_STATUS_CLASS_MASK;
+
+	return class == TDX_OPERAND_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY ||
+	       class == TDX_TLB_TRACKING_NOT_DONE || class == TDX_INTERRUPTED_RESTARTABLE ||
+	       class == TDX_INTERRUPTED_RESUMABLE;
+}
+
+/* Where in its program an LP lane is. */
+struct lp_place {
+	u32 at;
+	u64 loops; /* digest */
+};
+
+/* One SEAMCALL, on the entry for @gfn if it is on pages; the last status if it is repeated. */
+static u64 lp_call(struct world *w, struct lane *l, struct cpu *cpu, const struct scn_lp_op *op,
+		   const struct lp_place *place, u64 gfn)
+{
+	struct tdx_module_args args;
+	u64 status;
+
+	for (;;) {
+		args = lp_args(w, l, op, gfn);
+		status = seamcall(cpu->lp, op->leaf, &args);
+		if (!op->retry || !may_work_later(status) || stopping(w))
+			return status;
+		env_checkpoint(l->env, LP_RETRY_CHECKPOINT, gfn << 32 | place->at, place->loops);
+		env_pause(l->env);
+	}
+}
+
+/* Returns the first status that is an error, or 0. */
+static u64 lp_op(struct world *w, struct lane *l, const struct scn_lp_op *op,
+		 const struct lp_place *place)
+{
+	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+	u64 gfn = 0, entries = 1, status, error = 0;
+
+	if (op->code == SCN_LP_PAGE)
+		gfn = pick_gfn(l, op->gpa, op->count, op->level, op->random, &entries);
+	for (u64 i = 0; i < entries && !stopping(w); i++, gfn += SL_LEVEL_PAGES(op->level)) {
+		status = lp_call(w, l, cpu, op, place, gfn);
+		if (!error && (status & TDX_STATUS_ERROR))
+			error = status;
+	}
+	cpu_put(cpu);
+	return error;
+}
+
+/* Runs the program; an operation that fails ends it if @error says where to note that. */
+static void lp_program(struct world *w, struct lane *l, const struct scn_lp *lp,
+		       struct lp_error *error)
+{
 	struct lane_loop loop = { 0 };
 
 	for (u32 at = 0; at < lp->count && !stopping(w);) {
 		const struct scn_lp_op *op = &lp->ops[at];
+		struct lp_place place = { .at = at, .loops = loop_digest(&loop) };
+		u64 status;
 
-		env_checkpoint(l->env, LANE_CHECKPOINT, at, loop_digest(&loop));
+		env_checkpoint(l->env, LANE_CHECKPOINT, at, place.loops);
 		env_note(l->env, SL_NOTE_OP, at, 0);
 		if (op->code == SCN_LP_LOOP) {
 			at = loop_begin(&loop, at, op->times, op->match);
-		} else if (op->code == SCN_LP_END) {
-			at = loop_end(w, &loop, at, op->match);
-		} else {
-			lp_op(w, l, op);
-			at++;
+			continue;
 		}
+		if (op->code == SCN_LP_END) {
+			at = loop_end(w, &loop, at, op->match);
+			continue;
+		}
+		status = lp_op(w, l, op, &place);
+		if (status && error) {
+			*error = (struct lp_error){ .leaf = op->leaf, .status = status };
+			return;
+		}
+		at++;
 	}
+}
+
+bool world_setup(struct world *w, struct sl_env *boss, struct lp_error *error)
+{
+	struct lane l = { .kind = LANE_LP, .cpu = w->boss_cpu, .env = boss };
+
+	*error = (struct lp_error){ 0 };
+	lp_program(w, &l, &w->scenario->setup, error);
+	return !error->status;
 }
 
 void world_run_lane(struct world *w, u32 lane)
@@ -347,7 +427,8 @@ void world_run_lane(struct world *w, u32 lane)
 		host_lane(w, l);
 		break;
 	case LANE_LP:
-		lp_lane(w, l);
+		/* The statuses are for the trace and for claims; the lane goes on whatever they are. */
+		lp_program(w, l, &w->scenario->lp[l->index], NULL);
 		break;
 	case LANE_CALLER:
 		caller_run(w->caller, l->index, l->env);

@@ -32,6 +32,8 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 	p->vm[i] = (struct vm_config){ .vcpus = td->vcpus,
 				       .pages = td->pages,
 				       .sept_ve_disable = td->sept_ve_disable,
+				       .debug = td->debug,
+				       .unfinished = td->unfinished,
 				       .ranges = p->range[i],
 				       .range_count = td->range_count };
 }
@@ -66,7 +68,8 @@ static int plan_make(const struct scenario *s, struct plan *p, struct sl_err *er
 				      .lps = cpus,
 				      .packages = s->module.packages,
 				      .vms = p->vm,
-				      .vm_count = s->td_count };
+				      .vm_count = s->td_count,
+				      .spare_pages = s->lp_count ? SCN_SPARES_MAX : 0 };
 	if (cpus > SL_LPS_MAX)
 		return sl_err_set(err, -EINVAL,
 				  "%s: %u logical processors needed (one for each vCPU and host "
@@ -212,8 +215,18 @@ static int build_error(struct world *w, u32 td, int rc, struct sl_err *err)
 			  (unsigned long long)vm->failed_status);
 }
 
+static int setup_error(struct world *w, const struct lp_error *e, struct sl_err *err)
+{
+	const char *name = tdx_status_name(e->status);
+
+	return sl_err_set(err, -EINVAL, "%s: 'setup' has failed: %s returned 0x%016llx (%s)",
+			  w->scenario->path, tdx_seamcall_name(e->leaf),
+			  (unsigned long long)e->status, name ? name : "not a status");
+}
+
 int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
 {
+	struct lp_error error;
 	struct cpu *cpu;
 	int rc;
 
@@ -234,7 +247,7 @@ int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
 		/* Its lanes need not wait for a host lane. */
 		atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
 	}
-	return 0;
+	return world_setup(w, boss, &error) ? 0 : setup_error(w, &error, err);
 }
 
 void world_stop(struct world *w)

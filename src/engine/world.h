@@ -70,6 +70,13 @@ void world_set_env(struct world *w, u32 lane, struct sl_env *env);
 
 /* Brings the module up and builds the TDs that no host lane builds. 0 or -errno. */
 int world_start(struct world *w, struct sl_env *boss, struct sl_err *err);
+/* What stopped the raw SEAMCALLs of the scenario's `setup`. */
+struct lp_error {
+	u32 leaf;
+	u64 status; /* 0: nothing */
+};
+/* Makes them, in world_start(). False at the first that fails. */
+bool world_setup(struct world *w, struct sl_env *boss, struct lp_error *error);
 /* What lane @lane does, from its first operation to its last. */
 void world_run_lane(struct world *w, u32 lane);
 /* Asks the lanes to come to an end: vCPUs leave their run loops, endless loops stop. Any thread. */

@@ -22,6 +22,7 @@ enum progress {
 	STEP_NEXT,  /* done, go on */
 	STEP_AGAIN, /* the same once more */
 	STEP_LEAVE, /* a TD exit is pending, or #VE changed the flow: look again */
+	STEP_SPLIT, /* again, in smaller pieces if there are any */
 };
 
 static bool is_control(enum guest_opcode code)
@@ -60,6 +61,7 @@ void guest_reset(struct guest *g)
 	g->has_picked = false;
 	g->loop_depth = 0;
 	g->busy_count = 0;
+	g->pieces = 0;
 	g->ve_step = VE_NONE;
 	g->state = GUEST_RUNNING;
 	g->why = 0;
@@ -186,8 +188,8 @@ static enum progress accept_result(struct guest *g, struct sl_lp *lp, u64 status
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_SIZE_MISMATCH)
-		/* The host maps other sizes, or raced (published ACCEPT): look again. */
-		return STEP_AGAIN;
+		/* The host maps smaller pages, or raced (published ACCEPT). */
+		return STEP_SPLIT;
 	fail(g, status);
 	return STEP_LEAVE;
 }
@@ -206,6 +208,26 @@ static void enter_ve_handler(struct guest *g, struct sl_lp *lp)
 {
 	g->ve_step = VE_GET_INFO;
 	g->ve_rip = sl_guest_rip(lp);
+}
+
+/* A large page as a whole, or piece after piece where the host has split it. */
+static enum progress accept_leaf(struct guest *g, struct sl_lp *lp, u64 gpa, u8 level)
+{
+	enum progress progress;
+
+	if (!g->pieces) {
+		progress = do_accept(g, lp, gpa, level);
+		if (progress == STEP_SPLIT && level)
+			g->pieces = SL_ENTRIES;
+		return progress;
+	}
+	progress = do_accept(g, lp, gpa + (SL_ENTRIES - g->pieces) * SL_PAGE_SIZE, 0);
+	if (progress == STEP_NEXT)
+		return --g->pieces ? STEP_AGAIN : STEP_NEXT;
+	if (progress == STEP_LEAVE)
+		/* The host is asked: who knows what size it answers with. */
+		g->pieces = 0;
+	return progress;
 }
 
 static enum progress do_access(struct guest *g, struct sl_lp *lp, u64 gpa, bool write)
@@ -227,15 +249,18 @@ static enum progress do_access(struct guest *g, struct sl_lp *lp, u64 gpa, bool 
 	}
 }
 
-static enum progress do_attr_rd(struct guest *g, struct sl_lp *lp, u64 gpa)
+static enum progress do_attr(struct guest *g, struct sl_lp *lp, u32 leaf, u64 rcx)
 {
-	struct tdx_module_args args = { .rcx = gpa };
-	u64 status = tdcall(lp, TDCALL_tdg_mem_page_attr_rd, &args);
+	struct tdx_module_args args = { .rcx = rcx };
+	u64 status = tdcall(lp, leaf, &args);
 
 	if (sl_guest_exit_pending(lp))
 		return STEP_LEAVE;
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_SIZE_MISMATCH)
+		/* The host maps other sizes for now. */
+		return STEP_AGAIN;
 	if (status) {
 		fail(g, status);
 		return STEP_LEAVE;
@@ -310,14 +335,16 @@ static enum progress execute(struct guest *g, struct sl_lp *lp)
 
 	switch (op->code) {
 	case GUEST_ACCEPT:
-		return do_accept(g, lp, target(g), op->level);
+		return accept_leaf(g, lp, target(g), op->level);
 	case GUEST_READ:
 	case GUEST_TOUCH:
 		return do_access(g, lp, target(g), false);
 	case GUEST_WRITE:
 		return do_access(g, lp, target(g), true);
 	case GUEST_ATTR_RD:
-		return do_attr_rd(g, lp, target(g));
+		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_rd, target(g));
+	case GUEST_ATTR_WR:
+		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_wr, target(g) | op->level);
 	case GUEST_RTMR_EXTEND:
 		return do_rtmr_extend(g, lp, target(g), op->rtmr);
 	case GUEST_REPORT:

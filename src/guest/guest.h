@@ -17,14 +17,15 @@
 #include "base/vmcall.h"
 
 enum guest_opcode {
-	GUEST_ACCEPT,          /* TDG.MEM.PAGE.ACCEPT of each page (or 2 MB piece) */
-	GUEST_READ,            /* one 8-byte read of each page */
-	GUEST_WRITE,           /* one 8-byte write to each page */
-	GUEST_ATTR_RD,         /* TDG.MEM.PAGE.ATTR.RD of each page */
-	GUEST_RTMR_EXTEND,     /* TDG.MR.RTMR.EXTEND with the first bytes of each page */
-	GUEST_REPORT,          /* TDG.MR.REPORT into each page */
-	GUEST_TOUCH,           /* read the pages, all at one RIP */
-	GUEST_OTHER_CALL,      /* TDG.VP.INFO: a TDCALL that takes no lock */
+	GUEST_ACCEPT,      /* TDG.MEM.PAGE.ACCEPT of each leaf; if it is split, of its pieces */
+	GUEST_READ,        /* one 8-byte read of each page */
+	GUEST_WRITE,       /* one 8-byte write to each page */
+	GUEST_ATTR_RD,     /* TDG.MEM.PAGE.ATTR.RD of each page */
+	GUEST_ATTR_WR,     /* TDG.MEM.PAGE.ATTR.WR of each page (or 2 MB piece), nothing selected */
+	GUEST_RTMR_EXTEND, /* TDG.MR.RTMR.EXTEND with the first bytes of each page */
+	GUEST_REPORT,      /* TDG.MR.REPORT into each page */
+	GUEST_TOUCH,       /* read the pages, all at one RIP */
+	GUEST_OTHER_CALL,  /* TDG.VP.INFO: a TDCALL that takes no lock */
 	GUEST_MAP_GPA_SHARED,  /* TDG.VP.VMCALL<MapGPA>: convert each page to shared */
 	GUEST_MAP_GPA_PRIVATE, /* the same, back to private */
 	GUEST_HALT,            /* TDG.VP.VMCALL<HLT>: wait for an interrupt */
@@ -84,6 +85,7 @@ struct guest {
 	u32 loops_left[GUEST_LOOPS_MAX];
 	u32 loop_depth;
 	u32 busy_count;
+	u32 pieces; /* of a large page that the host has split: so many are left to accept */
 	/* #VE handler. */
 	u8 ve_step; /* 0 = not in the handler */
 	u64 ve_gpa;

@@ -6,6 +6,7 @@
  */
 #include "host/internal.h"
 
+#define ATTR_DEBUG           BIT_ULL(0)
 #define ATTR_SEPT_VE_DISABLE BIT_ULL(28)
 #define EPTP_WB_4_LEVELS     (6ull | 3ull << 3)
 #define XFAM_X87_SSE         3ull
@@ -110,7 +111,8 @@ static int td_init(struct vm *vm, struct cpu *cpu)
 	u64 *params = sl_machine_shared(vm->vmm->machine, vm->params_pa);
 
 	SL_BUG_ON(!params);
-	params[PARAMS_ATTRIBUTES] = vm->sept_ve_disable ? ATTR_SEPT_VE_DISABLE : 0;
+	params[PARAMS_ATTRIBUTES] =
+		(vm->sept_ve_disable ? ATTR_SEPT_VE_DISABLE : 0) | (vm->debug ? ATTR_DEBUG : 0);
 	params[PARAMS_XFAM] = XFAM_X87_SSE;
 	params[PARAMS_MAX_VCPUS] = vm->vcpu_count;
 	params[PARAMS_EPTP_CONTROLS] = EPTP_WB_4_LEVELS;
@@ -222,7 +224,7 @@ static int vm_populate(struct vm *vm, struct cpu *cpu)
 
 	env->ops->mutex_lock(env, &vm->slots_lock);
 	ret = ranges_add(vm, cpu);
-	if (!ret)
+	if (!ret && !vm->unfinished)
 		ret = build_call(cpu, vm, HOST_SITE_init_mem_finalize, vm->tdr.v, 0);
 	if (!ret)
 		/* Release: pairs with every look at state that decides between ADD and AUG, or

@@ -172,6 +172,8 @@ struct vm_config {
 	u32 vcpus;
 	u64 pages; /* 4 KB pages of GPA space, from gfn 0 on */
 	bool sept_ve_disable;
+	bool debug;      /* TD attribute: TDH.MEM.RD and TDH.MEM.WR work */
+	bool unfinished; /* never finalized: for raw SEAMCALLs, no vCPU can run */
 	const struct vm_range *ranges;
 	u32 range_count;
 };
@@ -198,6 +200,8 @@ struct vm {
 	u64 pages;
 	u64 base_pfn; /* guest_memfd: pfn = base_pfn + gfn */
 	bool sept_ve_disable;
+	bool debug;
+	bool unfinished;
 	struct vm_range range[VM_RANGES_MAX];
 	u32 range_count;
 	_Atomic u64 *shared; /* attribute, one bit per gfn; slots_lock to write */
@@ -225,6 +229,7 @@ struct vmm_config {
 	u32 packages;
 	const struct vm_config *vms;
 	u32 vm_count;
+	u32 spare_pages; /* private pages that the VMM itself never uses */
 };
 
 struct vmm {
@@ -244,6 +249,7 @@ struct vmm {
 	u32 free_count;
 	u32 free_max;
 	u64 private_pages;
+	struct hpa spare; /* the first spare page */
 };
 
 /* 0, or -EINVAL: counts out of bounds, ranges unsorted, misaligned, outside, or 2 MB and MAPPED. */
@@ -312,6 +318,11 @@ int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
 int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared);
 /* Level of the leaf that covers @gfn; -EFAULT outside the memory map. */
 int vm_gfn_level(const struct vm *vm, u64 gfn);
+
+/* ---- for raw SEAMCALLs ------------------------------------------------------------------------ */
+
+/* The S-EPT page whose place is under the entry for @gfn at @level, 1 to MIRROR_ROOT_LEVEL. */
+struct hpa vm_sept_page(const struct vm *vm, u64 gfn, u32 level);
 
 /* ---- for oracles ----------------------------------------------------------------------------- */
 

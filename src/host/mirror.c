@@ -54,6 +54,12 @@ struct hpa mirror_sept_page(const struct mirror *m, u64 gfn, u32 level)
 	return (struct hpa){ m->sept_base.v + ((table_index(m, gfn, level) - 1) << SL_PAGE_SHIFT) };
 }
 
+struct hpa vm_sept_page(const struct vm *vm, u64 gfn, u32 level)
+{
+	SL_BUG_ON(level < 1 || level > MIRROR_ROOT_LEVEL);
+	return mirror_sept_page(&vm->mirror, gfn, level);
+}
+
 u64 mirror_peek(const struct vm *vm, u64 gfn, u32 level)
 {
 	/* Acquire: pairs with the store of the new value in mirror_install(). */

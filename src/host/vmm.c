@@ -3,7 +3,7 @@
  * Laying out and initialising the VMM in its arena, control pages, the host-global lock.
  *
  * Private memory from SL_PRIVATE_BASE on: the guest memory of each VM (2 MB aligned), the S-EPT
- * pages of each VM, then the control pages that all VMs share as a stack. Layer: host.
+ * pages of each VM, the control pages that all VMs share as a stack, the spare pages. Layer: host.
  */
 #include "host/internal.h"
 
@@ -15,6 +15,7 @@ struct layout {
 	u64 sept[VMM_VMS_MAX];
 	u64 control;
 	u64 control_count;
+	u64 spare;
 	u64 end;
 };
 
@@ -33,7 +34,8 @@ static void layout_compute(const struct vmm_config *cfg, struct layout *l)
 		l->control_count += CONTROL_PAGES(cfg->vms[i].vcpus);
 	}
 	l->control = at;
-	l->end = at + l->control_count;
+	l->spare = at + l->control_count;
+	l->end = l->spare + cfg->spare_pages;
 }
 
 static int range_check(const struct vm_config *vm, const struct vm_range *range, u64 from)
@@ -121,6 +123,7 @@ static void cpus_init(struct vmm *vmm, struct sl_arena *arena, const struct vmm_
 static void pages_init(struct vmm *vmm, struct sl_arena *arena, const struct layout *l)
 {
 	vmm->private_pages = l->end;
+	vmm->spare.v = SL_PRIVATE_BASE + (l->spare << SL_PAGE_SHIFT);
 	vmm->free_max = (u32)l->control_count;
 	vmm->free_page = sl_arena_alloc(arena, l->control_count * sizeof(u32), SL_CACHELINE);
 	/* The lowest page on top. */
@@ -139,6 +142,8 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 	vm->pages = cfg->pages;
 	vm->base_pfn = base_pfn + l->guest[index];
 	vm->sept_ve_disable = cfg->sept_ve_disable;
+	vm->debug = cfg->debug;
+	vm->unfinished = cfg->unfinished;
 	vm->params_pa = SHARED_PA_PARAMS + index * SL_PAGE_SIZE;
 	vm->range_count = cfg->range_count;
 	for (u32 i = 0; i < cfg->range_count; i++)

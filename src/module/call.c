@@ -134,17 +134,33 @@ u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lo
 	return 0;
 }
 
-u64 page_lock_implicit(struct call *c, enum lock_object object, struct hpa page,
-		       enum lock_mode mode, u32 level, struct page_lock *out)
+struct pamt_entry *pamt_get(struct call *c, struct hpa page, u32 level)
 {
-	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_LEAF);
 	struct pamt_entry *e = mem_pamt(c->m, page, level);
 	enum pamt_type type = pamt_type(e);
 
-	/* Read before any lock, as in the module: a page that nobody owns cannot get here. */
-	if (type == PAMT_NDA || type == PAMT_RSVD)
-		return module_halt(c->lp, "implicit PAMT get", "page 0x%llx has type %u",
-				   (unsigned long long)page.v, type);
+	/* Read without a lock, as in the module: a page that nobody owns cannot get here. */
+	if (type != PAMT_NDA && type != PAMT_RSVD)
+		return e;
+	(void)!module_halt(c->lp, "implicit PAMT get", "page 0x%llx has type %u",
+			   (unsigned long long)page.v, type);
+	return NULL;
+}
+
+u64 page_lock_implicit(struct call *c, enum lock_object object, struct hpa page,
+		       enum lock_mode mode, u32 level, struct page_lock *out)
+{
+	if (!pamt_get(c, page, level))
+		return TDX_UNINITIALIZE_ERROR;
+	return page_lock_leaf(c, object, page, mode, level, out);
+}
+
+u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enum lock_mode mode,
+		   u32 level, struct page_lock *out)
+{
+	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_LEAF);
+	struct pamt_entry *e = mem_pamt(c->m, page, level);
+
 	if (take_hp(c, &e->lock, mode) != HP_OK)
 		return step->busy;
 	c->held++;
@@ -331,6 +347,26 @@ void ext_info(struct call *c, u64 entry, u32 level)
 	c->args->rdx = level | (u64)sept_state_public(state) << 8;
 }
 
+u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)
+{
+	u64 st = sharex_lock(c, LOCK_TREE, &td->tdcs->tree_lock, mode);
+
+	if (st)
+		return st;
+	e->tree_mode = mode;
+	e->tree_held = true;
+	return 0;
+}
+
+u64 tree_promote(struct call *c, struct td_ref *td, struct entry_ref *e)
+{
+	SL_BUG_ON(!c->m->hardened || e->tree_mode != LOCK_SH);
+	if (sharex_try_promote(&td->tdcs->tree_lock) != HP_OK)
+		return with_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_SEPT_TREE);
+	e->tree_mode = LOCK_EX;
+	return 0;
+}
+
 u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)
 {
 	struct sept_walk w;
@@ -338,11 +374,9 @@ u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struc
 
 	if (!sept_gpa_is_private(td->tdcs, e->gpa))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	st = sharex_lock(c, LOCK_TREE, &td->tdcs->tree_lock, mode);
+	st = tree_lock(c, td, mode, e);
 	if (st)
 		return st;
-	e->tree_mode = mode;
-	e->tree_held = true;
 	w = sept_walk(c->m, td->tdcs, e->gpa, e->level);
 	if (w.halt)
 		st = module_halt(c->lp, "S-EPT walk", "misconfigured entry 0x%llx at level %u",
@@ -359,18 +393,35 @@ u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struc
 	return 0;
 }
 
+bool entry_word_lock(struct call *c, _Atomic u64 *entry)
+{
+	enum hp_result r = c->m->hardened ? sept_entry_try_lock(entry, HP_HOST)
+					  : sept_entry_try_lock_published(entry, HP_HOST);
+
+	if (r != HP_OK)
+		return false;
+	c->held++;
+	return true;
+}
+
+void entry_word_unlock(struct call *c, _Atomic u64 *entry)
+{
+	if (c->m->hardened)
+		sept_entry_unlock(entry);
+	else
+		sept_entry_unlock_published(entry);
+	c->held--;
+}
+
 u64 entry_lock_host(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
-	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_HOST)
-					  : sept_entry_try_lock_published(e->entry, HP_HOST);
 
-	if (r != HP_OK) {
+	if (!entry_word_lock(c, e->entry)) {
 		/* From the copy that the walk took before the lock. */
 		ext_info(c, e->copy, e->level);
 		return step->busy;
 	}
-	c->held++;
 	e->locked = true;
 	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);
 	e->state = sept_state(e->copy);
@@ -406,12 +457,8 @@ void entry_unlock(struct call *c, struct entry_ref *e)
 {
 	if (!e->locked)
 		return;
-	if (c->m->hardened)
-		sept_entry_unlock(e->entry);
-	else
-		sept_entry_unlock_published(e->entry);
+	entry_word_unlock(c, e->entry);
 	e->locked = false;
-	c->held--;
 }
 
 void tree_unlock(struct call *c, struct td_ref *td, struct entry_ref *e)

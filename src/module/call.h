@@ -58,7 +58,15 @@ struct page_lock {
  */
 u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lock_mode mode,
 		       u32 level, enum pamt_type type, struct page_lock *out) SL_WARN_UNUSED;
-/* Implicit page: one PAMT entry only. Halts on a type that no owned page has. */
+/* One PAMT entry only, whatever its type. */
+u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enum lock_mode mode,
+		   u32 level, struct page_lock *out) SL_WARN_UNUSED;
+/*
+ * The PAMT entry of a page that is in use, without a lock (spec: "Implicit access"). NULL after a
+ * halt: a type that no page in use has.
+ */
+struct pamt_entry *pamt_get(struct call *c, struct hpa page, u32 level) SL_WARN_UNUSED;
+/* Implicit page: pamt_get(), then page_lock_leaf(). */
 u64 page_lock_implicit(struct call *c, enum lock_object object, struct hpa page,
 		       enum lock_mode mode, u32 level, struct page_lock *out) SL_WARN_UNUSED;
 void page_unlock(struct call *c, struct page_lock *l);
@@ -106,9 +114,17 @@ struct entry_ref {
 
 /* Page info in RCX: level and GPA. OPERAND_INVALID|RCX if malformed. */
 u64 page_info_decode(u64 rcx, u32 level_min, u32 level_max, struct entry_ref *e) SL_WARN_UNUSED;
+/* The tree lock alone. */
+u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode,
+	      struct entry_ref *e) SL_WARN_UNUSED;
+/* Makes the share of the tree exclusive, or leaves it as it is. Hardened flows only. */
+u64 tree_promote(struct call *c, struct td_ref *td, struct entry_ref *e) SL_WARN_UNUSED;
 /* GPA validity, tree lock, walk. Fills extended error information when the walk falls short. */
 u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode,
 		   struct entry_ref *e) SL_WARN_UNUSED;
+/* The lock bit of one entry, host side, under a plan step that the caller has taken. */
+bool entry_word_lock(struct call *c, _Atomic u64 *entry) SL_WARN_UNUSED;
+void entry_word_unlock(struct call *c, _Atomic u64 *entry);
 /* Entry lock, host side, then the leaf's allowed states; extended information on both failures. */
 u64 entry_lock_host(struct call *c, struct entry_ref *e) SL_WARN_UNUSED;
 u64 entry_check_state(struct call *c, struct entry_ref *e) SL_WARN_UNUSED;
@@ -130,6 +146,18 @@ u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_r
 		   u32 untracked_operand) SL_WARN_UNUSED;
 /* PAMT entry that carries the BEPOCH of what @copy maps or links at @level. */
 struct pamt_entry *entry_pamt(struct sl_machine *m, u64 copy, u32 level);
+
+/* ---- Interrupts ------------------------------------------------------------------------ */
+
+/*
+ * Polled where a SEAMCALL lets itself be interrupted. Besides interrupts that somebody raised there
+ * may be one at every poll, if the machine is configured so.
+ */
+static inline bool host_interrupt_pending(const struct call *c)
+{
+	return lp_interrupt_pending(c->lp) ||
+	       (c->m->cfg.interrupts && env_choose(c->lp->env, SL_CHOICE_INTERRUPT, 2));
+}
 
 /* ---- Shared operand checks ------------------------------------------------------------- */
 

@@ -64,6 +64,20 @@ u64 sept_with_state(u64 entry, enum sept_state state)
 	return entry;
 }
 
+enum sept_state sept_unblocked(enum sept_state state)
+{
+	switch (state) {
+	case SEPT_NL_BLOCKED:
+		return SEPT_NL_MAPPED;
+	case SEPT_BLOCKED:
+		return SEPT_MAPPED;
+	case SEPT_PENDING_BLOCKED:
+		return SEPT_PENDING;
+	default:
+		return state;
+	}
+}
+
 struct sept_walk sept_walk(const struct sl_machine *m, const struct tdcs *tdcs, struct gpa gpa,
 			   u32 level)
 {

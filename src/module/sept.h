@@ -101,6 +101,9 @@ static inline u64 sept_make_table(struct hpa table)
 /* @entry with its state bits replaced and RWX and memory type as the new state has them. */
 u64 sept_with_state(u64 entry, enum sept_state state);
 
+/* What unblocking makes of a state; states that are not blocked stay as they are. */
+enum sept_state sept_unblocked(enum sept_state state);
+
 /* Result of a walk. */
 struct sept_walk {
 	_Atomic u64 *entry; /* where it ended */

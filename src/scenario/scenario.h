@@ -16,6 +16,7 @@
 #define SCN_VCPUS_MAX   16
 #define SCN_HOSTS_MAX   8
 #define SCN_LPS_MAX     8
+#define SCN_SPARES_MAX  8
 #define SCN_CALLERS_MAX 8
 #define SCN_NEVER_MAX   16
 #define SCN_BOUNDS_MAX  16
@@ -77,7 +78,7 @@ struct scn_host_op {
 
 /* Lanes of raw SEAMCALLs. */
 enum scn_lp_opcode {
-	SCN_LP_PAGE, /* @leaf, a SEAMCALL on each page */
+	SCN_LP_PAGE, /* @leaf, a SEAMCALL on each S-EPT entry */
 	SCN_LP_TD,   /* @leaf, a SEAMCALL on the TD */
 	SCN_LP_VCPU, /* @leaf, a SEAMCALL on the vCPU */
 	SCN_LP_SYS,  /* @leaf, a SEAMCALL on the module */
@@ -89,10 +90,12 @@ struct scn_lp_op {
 	enum scn_lp_opcode code;
 	u32 leaf; /* SEAMCALL_... */
 	u32 td;
-	u8 level;
+	u8 level; /* of the entries, 0 to 3 */
+	u8 spare; /* takes spare page @spare - 1; 0: the page that belongs there */
 	bool random;
+	bool retry; /* as long as the status says that it may work later */
 	u64 gpa;
-	u64 count; /* leaves */
+	u64 count; /* entries */
 	u32 vcpu;
 	u64 field; /* id of a metadata field */
 	u64 value; /* for it */
@@ -152,6 +155,8 @@ struct scn_vcpu {
 struct scn_td {
 	u32 vcpus;
 	bool sept_ve_disable; /* TD attribute: a PENDING access exits instead of raising #VE */
+	bool debug;           /* TD attribute: TDH.MEM.RD and TDH.MEM.WR work */
+	bool unfinished;      /* not finalized: for LP lanes only */
 	struct scn_range ranges[SCN_RANGES_MAX];
 	u32 range_count;
 	u64 pages; /* 4 KB pages of GPA space that the ranges take */
@@ -208,6 +213,8 @@ struct scenario {
 	/* With lp lanes only the vCPUs that have a lane run. */
 	struct scn_lp lp[SCN_LPS_MAX];
 	u32 lp_count; /* lanes with a name */
+	/* Raw SEAMCALLs before the lanes start; each has to succeed. */
+	struct scn_lp setup;
 	/* A scenario about a lock word has no TD; its flavour is module.flavour. */
 	enum scn_lock_kind lock;
 	struct scn_caller caller[SCN_CALLERS_MAX];

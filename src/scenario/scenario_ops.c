@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* One more than any operation has, so that one too many is seen. */
-#define WORDS_MAX 5
+#define WORDS_MAX 6
 
 enum op_args {
 	ARGS_NONE,
@@ -28,6 +28,11 @@ enum op_args {
 	ARGS_FIELD_VCPU,
 	ARGS_VALUE_TD, /* the same with a value behind the field */
 	ARGS_VALUE_VCPU,
+	/* Pages; [a level]; where a raw SEAMCALL takes a page, [a spare page]. */
+	ARGS_ENTRY,
+	ARGS_ENTRY_PAGE,
+	ARGS_TABLE, /* the same, on the entry above by default */
+	ARGS_TABLE_PAGE,
 };
 
 struct op_desc {
@@ -39,18 +44,17 @@ struct op_desc {
 };
 
 static const struct op_desc guest_ops[] = {
-	{ "accept", "'accept PAGES'", ARGS_PAGES, GUEST_ACCEPT, NULL },
+	{ "accept", "'accept PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ACCEPT, NULL },
 	{ "read", "'read PAGES'", ARGS_PAGES, GUEST_READ, NULL },
 	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE, NULL },
 	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD, NULL },
-	{ "rtmr-extend", "'rtmr-extend PAGES' or 'rtmr-extend PAGES N'", ARGS_PAGES_RTMR,
-	  GUEST_RTMR_EXTEND, NULL },
+	{ "attr-wr", "'attr-wr PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ATTR_WR, NULL },
+	{ "rtmr-extend", "'rtmr-extend PAGES [N]'", ARGS_PAGES_RTMR, GUEST_RTMR_EXTEND, NULL },
 	{ "report", "'report PAGES'", ARGS_PAGES, GUEST_REPORT, NULL },
 	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
 	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
 	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
 	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT, NULL },
-	{ "attr-wr", NULL, ARGS_NONE, 0, "TDG.MEM.PAGE.ATTR.WR" },
 };
 
 static const struct op_desc host_ops[] = {
@@ -71,39 +75,43 @@ static const struct op_desc host_ops[] = {
 	{ "migrate", NULL, ARGS_NONE, 0, "" },
 };
 
+#define LP_ENTRY(name, args, leaf)                                                    \
+	{                                                                             \
+		name, "'" name " PAGES [LEVEL] [retry]'", args, SEAMCALL_##leaf, NULL \
+	}
+#define LP_PAGE(name, args, leaf)                                                              \
+	{                                                                                      \
+		name, "'" name " PAGES [LEVEL] [spareN] [retry]'", args, SEAMCALL_##leaf, NULL \
+	}
+
 static const struct op_desc lp_ops[] = {
-	{ "MEM.PAGE.ADD", "'MEM.PAGE.ADD PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_page_add, NULL },
-	{ "MEM.PAGE.AUG", "'MEM.PAGE.AUG PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_page_aug, NULL },
-	{ "MEM.PAGE.REMOVE", "'MEM.PAGE.REMOVE PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_page_remove,
+	LP_PAGE("MEM.PAGE.ADD", ARGS_ENTRY_PAGE, tdh_mem_page_add),
+	LP_PAGE("MEM.PAGE.AUG", ARGS_ENTRY_PAGE, tdh_mem_page_aug),
+	LP_PAGE("MEM.PAGE.DEMOTE", ARGS_ENTRY_PAGE, tdh_mem_page_demote),
+	LP_ENTRY("MEM.PAGE.PROMOTE", ARGS_TABLE, tdh_mem_page_promote),
+	LP_PAGE("MEM.PAGE.RELOCATE", ARGS_ENTRY_PAGE, tdh_mem_page_relocate),
+	LP_ENTRY("MEM.PAGE.REMOVE", ARGS_ENTRY, tdh_mem_page_remove),
+	LP_ENTRY("MEM.RANGE.BLOCK", ARGS_ENTRY, tdh_mem_range_block),
+	LP_ENTRY("MEM.RANGE.UNBLOCK", ARGS_ENTRY, tdh_mem_range_unblock),
+	LP_ENTRY("MEM.RD", ARGS_ENTRY, tdh_mem_rd),
+	LP_PAGE("MEM.SEPT.ADD", ARGS_TABLE_PAGE, tdh_mem_sept_add),
+	LP_ENTRY("MEM.SEPT.RD", ARGS_ENTRY, tdh_mem_sept_rd),
+	LP_ENTRY("MEM.SEPT.REMOVE", ARGS_TABLE, tdh_mem_sept_remove),
+	LP_ENTRY("MEM.WR", ARGS_ENTRY, tdh_mem_wr),
+	LP_ENTRY("MR.EXTEND", ARGS_ENTRY, tdh_mr_extend),
+	{ "MEM.TRACK", "'MEM.TRACK [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mem_track, NULL },
+	{ "MR.FINALIZE", "'MR.FINALIZE [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mr_finalize,
 	  NULL },
-	{ "MEM.RANGE.BLOCK", "'MEM.RANGE.BLOCK PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_range_block,
-	  NULL },
-	{ "MEM.RANGE.UNBLOCK", "'MEM.RANGE.UNBLOCK PAGES'", ARGS_PAGES,
-	  SEAMCALL_tdh_mem_range_unblock, NULL },
-	{ "MEM.SEPT.RD", "'MEM.SEPT.RD PAGES'", ARGS_PAGES, SEAMCALL_tdh_mem_sept_rd, NULL },
-	{ "MEM.TRACK", "'MEM.TRACK' or 'MEM.TRACK TD'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mem_track,
-	  NULL },
-	{ "MNG.KEY.RECLAIMID", "'MNG.KEY.RECLAIMID' or 'MNG.KEY.RECLAIMID TD'", ARGS_TD_OR_NOT,
+	{ "MNG.KEY.RECLAIMID", "'MNG.KEY.RECLAIMID [TD] [retry]'", ARGS_TD_OR_NOT,
 	  SEAMCALL_tdh_mng_key_reclaimid, NULL },
-	{ "MNG.RD", "'MNG.RD FIELD' or 'MNG.RD FIELD TD'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd,
-	  NULL },
-	{ "MNG.WR", "'MNG.WR FIELD VALUE' or 'MNG.WR FIELD VALUE TD'", ARGS_VALUE_TD,
-	  SEAMCALL_tdh_mng_wr, NULL },
-	{ "MR.EXTEND", "'MR.EXTEND PAGES'", ARGS_PAGES, SEAMCALL_tdh_mr_extend, NULL },
-	{ "MR.FINALIZE", "'MR.FINALIZE' or 'MR.FINALIZE TD'", ARGS_TD_OR_NOT,
-	  SEAMCALL_tdh_mr_finalize, NULL },
-	{ "PHYMEM.PAGE.RDMD", "'PHYMEM.PAGE.RDMD PAGES'", ARGS_PAGES, SEAMCALL_tdh_phymem_page_rdmd,
-	  NULL },
-	{ "SYS.INFO", "'SYS.INFO'", ARGS_NONE, SEAMCALL_tdh_sys_info, NULL },
-	{ "SYS.RD", "'SYS.RD FIELD'", ARGS_FIELD, SEAMCALL_tdh_sys_rd, NULL },
-	{ "VP.FLUSH", "'VP.FLUSH VCPU'", ARGS_VCPU, SEAMCALL_tdh_vp_flush, NULL },
-	{ "VP.RD", "'VP.RD FIELD VCPU'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd, NULL },
-	{ "VP.WR", "'VP.WR FIELD VALUE VCPU'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr, NULL },
-	{ "MEM.PAGE.DEMOTE", NULL, ARGS_NONE, 0, "TDH.MEM.PAGE.DEMOTE" },
-	{ "MEM.PAGE.PROMOTE", NULL, ARGS_NONE, 0, "TDH.MEM.PAGE.PROMOTE" },
-	{ "MEM.PAGE.RELOCATE", NULL, ARGS_NONE, 0, "TDH.MEM.PAGE.RELOCATE" },
-	{ "MEM.SEPT.REMOVE", NULL, ARGS_NONE, 0, "TDH.MEM.SEPT.REMOVE" },
-	{ "MEM.SEPT.ADD", NULL, ARGS_NONE, 0, "" },
+	{ "MNG.RD", "'MNG.RD FIELD [TD] [retry]'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd, NULL },
+	{ "MNG.WR", "'MNG.WR FIELD VALUE [TD] [retry]'", ARGS_VALUE_TD, SEAMCALL_tdh_mng_wr, NULL },
+	LP_ENTRY("PHYMEM.PAGE.RDMD", ARGS_ENTRY, tdh_phymem_page_rdmd),
+	{ "SYS.INFO", "'SYS.INFO [retry]'", ARGS_NONE, SEAMCALL_tdh_sys_info, NULL },
+	{ "SYS.RD", "'SYS.RD FIELD [retry]'", ARGS_FIELD, SEAMCALL_tdh_sys_rd, NULL },
+	{ "VP.FLUSH", "'VP.FLUSH VCPU [retry]'", ARGS_VCPU, SEAMCALL_tdh_vp_flush, NULL },
+	{ "VP.RD", "'VP.RD FIELD VCPU [retry]'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd, NULL },
+	{ "VP.WR", "'VP.WR FIELD VALUE VCPU [retry]'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr, NULL },
 };
 
 static const struct op_desc caller_ops[] = {
@@ -182,6 +190,7 @@ struct op {
 	u32 td;
 	u32 vcpu;
 	u8 level;
+	u8 spare;
 	bool random;
 	u64 gpa;
 	u64 count;
@@ -573,6 +582,8 @@ static bool emit_lp(struct lane *l, const struct op *op)
 		.leaf = op->leaf,
 		.td = op->td,
 		.level = op->level,
+		.spare = op->spare,
+		.retry = op->retry,
 		.random = op->random,
 		.gpa = op->gpa,
 		.count = op->count,
@@ -904,6 +915,69 @@ static int read_retry(struct lane *l, const struct scn_node *at, struct word wor
 			scn_show_text(&shown, word.text, word.size));
 }
 
+/* From the leaves of a range to the S-EPT entries at @level that map them or lead to them. */
+static void set_entry_level(struct op *op, u8 level)
+{
+	u64 size = SL_LEVEL_SIZE(level), end = op->gpa + op->count * SL_LEVEL_SIZE(op->level);
+
+	op->gpa &= ~(size - 1);
+	op->count = (end - op->gpa + size - 1) / size;
+	op->level = level;
+}
+
+/* A guest has no large pages but those of 2 MB. */
+static bool entry_level(const struct lane *l, struct word word, u8 *level)
+{
+	static const char *const names[] = { "4K", "2M", "1G", "512G" };
+	u8 count = l->type == LANE_OF_VCPU ? 2 : ARRAY_SIZE(names);
+
+	for (*level = 0; *level < count; ++*level)
+		if (scn_text_is(word.text, word.size, names[*level]))
+			return true;
+	return false;
+}
+
+/* PAGES [LEVEL] [spareN] */
+static int read_entries(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+			const struct word *words, u32 count, struct op *op)
+{
+	bool takes_page = d->args == ARGS_ENTRY_PAGE || d->args == ARGS_TABLE_PAGE;
+	bool table = d->args == ARGS_TABLE || d->args == ARGS_TABLE_PAGE;
+	struct scn_shown shown;
+	u32 next = 1;
+	u8 level;
+	u64 n;
+	int ret = read_pages(l, at, words[next++], op);
+
+	if (ret)
+		return ret;
+	if (next < count && entry_level(l, words[next], &level)) {
+		set_entry_level(op, level);
+		next++;
+	} else if (table) {
+		set_entry_level(op, op->level + 1);
+	}
+	if (next < count && takes_page &&
+	    numbered(words[next].text, words[next].size, "spare", &n)) {
+		if (n >= SCN_SPARES_MAX)
+			return scn_fail(l->r, at, "found %s; expected spare0 to spare%d",
+					scn_show_text(&shown, words[next].text, words[next].size),
+					SCN_SPARES_MAX - 1);
+		op->spare = (u8)(n + 1);
+		next++;
+	}
+	if (next == count)
+		return 0;
+	return scn_fail(l->r, at, "found %s; expected %s%s",
+			scn_show_text(&shown, words[next].text, words[next].size),
+			next > 2                  ? "nothing more"
+			: l->type == LANE_OF_VCPU ? "a level (4K or 2M)"
+						  : "a level (4K, 2M, 1G or 512G)",
+			!takes_page || op->spare ? ""
+			: next == 2              ? " or spareN"
+						 : " but spareN");
+}
+
 static int read_args(struct lane *l, const struct scn_node *at, const struct op_desc *d,
 		     const struct word *words, u32 count, struct op *op)
 {
@@ -948,6 +1022,11 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 	case ARGS_VALUE_TD:
 	case ARGS_VALUE_VCPU:
 		return read_owned_field(l, at, d, words, count, op);
+	case ARGS_ENTRY:
+	case ARGS_ENTRY_PAGE:
+	case ARGS_TABLE:
+	case ARGS_TABLE_PAGE:
+		return read_entries(l, at, d, words, count, op);
 	}
 	return 0;
 }
@@ -957,7 +1036,10 @@ static void set_leaf(const struct op_desc *d, struct op *op)
 {
 	op->leaf = d->code;
 	switch (d->args) {
-	case ARGS_PAGES:
+	case ARGS_ENTRY:
+	case ARGS_ENTRY_PAGE:
+	case ARGS_TABLE:
+	case ARGS_TABLE_PAGE:
 		op->code = SCN_LP_PAGE;
 		break;
 	case ARGS_VCPU:
@@ -1053,14 +1135,16 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	static const struct {
 		u32 least, most;
 	} arg_count[] = {
-		[ARGS_PAGES_RTMR] = { 1, 2 }, [ARGS_FIELD] = { 1, 1 },
-		[ARGS_FIELD_TD] = { 1, 2 },   [ARGS_FIELD_VCPU] = { 2, 2 },
-		[ARGS_VALUE_TD] = { 2, 3 },   [ARGS_VALUE_VCPU] = { 3, 3 },
 		[ARGS_NONE] = { 0, 0 },       [ARGS_PAGES] = { 1, 1 },
-		[ARGS_SPAN] = { 1, 1 },       [ARGS_SHARE] = { 2, 2 },
-		[ARGS_VCPU] = { 1, 1 },       [ARGS_TD] = { 1, 1 },
-		[ARGS_TD_OR_NOT] = { 0, 1 },  [ARGS_SIDE] = { 1, 2 },
-		[ARGS_RETRY] = { 0, 1 },
+		[ARGS_PAGES_RTMR] = { 1, 2 }, [ARGS_SPAN] = { 1, 1 },
+		[ARGS_SHARE] = { 2, 2 },      [ARGS_VCPU] = { 1, 1 },
+		[ARGS_TD] = { 1, 1 },         [ARGS_TD_OR_NOT] = { 0, 1 },
+		[ARGS_SIDE] = { 1, 2 },       [ARGS_RETRY] = { 0, 1 },
+		[ARGS_FIELD] = { 1, 1 },      [ARGS_FIELD_TD] = { 1, 2 },
+		[ARGS_FIELD_VCPU] = { 2, 2 }, [ARGS_VALUE_TD] = { 2, 3 },
+		[ARGS_VALUE_VCPU] = { 3, 3 }, [ARGS_ENTRY] = { 1, 2 },
+		[ARGS_ENTRY_PAGE] = { 1, 3 }, [ARGS_TABLE] = { 1, 2 },
+		[ARGS_TABLE_PAGE] = { 1, 3 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);
@@ -1077,6 +1161,9 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	d = find_op(l->type, words[0]);
 	if (!d || d->missing || !op_fits(l, d))
 		return unknown_op(l, n, words[0], d);
+	op.retry = l->type == LANE_OF_LP && count > 1 &&
+		   scn_text_is(words[count - 1].text, words[count - 1].size, "retry");
+	count -= op.retry;
 	if (count < 1 + arg_count[d->args].least || count > 1 + arg_count[d->args].most)
 		return scn_fail(l->r, n, "found %s; expected %s",
 				scn_show_text(&shown, n->text, n->size), d->form);
@@ -1207,7 +1294,7 @@ static int read_list(struct lane *l, const struct scn_node *list, u32 depth)
 
 static const char *lanes_expected(const struct scn_reader *r)
 {
-	return r->s->lock ? "callerN" : "vcpuN, tdM.vcpuN, hostN or lpN";
+	return r->s->lock ? "callerN" : "vcpuN, tdM.vcpuN, hostN, lpN or setup";
 }
 
 static int unknown_lane(struct scn_reader *r, const struct scn_node *key)
@@ -1246,6 +1333,7 @@ struct lane_lines {
 	u32 vcpu[SCN_TDS_MAX][SCN_VCPUS_MAX];
 	u32 host[SCN_HOSTS_MAX];
 	u32 lp[SCN_LPS_MAX];
+	u32 setup;
 	u32 caller[SCN_CALLERS_MAX];
 };
 
@@ -1280,6 +1368,13 @@ static int open_td_lane(struct scn_reader *r, const struct scn_node *key, struct
 		l->vcpu = &r->s->td[td].vcpu[n];
 		l->vcpu->named = true;
 		*line = &lines->vcpu[td][n];
+		return 0;
+	}
+	if (scn_node_is(key, "setup")) {
+		l->type = LANE_OF_LP;
+		l->lp = &r->s->setup;
+		l->lp->named = true;
+		*line = &lines->setup;
 		return 0;
 	}
 	ret = lane_number(r, key, "host", SCN_HOSTS_MAX, &n);
@@ -1354,9 +1449,49 @@ static u32 count_lanes(const struct scenario *s)
 	return lanes;
 }
 
+/* What is made once, before anything else, comes to an end, and is for raw SEAMCALLs. */
+static int check_setup(struct scn_reader *r, const struct scn_node *run)
+{
+	const struct scn_lp *setup = &r->s->setup;
+
+	if (!setup->named)
+		return 0;
+	if (!r->s->lp_count)
+		return scn_fail(r, run,
+				"found 'setup' without an LP lane; expected an lpN beside it");
+	for (u32 i = 0; i < setup->count; i++)
+		if (setup->ops[i].code == SCN_LP_LOOP && setup->ops[i].times == GUEST_FOREVER)
+			return scn_fail(r, run,
+					"found 'loop forever' in 'setup'; expected loops that end");
+	return 0;
+}
+
+/* A TD that is not finalized cannot run, and the VMM would not know what to do with it. */
+static int check_unfinished(struct scn_reader *r, const struct scn_node *run)
+{
+	bool unfinished = false, others = r->s->host_count;
+
+	for (u32 i = 0; i < r->s->td_count; i++) {
+		unfinished |= r->s->td[i].unfinished;
+		for (u32 v = 0; v < r->s->td[i].vcpus; v++)
+			others |= r->s->td[i].unfinished && r->s->td[i].vcpu[v].named;
+	}
+	if (!unfinished || (r->s->lp_count && !others))
+		return 0;
+	return scn_fail(r, run,
+			"found a TD that is not finalized; expected LP lanes beside it, no host "
+			"lane and no lane of its vCPUs");
+}
+
 /* A raw SEAMCALL may come at any time: its TD has to be there. */
 static int check_lps(struct scn_reader *r, const struct scn_node *run)
 {
+	int ret = check_setup(r, run);
+
+	if (!ret)
+		ret = check_unfinished(r, run);
+	if (ret)
+		return ret;
 	for (u32 i = 0; r->s->lp_count && i < r->s->td_count; i++)
 		if (r->s->td[i].explicit_life)
 			return scn_fail(r, run,

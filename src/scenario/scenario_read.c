@@ -77,7 +77,16 @@ static const char *const flavours[] = {
 
 static int read_module(struct scn_reader *r, const struct scn_node *n)
 {
-	enum { RELEASE, FLAVOUR, THRESHOLD, HP_TIMEOUT, PACKAGES, CONTENTS, MEASUREMENT };
+	enum {
+		RELEASE,
+		FLAVOUR,
+		THRESHOLD,
+		HP_TIMEOUT,
+		PACKAGES,
+		CONTENTS,
+		MEASUREMENT,
+		INTERRUPTS
+	};
 	struct scn_key keys[] = {
 		[RELEASE] = { .name = "release" },
 		[FLAVOUR] = { .name = "flavour" },
@@ -86,6 +95,7 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		[PACKAGES] = { .name = "packages" },
 		[CONTENTS] = { .name = "contents" },
 		[MEASUREMENT] = { .name = "measurement" },
+		[INTERRUPTS] = { .name = "interrupts" },
 	};
 	struct sl_machine_config *m = &r->s->module;
 	struct scn_shown shown;
@@ -116,6 +126,8 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		ret = scn_get_bool(r, keys[CONTENTS].value, &m->contents);
 	if (!ret && keys[MEASUREMENT].value)
 		ret = scn_get_bool(r, keys[MEASUREMENT].value, &m->measurement);
+	if (!ret && keys[INTERRUPTS].value)
+		ret = scn_get_bool(r, keys[INTERRUPTS].value, &m->interrupts);
 	return ret;
 }
 
@@ -249,18 +261,26 @@ static int read_memory(struct scn_reader *r, const struct scn_node *n, struct sc
 
 static int read_td(struct scn_reader *r, const struct scn_node *n, struct scn_td *td)
 {
-	enum { VCPUS, VE_DISABLE, MEMORY };
+	enum { VCPUS, VE_DISABLE, DEBUG, FINALIZED, MEMORY };
 	struct scn_key keys[] = {
 		[VCPUS] = { .name = "vcpus", .required = "vcpus: N" },
 		[VE_DISABLE] = { .name = "sept-ve-disable" },
+		[DEBUG] = { .name = "debug" },
+		[FINALIZED] = { .name = "finalized" },
 		[MEMORY] = { .name = "memory" },
 	};
+	bool finalized = true;
 	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
 
 	if (!ret)
 		ret = scn_get_number(r, keys[VCPUS].value, 1, SCN_VCPUS_MAX, &td->vcpus);
 	if (!ret && keys[VE_DISABLE].value)
 		ret = scn_get_bool(r, keys[VE_DISABLE].value, &td->sept_ve_disable);
+	if (!ret && keys[DEBUG].value)
+		ret = scn_get_bool(r, keys[DEBUG].value, &td->debug);
+	if (!ret && keys[FINALIZED].value)
+		ret = scn_get_bool(r, keys[FINALIZED].value, &finalized);
+	td->unfinished = !finalized;
 	if (!ret && keys[MEMORY].value)
 		ret = read_memory(r, keys[MEMORY].value, td);
 	return ret;
@@ -632,6 +652,7 @@ void scenario_free(struct scenario *s)
 		free(s->host[i].ops);
 	for (u32 i = 0; i < SCN_LPS_MAX; i++)
 		free(s->lp[i].ops);
+	free(s->setup.ops);
 	for (u32 i = 0; i < SCN_CALLERS_MAX; i++)
 		free(s->caller[i].ops);
 	free(s->expect_kind);

@@ -37,9 +37,13 @@ DETAIL = {
     "f5-request-erased-shared.yaml": "cleared a request that was made after it took the word",
     "f6-guests-starve-host-entry.yaml": "adversarial livelock",
     "f7-commit-erases-request.yaml": "lost without a host's success",
+    "f8-demote-copies-request.yaml": "certain livelock",
+    "f9-promote-compares-request.yaml": "returned TDX_EPT_INVALID_PROMOTE_CONDITIONS",
     "f11-readers-starve-writer.yaml": "adversarial livelock",
     "f15-refused-for-good.yaml": "stands on a free word when every lane is done",
+    "h1-aug-relocate.yaml": "has type 0",
     "h1-aug-remove.yaml": "has type 0",
+    "h2-promote-frees-table.yaml": "at once: write at",
     "sharex-promote-deadlock.yaml": "certain livelock",
 }
 

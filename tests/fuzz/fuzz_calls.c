@@ -445,6 +445,7 @@ static void write_params(void)
 	u8 *p = sl_machine_shared(z.m, SHARED_PARAMS);
 
 	memset(p, 0, 1024);
+	p[0] = byte() & 1; /* debug */
 	p[3] = rarely(4) ? 0x10 : 0;
 	p[8] = 3;
 	p[16] = (u8)(1 + byte() % 4);
@@ -549,8 +550,25 @@ static void operands(u32 leaf, struct tdx_module_args *a)
 		a->r8 = new_page();
 		a->r9 = a->r10 = a->r11 = ~0ull;
 		break;
+	case SEAMCALL_tdh_mem_page_demote:
+		a->rcx = any_page_info(1);
+		a->rdx = any_tdr() | (byte() & 1);
+		a->r8 = new_page();
+		break;
+	case SEAMCALL_tdh_mem_page_promote:
+	case SEAMCALL_tdh_mem_sept_remove:
+		a->rcx = any_page_info(1u + (byte() % 4 == 0));
+		a->rdx = any_tdr();
+		break;
+	case SEAMCALL_tdh_mem_rd:
+	case SEAMCALL_tdh_mem_wr:
+		a->rcx = any_gpa() | (byte() & 0xFF8u);
+		a->rdx = any_tdr();
+		a->r8 = word();
+		break;
 	case SEAMCALL_tdh_mem_page_add:
 	case SEAMCALL_tdh_mem_page_aug:
+	case SEAMCALL_tdh_mem_page_relocate:
 	case SEAMCALL_tdh_mem_page_remove:
 		level = leaf_level();
 		a->rcx = any_page_info(level);
@@ -593,7 +611,7 @@ static void page_way(u32 lp, u64 tdr, u64 at);
 
 static void guest_tdcall(struct sl_lp *lp)
 {
-	static const u8 leaves[] = { 0, 1, 3, 6, 6, 6, 6, 23, 2, 2, 4, 5, 7, 8, 9, 10 };
+	static const u8 leaves[] = { 0, 1, 3, 6, 6, 6, 24, 23, 2, 2, 4, 5, 7, 8, 9, 10 };
 	struct tdx_module_args a = { 0 };
 	u64 rax = leaves[byte() & 15], st;
 	u32 level = leaf_level();
@@ -604,6 +622,11 @@ static void guest_tdcall(struct sl_lp *lp)
 		break;
 	case TDCALL_tdg_mem_page_accept:
 		a.rcx = any_page_info(level);
+		break;
+	case TDCALL_tdg_mem_page_attr_wr:
+		a.rcx = any_page_info(level);
+		a.rdx = maybe(0x8007);
+		a.r8 = maybe(0);
 		break;
 	case TDCALL_tdg_mr_rtmr_extend:
 		a.rcx = any_gpa() | (byte() & 63u) << 6;
@@ -906,10 +929,11 @@ static void one_call(u32 lp)
 {
 	/* Most of the time what matters while TDs run. */
 	static const u8 leaves[] = {
-		0,  0,  0,  0,  0,  2,  3,  3,  3,  6,  6,  6,  6,  7,  7,  7,  16, 17, 18, 19,
-		20, 21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38, 38, 39, 39, 39, 40, 40, 41, 1,
-		4,  8,  9,  10, 31, 33, 35, 36, 45, 1,  4,  4,  10, 22, 38, 7,  29, 18, 0,  0,
-		6,  3,  38, 18, 11, 11, 13, 13, 24, 24, 26, 26, 27, 32, 34, 34, 43, 43, 13, 26,
+		0,  0,  0,  0,  0,  2,  3,  3,  3,  6,  6,  6,  6,  7,  7,  7,  16, 17,
+		18, 19, 20, 21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38, 38, 39, 39, 39,
+		40, 40, 41, 1,  4,  8,  9,  10, 31, 33, 35, 36, 45, 1,  4,  4,  10, 22,
+		38, 7,  29, 18, 0,  0,  6,  3,  38, 18, 11, 11, 13, 13, 24, 24, 26, 26,
+		27, 32, 34, 34, 43, 43, 13, 26, 5,  12, 14, 15, 15, 23, 23, 30,
 	};
 	struct tdx_module_args a = { 0 };
 	u64 rax = leaves[byte() % sizeof(leaves)];
@@ -922,7 +946,8 @@ static void one_call(u32 lp)
 	if (rax == SEAMCALL_tdh_vp_enter && z.holding)
 		calm = true;
 	operands((u32)(rax & 0xFFFF), &a);
-	if ((rax == SEAMCALL_tdh_mem_sept_add || rax == SEAMCALL_tdh_mng_rd ||
+	if ((rax == SEAMCALL_tdh_mem_sept_add || rax == SEAMCALL_tdh_mem_page_promote ||
+	     rax == SEAMCALL_tdh_mem_sept_remove || rax == SEAMCALL_tdh_mng_rd ||
 	     rax == SEAMCALL_tdh_vp_rd) &&
 	    byte() & 1)
 		rax |= 1 << 16;
@@ -1009,11 +1034,31 @@ static void take_down(u32 k, u32 lp)
 	HC(lp, tdh_phymem_page_reclaim, .rcx = tdr);
 }
 
-/* Map, block, track, remove: the way of a page. */
+/* Map, split, merge, move, block, track, remove: the way of a page. */
 static void page_way(u32 lp, u64 tdr, u64 at)
 {
+	u64 big = (at & ~(SL_LEVEL_SIZE(1) - 1)) | 1;
+
 	for (u32 left = 1 + byte() % 6; left; left--)
-		switch (byte() % 5) {
+		switch (byte() % 11) {
+		case 5:
+			HC(lp, tdh_mem_page_demote, .rcx = big, .rdx = tdr, .r8 = new_page());
+			break;
+		case 6:
+			HC(lp, tdh_mem_page_promote, .rcx = big, .rdx = tdr);
+			break;
+		case 7:
+			HC(lp, tdh_mem_range_block, .rcx = big, .rdx = tdr);
+			break;
+		case 8:
+			HC(lp, tdh_mem_sept_remove, .rcx = big, .rdx = tdr);
+			break;
+		case 9:
+			HC(lp, tdh_mem_page_relocate, .rcx = at, .rdx = tdr, .r8 = new_page());
+			break;
+		case 10:
+			HC(lp, tdh_mem_wr, .rcx = at & ~7ull, .rdx = tdr, .r8 = at);
+			break;
 		case 0:
 			HC(lp, tdh_mem_page_aug, .rcx = at, .rdx = tdr,
 			   .r8 = pages_for(SEAMCALL_tdh_mem_page_aug, at & 7));
@@ -1031,6 +1076,29 @@ static void page_way(u32 lp, u64 tdr, u64 at)
 			HC(lp, tdh_mem_range_unblock, .rcx = at, .rdx = tdr);
 			break;
 		}
+}
+
+/* A large page from AUG to its pieces and back, with other things in between. */
+static void resize_way(u32 lp)
+{
+	u64 tdr = any_tdr(), at = (z.gpa + SL_LEVEL_SIZE(1)) | 1;
+
+	HC(lp, tdh_mem_page_aug, .rcx = at, .rdx = tdr,
+	   .r8 = pages_for(SEAMCALL_tdh_mem_page_aug, 1));
+	for (u32 round = 0; round < 2; round++) {
+		HC(lp, tdh_mem_range_block, .rcx = at, .rdx = tdr);
+		HC(lp, tdh_mem_track, .rcx = tdr);
+		if (rarely(4))
+			one_call(lp);
+		if (round == 0)
+			HC(lp, tdh_mem_page_demote, .rcx = at, .rdx = tdr, .r8 = new_page());
+		else
+			HC(lp, tdh_mem_page_promote, .rcx = at, .rdx = tdr);
+		if (rarely(4))
+			one_call_contended(lp);
+	}
+	if (byte() & 1)
+		HC(lp, tdh_mem_page_remove, .rcx = at, .rdx = tdr);
 }
 
 /* A vCPU on the LP that it belongs to, a few times in a row. */
@@ -1096,6 +1164,9 @@ static void host_step(u32 lp)
 			z.clock += 1000000;
 		sl_lp_set_platform(z.lp[lp], rarely(2) ? 1u << (byte() & 3) : 0);
 		break;
+	case 22:
+		resize_way(lp);
+		break;
 	case 7:
 	case 8:
 	case 9:
@@ -1123,6 +1194,7 @@ static void machine_up(u8 first)
 	cfg.hp_timeout = !(first & 4);
 	cfg.zero_step_threshold = first & 8 ? 1 : 6;
 	cfg.measurement = !(first & 16);
+	cfg.interrupts = first & 32;
 	if (!z.arena) {
 		z.arena_size = sl_machine_arena_size(&cfg);
 		z.arena = mmap(NULL, z.arena_size, PROT_READ | PROT_WRITE,

@@ -51,6 +51,18 @@ static void check_pages(const struct scn_td *td, u64 gpa, u64 count, u8 level)
 	REQUIRE(gpa >= end);
 }
 
+/* S-EPT entries, at whatever level: each maps or leads to memory of the TD. */
+static void check_entries(const struct scn_td *td, u64 gpa, u64 count, u8 level, u8 level_max)
+{
+	u64 size, memory = td->pages << SL_PAGE_SHIFT;
+
+	REQUIRE(level <= level_max);
+	size = SL_LEVEL_SIZE(level);
+	REQUIRE(count >= 1 && count <= SCN_MEMORY_MAX >> SL_PAGE_SHIFT);
+	REQUIRE(sl_is_aligned(gpa, size));
+	REQUIRE(gpa + (count - 1) * size < memory);
+}
+
 static void check_vcpu(const struct scn_td *td, const struct scn_vcpu *v)
 {
 	u32 depth = 0;
@@ -60,6 +72,9 @@ static void check_vcpu(const struct scn_td *td, const struct scn_vcpu *v)
 
 		switch (op->code) {
 		case GUEST_ACCEPT:
+		case GUEST_ATTR_WR:
+			check_entries(td, op->gpa, op->count, op->level, 1);
+			break;
 		case GUEST_READ:
 		case GUEST_WRITE:
 		case GUEST_ATTR_RD:
@@ -144,7 +159,8 @@ static void check_lp(const struct scenario *s, const struct scn_lp *l)
 		REQUIRE(!s->td[op->td].explicit_life);
 		switch (op->code) {
 		case SCN_LP_PAGE:
-			check_pages(&s->td[op->td], op->gpa, op->count, op->level);
+			check_entries(&s->td[op->td], op->gpa, op->count, op->level, 3);
+			REQUIRE(op->spare <= SCN_SPARES_MAX);
 			break;
 		case SCN_LP_VCPU:
 			REQUIRE(op->vcpu < s->td[op->td].vcpus);
@@ -228,6 +244,12 @@ static void check_raw_lanes(const struct scenario *s)
 		REQUIRE(s->lp[i].named || s->lp[i].count == 0);
 		check_lp(s, &s->lp[i]);
 	}
+	check_lp(s, &s->setup);
+	REQUIRE(s->setup.named ? lps : !s->setup.count);
+	for (u32 i = 0; i < s->setup.count; i++)
+		REQUIRE(s->setup.ops[i].times != GUEST_FOREVER);
+	for (u32 i = 0; i < s->td_count; i++)
+		REQUIRE(!s->td[i].unfinished || (lps && !s->host_count));
 	for (u32 i = 0; i < SCN_CALLERS_MAX; i++) {
 		callers += s->caller[i].named;
 		REQUIRE(s->caller[i].named || s->caller[i].count == 0);
@@ -379,7 +401,8 @@ static const char *const corpus[] = {
 	"title: Raw\n"
 	"td: {vcpus: 2, memory: {a: {}, b: {size: 16K}}}\n"
 	"run:\n"
-	"  lp0: [MEM.PAGE.AUG a, {loop 2: [MEM.RANGE.BLOCK b@random]}, VP.FLUSH 1]\n"
+	"  lp0: [MEM.PAGE.AUG a spare1 retry, {loop 2: [MEM.RANGE.BLOCK b@random 2M]}, VP.FLUSH 1]\n"
+	"  setup: [MEM.SEPT.ADD b]\n"
 	"  lp7: [MEM.TRACK, MEM.TRACK td0, MEM.PAGE.REMOVE a]\n"
 	"  lp2: [SYS.INFO, SYS.RD 0x1, MNG.RD OP_STATE td0, MNG.WR HP_LOCK_TIMEOUT 20000,\n"
 	"        VP.RD VCPU_STATE 1, VP.WR PEND_NMI 1 vcpu0, PHYMEM.PAGE.RDMD b, MNG.KEY.RECLAIMID]\n"
@@ -471,6 +494,13 @@ static const char *const pieces[] = {
 	"release, ",
 	"commit, ",
 	"MEM.TRACK",
+	"MEM.SEPT.REMOVE a 1G retry",
+	"MEM.PAGE.DEMOTE big 2M spare7",
+	"setup: ",
+	"finalized: false",
+	"interrupts: ",
+	" 512G",
+	" retry",
 	"hp-kept",
 	"never TDX_OPERAND_BUSY",
 	"true",

@@ -143,10 +143,10 @@ u64 fx_enter(struct fx *f, u32 lp, u64 vcpu, fx_guest_fn fn)
 #define M_INFO (M_RCX | M_RDX)
 #define M_ALL  0xFFFFu
 
-/* Registers that a leaf may write. */
-static u32 seamcall_outputs(u32 leaf, u32 version)
+/* Registers that a leaf may write; @rax has its number and its version. */
+static u32 seamcall_outputs(u32 rax)
 {
-	switch (leaf) {
+	switch (rax) {
 	case SEAMCALL_tdh_vp_enter:
 		return M_ALL;
 	case SEAMCALL_tdh_sys_init:
@@ -159,20 +159,32 @@ static u32 seamcall_outputs(u32 leaf, u32 version)
 		return M_RDX | M_R8;
 	case SEAMCALL_tdh_sys_info:
 		return M_RDX | M_R9;
+	case SEAMCALL_tdh_mng_rd | 1 << 16:
+	case SEAMCALL_tdh_vp_rd | 1 << 16:
+		return M_RDX | M_R8;
 	case SEAMCALL_tdh_mng_rd:
 	case SEAMCALL_tdh_vp_rd:
-		return version ? M_RDX | M_R8 : M_R8;
 	case SEAMCALL_tdh_mng_wr:
 	case SEAMCALL_tdh_vp_wr:
 		return M_R8;
 	case SEAMCALL_tdh_mng_init:
 		return M_RCX;
 	case SEAMCALL_tdh_mem_sept_add:
+	case SEAMCALL_tdh_mem_sept_add | 1 << 16:
+	case SEAMCALL_tdh_mem_rd:
+	case SEAMCALL_tdh_mem_wr:
 		return M_INFO | M_R8;
+	case SEAMCALL_tdh_mem_page_promote | 1 << 16:
+	case SEAMCALL_tdh_mem_sept_remove | 1 << 16:
+		return M_INFO | M_R9 | M_R10 | M_R11;
 	case SEAMCALL_tdh_mem_sept_rd:
 	case SEAMCALL_tdh_mem_page_add:
 	case SEAMCALL_tdh_mem_page_aug:
+	case SEAMCALL_tdh_mem_page_demote:
+	case SEAMCALL_tdh_mem_page_promote:
+	case SEAMCALL_tdh_mem_page_relocate:
 	case SEAMCALL_tdh_mem_page_remove:
+	case SEAMCALL_tdh_mem_sept_remove:
 	case SEAMCALL_tdh_mem_range_block:
 	case SEAMCALL_tdh_mem_range_unblock:
 	case SEAMCALL_tdh_mr_extend:
@@ -185,19 +197,20 @@ static u32 seamcall_outputs(u32 leaf, u32 version)
 	}
 }
 
-static u32 tdcall_outputs(u32 leaf, u32 version)
+static u32 tdcall_outputs(u32 rax)
 {
-	switch (leaf) {
+	switch (rax) {
 	case TDCALL_tdg_vp_info:
 		return M_INFO | M_R8 | M_R9 | M_R10 | M_R11;
 	case TDCALL_tdg_vp_veinfo_get:
 		return M_INFO | M_R8 | M_R9 | M_R10;
 	case TDCALL_tdg_mem_page_attr_rd:
+	case TDCALL_tdg_mem_page_attr_wr:
 		return M_INFO;
-	case TDCALL_tdg_vm_rd:
-		return version ? M_RDX | M_R8 : M_R8;
+	case TDCALL_tdg_vm_rd | 1 << 16:
 	case TDCALL_tdg_vp_rd:
 		return M_RDX | M_R8;
+	case TDCALL_tdg_vm_rd:
 	case TDCALL_tdg_vm_wr:
 	case TDCALL_tdg_vp_wr:
 		return M_R8;
@@ -273,7 +286,7 @@ static void saw(bool guest, u64 rax, u64 status)
 
 u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 {
-	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFF), (u32)(rax >> 16 & 0xFF));
+	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFFFF));
 	struct tdx_module_args regs;
 	u64 st;
 
@@ -299,7 +312,7 @@ u64 fx_tdcall(struct fx *f, struct sl_lp *lp, u64 rax, struct tdx_module_args in
 		mark(&in);
 	regs = in;
 	st = tdcall(lp, rax, &regs);
-	check_marks(&in, &regs, tdcall_outputs(leaf, (u32)(rax >> 16 & 0xFF)), leaf);
+	check_marks(&in, &regs, tdcall_outputs((u32)(rax & 0xFFFFFF)), leaf);
 	f->g = regs;
 	/* A TDCALL that did not go back to the guest has no status. */
 	if (!sl_guest_exit_pending(lp) && !sl_guest_ve_injected(lp))
@@ -497,6 +510,7 @@ u8 *fx_td_params(struct fx *f)
 	u8 *p = sl_machine_shared(f->m, FX_TD_PARAMS);
 
 	memset(p, 0, 1024);
+	put(p, 0, f->attributes, 8);
 	put(p, 8, 3, 8);            /* XFAM: x87, SSE */
 	put(p, 16, 4, 2);           /* vCPUs */
 	put(p, 24, 3u << 3 | 6, 8); /* EPTP controls: 4 levels, write-back */
@@ -1167,6 +1181,11 @@ void fx_trap_after(struct fx *f, u64 hpa, u32 skip, fx_guest_fn fn)
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn)
 {
 	trap_at(f, f->env[lp].stats, fn);
+}
+
+void fx_trap_pamt(struct fx *f, u64 hpa, u32 level, fx_guest_fn fn)
+{
+	trap_at(f, (void *)((uintptr_t)fx_pamt(f, hpa, level) & ~SL_PAGE_MASK), fn);
 }
 
 u64 fx_count(const struct fx *f, enum sl_counter c)

@@ -59,6 +59,7 @@ enum {
 #define ST_RANGE(op)               (0xC000010100000000ull + (op))
 #define ST_METADATA(op)            (0xC000030000000000ull + (op))
 #define ST_INTERRUPTED_RESUMABLE   0x8000000300000000ull
+#define ST_INTERRUPTED_RESTARTABLE 0x8000000400000000ull
 #define ST_PREVIOUS_TLB_EPOCH_BUSY 0x8000020100000000ull
 #define ST_SYS_BUSY                0x8000020200000000ull
 #define ST_RND_NO_ENTROPY          0x8000020300000000ull
@@ -73,6 +74,7 @@ enum {
 #define ST_SYS_LP_INIT_NOT_PENDING 0xC000050B00000000ull
 #define ST_SYS_CONFIG_NOT_PENDING  0xC000050C00000000ull
 #define ST_TD_FATAL                0xE000060400000000ull
+#define ST_TD_NON_DEBUG            0xC000060500000000ull
 #define ST_TDCS_NOT_ALLOCATED      0xC000060600000000ull
 #define ST_LIFECYCLE               0xC000060700000000ull
 #define ST_OP_STATE                0xC000060800000000ull
@@ -103,9 +105,11 @@ enum {
 #define ST_NOT_BLOCKED             0xC0000B0600000001ull
 #define ST_ALREADY_BLOCKED         0x00000B0700000001ull
 #define ST_NOT_TRACKED(op)         (0xC0000B0800000000ull + (op))
+#define ST_PROMOTE_CONDITIONS      0xC0000B0900000001ull
 #define ST_ALREADY_ACCEPTED(level) (0x00000B0A00000000ull + (level))
 #define ST_SIZE_MISMATCH(level)    (0xC0000B0B00000000ull + (level))
 #define ST_ENTRY_STATE             0xC0000B0D00000001ull
+#define ST_PAGE_NOT_FREE           0xC0000B0E00000001ull
 #define ST_FIELD_ID                0xC0000C0000000000ull
 #define ST_FIELD_NOT_WRITABLE      0xC0000C0100000000ull
 #define ST_FIELD_NOT_READABLE      0xC0000C0200000000ull
@@ -237,6 +241,7 @@ struct fx {
 	struct fx_guest guest[FX_LPS];
 	struct fx_td td[2];
 	u32 next_td, next_vp, next_sept, next_high;
+	u64 attributes; /* of TDs that are created from here on */
 
 	/* env */
 	u64 clock;
@@ -404,6 +409,8 @@ void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn);
 void fx_trap_after(struct fx *f, u64 hpa, u32 skip, fx_guest_fn fn);
 /* The same at the next event that @lp counts. */
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn);
+/* The same at the PAMT entry of @hpa, and those beside it. */
+void fx_trap_pamt(struct fx *f, u64 hpa, u32 level, fx_guest_fn fn);
 /* Events counted on all LPs. */
 u64 fx_count(const struct fx *f, enum sl_counter c);
 

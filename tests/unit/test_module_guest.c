@@ -595,6 +595,74 @@ static void test_attr_rd(void **state)
 	fx_down(f);
 }
 
+/* ---- ATTR.WR ---------------------------------------------------------------------------------- */
+
+static void attr_written(struct fx *f, struct sl_lp *lp)
+{
+	saw = TC(f, lp, tdg_mem_page_attr_wr, .rcx = ask, .rdx = 0x8007);
+}
+
+/* The exit says what was asked for, where the walk ended and what was there. */
+static void attr_wr_exits(struct fx *f, u64 gpa, u32 level, u32 stopped, u32 pub, bool leaf)
+{
+	ask = PAGE_INFO(gpa, level);
+	is(enter(f, attr_written), EXIT_EPT_VIOLATION);
+	eq(f->out.rcx, 2);
+	eq(f->out.rdx, 5 | (u64)(level | stopped << 3 | pub << 6 | (u32)leaf << 14) << 32);
+	eq(f->out.r8, gpa);
+}
+
+static void test_attr_wr(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		struct fx *f = runnable(flavours[i], false);
+		struct fx_td *td = &f->td[0];
+		u64 page = fx_page_high(f), table;
+
+		fx_aug(f, td, GPA, 0, page);
+		table = fx_entry_value(f, td, GPA, 1);
+		ask = GPA;
+		is(enter(f, attr_written), EXIT_VMCALL);
+		is(saw, ST_SUCCESS);
+		eq(f->g.rcx, GPA | 1ull << 62);
+		eq(f->g.rdx, 0x8007);
+		/* Nothing is stored in a TD without L2 VMs: the entry is as it was. */
+		eq(fx_entry_value(f, td, GPA, 0), E_PENDING(page));
+		fx_poke(f, td, GPA, 0, E_MAPPED(page));
+		is(enter(f, attr_written), EXIT_VMCALL);
+		is(saw, ST_SUCCESS);
+		eq(f->g.rcx, GPA);
+		/* The size that is asked for has to be the one that is there. */
+		ask = PAGE_INFO(GPA, 1);
+		is(enter(f, attr_written), EXIT_VMCALL);
+		is(saw, ST_SIZE_MISMATCH(1));
+		eq(f->g.rcx | f->g.rdx, 0);
+		ask = PAGE_INFO(GPA, 2);
+		is(enter(f, attr_written), EXIT_VMCALL);
+		is(saw, ST_SIZE_MISMATCH(2));
+		eq(fx_entry_value(f, td, GPA, 1), table);
+		attr_wr_exits(f, GPA + 0x1000, 0, 0, PUB_FREE, false);
+		fx_poke(f, td, GPA, 0, E_BLOCKED(page));
+		attr_wr_exits(f, GPA, 0, 0, PUB_BLOCKED, true);
+		fx_poke(f, td, GPA, 0, E_BLOCKEDW(page));
+		attr_wr_exits(f, GPA, 0, 0, PUB_BLOCKEDW, true);
+		fx_aug(f, td, GPA + 0x200000, 1, FX_HPA(FX_AT_HIGH_BIG));
+		attr_wr_exits(f, GPA + 0x200000, 0, 1, PUB_PENDING, true);
+		ask = PAGE_INFO(GPA + 0x200000, 1);
+		is(enter(f, attr_written), EXIT_VMCALL);
+		is(saw, ST_SUCCESS);
+		eq(f->g.rcx, (GPA + 0x200000) | 1 | 1ull << 62);
+		/* A host's request keeps the guest out and stays. */
+		fx_poke(f, td, GPA, 0, E_MAPPED(page) | E_HP);
+		ask = GPA;
+		is(enter(f, attr_written), EXIT_VMCALL);
+		is(saw, ST_BUSY(R_RCX));
+		eq(fx_entry_value(f, td, GPA, 0), E_MAPPED(page) | E_HP);
+		fx_down(f);
+	}
+}
+
 /* ---- VMCALL, INFO, VEINFO --------------------------------------------------------------------- */
 
 static struct tdx_module_args vmcall_args;
@@ -840,6 +908,7 @@ int main(void)
 		cmocka_unit_test(test_timeout_and_plain_busy),
 		cmocka_unit_test(test_timeout_attr_rd),
 		cmocka_unit_test(test_attr_rd),
+		cmocka_unit_test(test_attr_wr),
 		cmocka_unit_test(test_vmcall),
 		cmocka_unit_test(test_vmcall_mask),
 		cmocka_unit_test(test_vp_info),

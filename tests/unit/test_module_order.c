@@ -37,7 +37,9 @@ struct ctx {
 	u64 gpa;
 	u32 level;
 	u64 vcpu;
-	u64 page; /* what is added or removed */
+	u64 page;   /* what is added or removed */
+	u64 target; /* where it goes, or the S-EPT page that comes into it */
+	bool table; /* @page is a S-EPT page: a small one, whatever the level */
 };
 
 /* ---- steps ---------------------------------------------------------------------------------- */
@@ -53,6 +55,7 @@ enum info {
 	I_NONE,  /* RCX and RDX are 0 */
 	I_WALK,  /* the free root entry */
 	I_ENTRY, /* the entry of x->gpa */
+	I_KEPT,  /* the operands as they came in */
 	I_ANY,   /* no statement */
 };
 
@@ -87,6 +90,7 @@ struct step {
 	bool by_guest;
 	u32 operand;
 	struct fx_word (*word)(struct ctx *x);
+	bool freed;     /* T_LOCK: lies in a page that is gone after success */
 	u32 page_level; /* T_WALK: level wanted; LEVEL_ANY */
 	bool keyed;     /* T_WALK: the address has a key id in it */
 	bool any_type;  /* T_WALK: no type is refused */
@@ -138,6 +142,27 @@ static struct fx_word w_page(struct ctx *x)
 static struct fx_word w_page_4k(struct ctx *x)
 {
 	return fx_w_pamt(x->f, x->page, 0);
+}
+
+static struct fx_word w_target(struct ctx *x)
+{
+	return fx_w_pamt(x->f, x->target, 0);
+}
+
+/* The large page that the 512 small ones from x->target on become. */
+static struct fx_word w_large(struct ctx *x)
+{
+	return fx_w_pamt(x->f, x->target, 1);
+}
+
+static _Atomic u64 *child_entry(struct ctx *x, u32 index)
+{
+	return (_Atomic u64 *)(x->f->m->mem.frames + (x->page - SL_PRIVATE_BASE)) + index;
+}
+
+static struct fx_word w_first_child(struct ctx *x)
+{
+	return (struct fx_word){ FX_TDEL, child_entry(x, 0) };
 }
 
 static struct fx_word w_op_state(struct ctx *x)
@@ -405,6 +430,39 @@ static void c_child_used(struct ctx *x, u64 arg)
 	atomic_store(&fx_pamt(x->f, x->page + arg * SL_PAGE_SIZE, 0)->type, PAMT_EPT);
 }
 
+static void c_attributes(struct ctx *x, u64 arg)
+{
+	fx_tdcs(x->f, x->td)->attributes = arg;
+}
+
+static void c_interrupt(struct ctx *x, u64 arg)
+{
+	(void)arg;
+	sl_lp_interrupt_raise(x->f->lp[x->lp]);
+}
+
+static void c_target_is_source(struct ctx *x, u64 arg)
+{
+	(void)arg;
+	x->args.r8 = x->page;
+}
+
+/* Children of the table x->page change by the bits of @arg. */
+static void c_first_child(struct ctx *x, u64 arg)
+{
+	atomic_fetch_xor(child_entry(x, 0), arg);
+}
+
+static void c_second_child(struct ctx *x, u64 arg)
+{
+	atomic_fetch_xor(child_entry(x, 1), arg);
+}
+
+static void c_last_child(struct ctx *x, u64 arg)
+{
+	atomic_fetch_xor(child_entry(x, 511), arg);
+}
+
 /* ---- the leaves ----------------------------------------------------------------------------- */
 
 #define ST_OPEN(bad)                                                                   \
@@ -621,7 +679,7 @@ static void c_just_blocked(struct ctx *x, u64 arg)
 {
 	u64 epoch = atomic_load(&fx_tdcs(x->f, x->td)->epoch.f.epoch);
 
-	atomic_store(&fx_pamt(x->f, x->page, x->level)->bepoch, epoch - arg);
+	atomic_store(&fx_pamt(x->f, x->page, x->table ? 0 : x->level)->bepoch, epoch - arg);
 }
 
 static void c_old_vcpu_inside(struct ctx *x, u64 arg)
@@ -632,19 +690,19 @@ static void c_old_vcpu_inside(struct ctx *x, u64 arg)
 
 static void c_migrated(struct ctx *x, u64 arg)
 {
-	atomic_store(&fx_pamt(x->f, x->page, x->level)->bepoch, arg);
+	atomic_store(&fx_pamt(x->f, x->page, x->table ? 0 : x->level)->bepoch, arg);
 }
 
-#define REMOVE_TAIL                                                                              \
-	FREE_STATE, IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE),                                       \
-		LOCK(PAGE, LOCK_LEAF, SHAREX_HP, EX, R_RCX, ST_BUSY(R_RCX), w_page, I_ENTRY),    \
-		IN_STATE(E_MAPPED, ST_NOT_BLOCKED), IN_STATE(E_PENDING, ST_NOT_BLOCKED),         \
-		IN_STATE(E_BLOCKEDW, ST_NOT_BLOCKED), IN_STATE(E_PENDING_BW, ST_NOT_BLOCKED),    \
-		COND("no TRACK", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_just_blocked, 0),    \
+#define NOT_TRACKED                                                                              \
+	COND("no TRACK", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_just_blocked, 0),            \
 		COND("old vCPU", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_old_vcpu_inside, 1), \
-		COND("migration", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_migrated,           \
-		     1ull << 63),                                                                \
-		END_STEPS
+		COND("migration", ST_NOT_TRACKED(R_RCX), L_ENTRY, I_ENTRY, c_migrated, 1ull << 63)
+#define PAGE_LEAF(fn) LOCK(PAGE, LOCK_LEAF, SHAREX_HP, EX, R_RCX, ST_BUSY(R_RCX), fn, I_ENTRY)
+#define REMOVE_TAIL                                                                           \
+	FREE_STATE, IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE), PAGE_LEAF(w_page),                 \
+		IN_STATE(E_MAPPED, ST_NOT_BLOCKED), IN_STATE(E_PENDING, ST_NOT_BLOCKED),      \
+		IN_STATE(E_BLOCKEDW, ST_NOT_BLOCKED), IN_STATE(E_PENDING_BW, ST_NOT_BLOCKED), \
+		NOT_TRACKED, END_STEPS
 
 static const struct step page_remove[] = {
 	MEM_HEAD(SH, OP_UNINITIALIZED, 3, 0),
@@ -663,6 +721,181 @@ static void up_page_remove_2m(struct ctx *x)
 static const struct step page_remove_2m[] = {
 	MEM_HEAD(SH, OP_MEMORY_IMPORT, 3, 1),
 	REMOVE_TAIL,
+};
+
+/* ---- PAGE.RELOCATE */
+
+static void up_page_relocate(struct ctx *x)
+{
+	up_page_remove(x);
+	x->target = fx_page_high(x->f);
+	x->args.r8 = x->target;
+}
+
+static const struct step page_relocate[] = {
+	MEM_HEAD(SH, OP_MEMORY_IMPORT, 1, 0),
+	FREE_STATE,
+	COND("REMOVED", ST_ENTRY_STATE, L_ENTRY, I_ENTRY, c_entry, E_REMOVED),
+	IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE),
+	COND("target is source", ST_INVALID(R_R8), L_R8, I_NONE, c_target_is_source, 0),
+	PAGE_LEAF(w_page),
+	IN_STATE(E_MAPPED, ST_NOT_BLOCKED),
+	IN_STATE(E_PENDING, ST_NOT_BLOCKED),
+	IN_STATE(E_BLOCKEDW, ST_NOT_BLOCKED),
+	IN_STATE(E_PENDING_BW, ST_NOT_BLOCKED),
+	NOT_TRACKED,
+	WALK(PAGE, EX, R_R8, L_R8, w_target, 0),
+	END_STEPS,
+};
+
+/* ---- PAGE.DEMOTE */
+
+static void up_page_demote(struct ctx *x)
+{
+	runnable(x, 1);
+	x->page = FX_HPA(FX_AT_BIG);
+	fx_map(x->f, x->td, GPA, 1, x->page);
+	mem_args(x, GPA, 1);
+	block_and_track(x);
+	x->target = fx_page_high(x->f);
+	x->args.r8 = x->target;
+}
+
+#define INTERRUPT COND("interrupt", ST_INTERRUPTED_RESTARTABLE, 0, I_KEPT, c_interrupt, 0)
+
+static const struct step page_demote[] = {
+	COND("flags", ST_INVALID(R_RDX), L_RDX, I_NONE, c_rdx_or, 1 << 1),
+	COND("flags", ST_INVALID(R_RDX), L_RDX, I_NONE, c_rdx_or, 1 << 11),
+	COND("flags", ST_INVALID(R_RDX), L_RDX, I_NONE, c_rdx_or, 1ull << 52),
+	MEM_HEAD(SH, OP_STATE_IMPORT, 3, 1),
+	FREE_STATE,
+	IN_STATE(E_TABLE, ST_ENTRY_STATE),
+	IN_STATE(E_TABLE_BLK, ST_ENTRY_STATE),
+	IN_STATE(E_BLOCKEDW, ST_ENTRY_STATE),
+	IN_STATE(E_PENDING_BW, ST_ENTRY_STATE),
+	IN_STATE(E_MAPPED, ST_NOT_BLOCKED),
+	IN_STATE(E_PENDING, ST_NOT_BLOCKED),
+	NOT_TRACKED,
+	WALK(PAGE, EX, R_R8, L_R8, w_target, 0),
+	INTERRUPT,
+	PAGE_LEAF(w_page),
+	END_STEPS,
+};
+
+/* ---- PAGE.PROMOTE */
+
+/* A page in 512 pieces under a table that is blocked. x->page is the table, x->target the page. */
+static void up_page_promote(struct ctx *x)
+{
+	up_page_demote(x);
+	is(fx_seamcall(x->f, 0, SEAMCALL_tdh_mem_page_demote, x->args), ST_SUCCESS);
+	x->target = x->page;
+	x->page = x->args.r8;
+	x->table = true;
+	x->args.r8 = 0;
+	block_and_track(x);
+}
+
+static void up_page_promote_v1(struct ctx *x)
+{
+	up_page_promote(x);
+	x->rax |= 1 << 16;
+}
+
+static const struct step page_promote[] = {
+	MEM_HEAD(SH, OP_MEMORY_IMPORT, 3, 1),
+	FREE_STATE,
+	IN_STATE(E_MAPPED, ST_ENTRY_STATE),
+	IN_STATE(E_PENDING_B, ST_ENTRY_STATE),
+	PAGE_LEAF(w_page_4k),
+	IN_STATE(E_TABLE, ST_NOT_BLOCKED),
+	NOT_TRACKED,
+	{ .type = T_LOCK,
+	  .name = "first child",
+	  .status = ST_BUSY(R_RCX),
+	  .info = I_ENTRY,
+	  .object = LOCK_ENTRY,
+	  .path = LOCK_IN_ENTRY,
+	  .kind = LOCK_KIND_TDEL,
+	  .mode = LOCK_EX,
+	  .operand = R_RCX,
+	  .word = w_first_child,
+	  .freed = true },
+	COND("first blocked", ST_PROMOTE_CONDITIONS, 0, I_NONE, c_first_child, 1ull << 55 | 7),
+	COND("first unaligned", ST_PROMOTE_CONDITIONS, 0, I_NONE, c_first_child, 0x1000),
+	COND("second differs", ST_PROMOTE_CONDITIONS, 0, I_NONE, c_second_child, 1ull << 56),
+	COND("last elsewhere", ST_PROMOTE_CONDITIONS, 0, I_NONE, c_last_child, 0x40000000),
+	INTERRUPT,
+	PAGE_LEAF(w_large),
+	END_STEPS,
+};
+
+/* ---- SEPT.REMOVE */
+
+static void up_sept_remove(struct ctx *x)
+{
+	runnable(x, 1);
+	fx_sept(x->f, x->td, GPA, 0);
+	mem_args(x, GPA, 1);
+	x->page = fx_entry_value(x->f, x->td, GPA, 1) & 0x000FFFFFFFFFF000ull;
+	x->table = true;
+	block_and_track(x);
+}
+
+static void up_sept_remove_v1(struct ctx *x)
+{
+	up_sept_remove(x);
+	x->rax |= 1 << 16;
+}
+
+static const struct step sept_remove[] = {
+	MEM_HEAD(EX, OP_UNINITIALIZED, 4, 1),
+	FREE_STATE,
+	IN_STATE(E_MAPPED, ST_ENTRY_STATE),
+	IN_STATE(E_PENDING_B, ST_ENTRY_STATE),
+	PAGE_LEAF(w_page_4k),
+	IN_STATE(E_TABLE, ST_NOT_BLOCKED),
+	NOT_TRACKED,
+	COND("first child mapped", ST_PAGE_NOT_FREE, 0, I_NONE, c_first_child,
+	     E_FREE ^ E_PENDING(FX_HPA(FX_AT_HIGH))),
+	COND("last child removed", ST_PAGE_NOT_FREE, 0, I_NONE, c_last_child, E_FREE ^ E_REMOVED),
+	END_STEPS,
+};
+
+/* ---- MEM.RD, MEM.WR */
+
+static void up_mem_data(struct ctx *x)
+{
+	x->f->attributes = 1; /* debug */
+	runnable(x, 1);
+	x->page = fx_page_high(x->f);
+	fx_map(x->f, x->td, GPA, 0, x->page);
+	mem_args(x, GPA, 0);
+	x->args.rcx = GPA + 0x128;
+	x->args.r8 = 7;
+}
+
+#define MEM_DATA                                                                                   \
+	WALK(TDR, SH, R_RDX, L_RDX, w_tdr, 0), ST_OPEN(0), OP_LOCK, OP_BAD(OP_UNINITIALIZED),      \
+		COND("not debug", ST_TD_NON_DEBUG, 0, I_NONE, c_attributes, 1ull << 28), TREE(SH), \
+		COND("unaligned", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 4),                  \
+		COND("shared GPA", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, SHARED),            \
+		COND("48 bits", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1ull << 48),           \
+		COND("beyond", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1ull << 63),            \
+		COND("walk", ST_NOT_PRESENT(R_RCX), L_RCX, I_WALK, c_rcx, FAR_GPA),                \
+		COND("FREE", ST_NOT_PRESENT(R_RCX), L_ENTRY, I_ENTRY, c_entry, E_FREE),            \
+		IN_STATE(E_PENDING, ST_NOT_PRESENT(R_RCX)),                                        \
+		IN_STATE(E_BLOCKED, ST_NOT_PRESENT(R_RCX)), ENTRY
+
+static const struct step mem_rd[] = {
+	MEM_DATA,
+	END_STEPS,
+};
+
+static const struct step mem_wr[] = {
+	MEM_DATA,
+	IN_STATE(E_BLOCKEDW, ST_ENTRY_STATE),
+	END_STEPS,
 };
 
 /* ---- RANGE.BLOCK */
@@ -1465,6 +1698,38 @@ static const struct step attr_rd[] = {
 	END_STEPS,
 };
 
+#define ATTR_WR_OPERANDS                                                                         \
+	COND("reserved attribute", ST_INVALID(R_RDX), L_RDX, I_NONE, c_rdx_or, 1 << 8),          \
+		COND("reserved attribute", ST_INVALID(R_RDX), L_RDX, I_NONE, c_rdx_or,           \
+		     1ull << 62),                                                                \
+		COND("L1 flags", ST_INVALID(R_R8), L_R8, I_NONE, c_r8, 1),                       \
+		COND("L2 flags", ST_INVALID(R_R8), L_R8, I_NONE, c_r8, 1 << 16),                 \
+		COND("reserved bit 3", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1 << 3),      \
+		COND("reserved bit 52", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 1ull << 52), \
+		COND("level 3", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, 3),                  \
+		COND("unaligned", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx, GPA | 0x1000 | 1),    \
+		COND("unaligned", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx, GPA | 0x200000 | 2),  \
+		COND("shared GPA", ST_INVALID(R_RCX), L_RCX, I_NONE, c_rcx_or, SHARED),          \
+	{                                                                                        \
+		.type = T_LOCK, .name = "ENTRY", .status = ST_BUSY(R_RCX), .info = I_NONE,       \
+		.object = LOCK_ENTRY, .path = LOCK_IN_ENTRY, .kind = LOCK_KIND_TDEL,             \
+		.mode = LOCK_EX, .by_guest = true, .operand = R_RCX, .word = w_entry             \
+	}
+
+static const struct step attr_wr_4k[] = {
+	ATTR_WR_OPERANDS,
+	COND("REMOVED", ST_SIZE_MISMATCH(0), L_ENTRY, I_NONE, c_entry, E_REMOVED),
+	END_STEPS,
+};
+
+static const struct step attr_wr_2m[] = {
+	ATTR_WR_OPERANDS,
+	COND("table", ST_SIZE_MISMATCH(1), L_ENTRY, I_NONE, c_entry, E_TABLE(FX_HPA(FX_AT_SEPT))),
+	COND("blocked table", ST_SIZE_MISMATCH(1), L_ENTRY, I_NONE, c_entry,
+	     E_TABLE_BLK(FX_HPA(FX_AT_SEPT))),
+	END_STEPS,
+};
+
 static void up_rtmr_extend(struct ctx *x)
 {
 	runnable(x, 1);
@@ -1616,6 +1881,14 @@ static const struct leaf_case cases[] = {
 	H(tdh_mem_page_aug, 0, page_aug_2m, page_aug_2m),
 	H(tdh_mem_page_remove, 0, page_remove, page_remove),
 	H(tdh_mem_page_remove, 0, page_remove_2m, page_remove_2m),
+	H(tdh_mem_page_relocate, 0, page_relocate, page_relocate),
+	H(tdh_mem_page_demote, 0, page_demote, page_demote),
+	H(tdh_mem_page_promote, 0, page_promote, page_promote),
+	H(tdh_mem_page_promote, 0, page_promote_v1, page_promote),
+	H(tdh_mem_sept_remove, 0, sept_remove, sept_remove),
+	H(tdh_mem_sept_remove, 0, sept_remove_v1, sept_remove),
+	H(tdh_mem_rd, 0, mem_data, mem_rd),
+	H(tdh_mem_wr, 0, mem_data, mem_wr),
 	H(tdh_mem_range_block, 0, range_block, range_block),
 	H(tdh_mem_range_unblock, 0, page_remove, range_unblock),
 	H(tdh_mem_track, 0, track, track),
@@ -1631,6 +1904,8 @@ static const struct leaf_case cases[] = {
 	G(tdg_mem_page_accept, accept, accept_4k),
 	G(tdg_mem_page_accept, accept_2m, accept_2m),
 	G(tdg_mem_page_attr_rd, accept, attr_rd),
+	G(tdg_mem_page_attr_wr, accept, attr_wr_4k),
+	G(tdg_mem_page_attr_wr, accept_2m, attr_wr_2m),
 	G(tdg_mr_rtmr_extend, rtmr_extend, rtmr_extend),
 	G(tdg_mr_report, report, report),
 	G(tdg_vp_cpuidve_set, guest, cpuidve_set),
@@ -1737,8 +2012,10 @@ static u32 ways_of_walk(const struct ctx *x, const struct step *s, struct way *w
 #define WAY(name_, status_, fn, arg_) \
 	(w[n++] = (struct way){       \
 		 .s = s, .name = name_, .status = status_, .apply = fn, .arg = arg_ })
-	/* SEPT.ADD has flags down there, which it looks at much earlier. */
-	if (!((x->rax & 0xFFFF) == SEAMCALL_tdh_mem_sept_add && op == R_RDX))
+	/* SEPT.ADD and DEMOTE have flags down there, which they look at much earlier. */
+	if (!(((x->rax & 0xFFFF) == SEAMCALL_tdh_mem_sept_add ||
+	       x->rax == SEAMCALL_tdh_mem_page_demote) &&
+	      op == R_RDX))
 		WAY("misaligned", ST_INVALID(op), way_or, 0x800);
 	if (s->page_level == 1)
 		WAY("misaligned for its size", ST_INVALID(op), way_or, 0x1000);
@@ -1828,12 +2105,25 @@ static enum lock_mode tried(const struct ctx *x, const struct way *w)
 
 static bool is_mem(const struct ctx *x)
 {
-	return !x->guest &&
-	       (x->rax == SEAMCALL_tdh_mr_extend || x->rax == SEAMCALL_tdh_mem_page_add ||
-		x->rax == SEAMCALL_tdh_mem_page_aug || x->rax == SEAMCALL_tdh_mem_page_remove ||
-		x->rax == SEAMCALL_tdh_mem_range_block ||
-		x->rax == SEAMCALL_tdh_mem_range_unblock || x->rax == SEAMCALL_tdh_mem_sept_rd ||
-		(x->rax & 0xFFFF) == SEAMCALL_tdh_mem_sept_add);
+	switch (x->guest ? ~0ull : x->rax & 0xFFFF) {
+	case SEAMCALL_tdh_mr_extend:
+	case SEAMCALL_tdh_mem_page_add:
+	case SEAMCALL_tdh_mem_page_aug:
+	case SEAMCALL_tdh_mem_page_demote:
+	case SEAMCALL_tdh_mem_page_promote:
+	case SEAMCALL_tdh_mem_page_relocate:
+	case SEAMCALL_tdh_mem_page_remove:
+	case SEAMCALL_tdh_mem_range_block:
+	case SEAMCALL_tdh_mem_range_unblock:
+	case SEAMCALL_tdh_mem_rd:
+	case SEAMCALL_tdh_mem_sept_add:
+	case SEAMCALL_tdh_mem_sept_rd:
+	case SEAMCALL_tdh_mem_sept_remove:
+	case SEAMCALL_tdh_mem_wr:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Extended error information of an entry, by its value. */
@@ -1876,7 +2166,7 @@ static void check_info(struct ctx *x, const struct way *w)
 	u64 rcx = 0, rdx = 0;
 
 	if (x->guest) {
-		if (w->s->info != I_ANY && x->rax == TDCALL_tdg_mem_page_attr_rd) {
+		if (w->s->info == I_NONE) {
 			eq(x->out.rcx, 0);
 			eq(x->out.rdx, 0);
 		}
@@ -1889,6 +2179,9 @@ static void check_info(struct ctx *x, const struct way *w)
 		rdx = X_RDX(3, PUB_FREE);
 	} else if (w->s->info == I_ENTRY) {
 		info_of(fx_entry_value(x->f, x->td, x->gpa, x->level), x->level, &rcx, &rdx);
+	} else if (w->s->info == I_KEPT) {
+		rcx = x->args.rcx;
+		rdx = x->args.rdx;
 	}
 	eq(x->out.rcx, rcx);
 	eq(x->out.rdx, rdx);
@@ -1956,7 +2249,7 @@ static void each_alone(const struct leaf_case *lc, enum sl_flavour flavour)
 			fx_release_all(x.f);
 			expect(&x, lc, &w[i], NULL, x.ok);
 			eq(fx_word_value(word) & (word.kind == FX_TDEL ? E_HP | E_TDEL : 0xFFFF),
-			   0);
+			   w[i].s->freed ? E_TDEL : 0);
 		}
 	}
 	fx_restore(start.f);
@@ -2161,6 +2454,12 @@ static void test_op_states(void **state)
 		{ SEAMCALL_tdh_mem_range_block, 0x33E },
 		{ SEAMCALL_tdh_mem_range_unblock, 0x33E },
 		{ SEAMCALL_tdh_mem_page_remove, 0x73E },
+		{ SEAMCALL_tdh_mem_page_relocate, 0x33E },
+		{ SEAMCALL_tdh_mem_page_demote, 0x33E },
+		{ SEAMCALL_tdh_mem_page_promote, 0x33E },
+		{ SEAMCALL_tdh_mem_sept_remove, 0x7FE },
+		{ SEAMCALL_tdh_mem_rd, 0x7FE },
+		{ SEAMCALL_tdh_mem_wr, 0x7CE },
 		{ SEAMCALL_tdh_mem_sept_rd, 0x7FE },
 		{ SEAMCALL_tdh_mem_track, 0x3FE },
 		{ SEAMCALL_tdh_mng_rd, 0x7FE },

@@ -679,7 +679,7 @@ static const struct bad bad_module[] = {
 	{ "1.5.01", "2:9: found '1.5.01'; expected a mapping" },
 	{ "{relase: \"1.5.01\"}",
 	  "2:10: found key 'relase'; expected one of release, flavour, zero-step-threshold,"
-	  " hp-timeout, packages, contents, measurement; did you mean 'release'?" },
+	  " hp-timeout, packages, contents, measurement, interrupts; did you mean 'release'?" },
 	{ "{release: \"1.5.25\"}",
 	  "2:19: found the string '1.5.25'; expected 1.5.01, the release that this "
 	  "version models" },
@@ -716,8 +716,9 @@ static const struct bad bad_td[] = {
 	{ "2", "2:5: found '2'; expected a mapping, or a list of up to 4" },
 	{ "[]", "2:5: found an empty list; expected a mapping, or a list of up to 4" },
 	{ "{}", "2:5: found a mapping without 'vcpus'; expected 'vcpus: N'" },
-	{ "{vcpu: 1}", "2:6: found key 'vcpu'; expected one of vcpus, sept-ve-disable, memory; did "
-		       "you mean 'vcpus'?" },
+	{ "{vcpu: 1}",
+	  "2:6: found key 'vcpu'; expected one of vcpus, sept-ve-disable, debug, finalized, memory; did "
+	  "you mean 'vcpus'?" },
 	{ "{vcpus: 0}", "2:13: found '0'; expected a whole number from 1 to 16" },
 	{ "{vcpus: 17}", "2:13: found '17'; expected a whole number from 1 to 16" },
 	{ "{vcpus: two}", "2:13: found 'two'; expected a whole number from 1 to 16" },
@@ -898,24 +899,25 @@ static const struct bad bad_lanes[] = {
 	{ "td1.vcpu0: []", "4:3: found 'td1.vcpu0'; expected td0, the only TD" },
 	{ "td0.vcpu5: []", "4:3: found 'td0.vcpu5'; expected vcpu0 to vcpu1, the vCPUs of td0" },
 	{ "vpcu1: []",
-	  "4:3: found lane 'vpcu1'; expected vcpuN, tdM.vcpuN, hostN or lpN; did you mean "
+	  "4:3: found lane 'vpcu1'; expected vcpuN, tdM.vcpuN, hostN, lpN or setup; did you mean "
 	  "'vcpu1'?" },
-	{ "cpu: []", "4:3: found lane 'cpu'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
-	{ "vcpu: []", "4:3: found lane 'vcpu'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
+	{ "cpu: []", "4:3: found lane 'cpu'; expected vcpuN, tdM.vcpuN, hostN, lpN or setup" },
+	{ "vcpu: []", "4:3: found lane 'vcpu'; expected vcpuN, tdM.vcpuN, hostN, lpN or setup" },
 	{ "vcpu-1: []",
-	  "4:3: found lane 'vcpu-1'; expected vcpuN, tdM.vcpuN, hostN or lpN; did you mean "
+	  "4:3: found lane 'vcpu-1'; expected vcpuN, tdM.vcpuN, hostN, lpN or setup; did you mean "
 	  "'vcpu1'?" },
 	{ "host8: []", "4:3: found lane 'host8'; expected host0 to host7" },
-	{ "host: []", "4:3: found lane 'host'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
+	{ "host: []", "4:3: found lane 'host'; expected vcpuN, tdM.vcpuN, hostN, lpN or setup" },
 	{ "lp8: []", "4:3: found lane 'lp8'; expected lp0 to lp7" },
-	{ "lp: []", "4:3: found lane 'lp'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
+	{ "lp: []", "4:3: found lane 'lp'; expected vcpuN, tdM.vcpuN, hostN, lpN or setup" },
 	{ "caller1: []", "4:3: found lane 'caller1' without a 'lock' for it; expected vcpuN, "
-			 "tdM.vcpuN, hostN or lpN" },
+			 "tdM.vcpuN, hostN, lpN or setup" },
 	{ "lp1: []\n  lp1: []",
 	  "5:3: found lane 'lp1' again; expected one program for it (line 4)" },
 	{ "lp0: []\n  host0: [build td0]", "4:3: found LP lanes beside 'build', 'run' or "
 					   "'teardown'; expected TDs that stand all the time" },
-	{ "td0.host0: []", "4:3: found lane 'td0.host0'; expected vcpuN, tdM.vcpuN, hostN or lpN" },
+	{ "td0.host0: []",
+	  "4:3: found lane 'td0.host0'; expected vcpuN, tdM.vcpuN, hostN, lpN or setup" },
 	{ "vcpu0: []\n  td0.vcpu0: []",
 	  "5:3: found lane 'td0.vcpu0' again; expected one program for it (line 4)" },
 	{ "host1: []\n  host1: []",
@@ -927,8 +929,8 @@ static const struct bad bad_lanes[] = {
 };
 
 /* What a message lists. */
-#define GUEST_OPS                                                                         \
-	"accept, read, write, attr-rd, rtmr-extend, report, touch, other-call, map-gpa, " \
+#define GUEST_OPS                                                                                  \
+	"accept, read, write, attr-rd, attr-wr, rtmr-extend, report, touch, other-call, map-gpa, " \
 	"halt, {loop N: [...]}"
 
 static const struct bad bad_guest_operations[] = {
@@ -938,22 +940,21 @@ static const struct bad bad_guest_operations[] = {
 	{ "''", "5:7: found the string ''; expected an operation" },
 	{ "' '", "5:7: found the string ' '; expected an operation" },
 	{ "[accept a]", "5:7: found a list; expected an operation" },
-	{ "accept", "5:7: found 'accept'; expected 'accept PAGES'" },
-	{ "accept a b", "5:7: found 'accept a b'; expected 'accept PAGES'" },
+	{ "accept", "5:7: found 'accept'; expected 'accept PAGES [LEVEL]'" },
+	{ "accept a b", "5:7: found 'b'; expected a level (4K or 2M)" },
+	{ "accept a 1G", "5:7: found '1G'; expected a level (4K or 2M)" },
+	{ "accept a 4K retry", "5:7: found 'accept a 4K retry'; expected 'accept PAGES [LEVEL]'" },
 	{ "halt a", "5:7: found 'halt a'; expected 'halt'" },
 	{ "other-call 3", "5:7: found 'other-call 3'; expected 'other-call'" },
 	{ "other call", "5:7: found operation 'other'; expected one of " GUEST_OPS
 			"; did you mean 'other-call'?" },
 	{ "zap a", "5:7: found operation 'zap', which belongs into a host lane; expected one "
 		   "of " GUEST_OPS },
-	{ "attr-wr a", "5:7: found operation 'attr-wr', whose TDG.MEM.PAGE.ATTR.WR this version's "
-		       "module lacks; expected one of " GUEST_OPS },
-	{ "rtmr-extend",
-	  "5:7: found 'rtmr-extend'; expected 'rtmr-extend PAGES' or 'rtmr-extend PAGES N'" },
+	{ "attr-wr", "5:7: found 'attr-wr'; expected 'attr-wr PAGES [LEVEL]'" },
+	{ "rtmr-extend", "5:7: found 'rtmr-extend'; expected 'rtmr-extend PAGES [N]'" },
 	{ "rtmr-extend a 4", "5:7: found '4'; expected a register from 0 to 3" },
 	{ "rtmr-extend a x", "5:7: found 'x'; expected a register from 0 to 3" },
-	{ "rtmr-extend a 1 2", "5:7: found 'rtmr-extend a 1 2'; expected 'rtmr-extend PAGES' or "
-			       "'rtmr-extend PAGES N'" },
+	{ "rtmr-extend a 1 2", "5:7: found 'rtmr-extend a 1 2'; expected 'rtmr-extend PAGES [N]'" },
 	{ "report", "5:7: found 'report'; expected 'report PAGES'" },
 	{ "report a 1", "5:7: found 'report a 1'; expected 'report PAGES'" },
 	{ "accept aa", "5:7: found range 'aa'; expected one of td0: a, b, big, cc" },
@@ -1093,28 +1094,42 @@ static const struct bad bad_host_operations[] = {
 	{ "loop 2: []", "5:15: found an empty list; expected a list of operations" },
 };
 
-#define LP_OPS                                                                                \
-	"MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, "   \
-	"MEM.SEPT.RD, MEM.TRACK, MNG.KEY.RECLAIMID, MNG.RD, MNG.WR, MR.EXTEND, MR.FINALIZE, " \
-	"PHYMEM.PAGE.RDMD, SYS.INFO, SYS.RD, VP.FLUSH, VP.RD, VP.WR, {loop N: [...]}"
+#define LP_OPS                                                                               \
+	"MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.DEMOTE, MEM.PAGE.PROMOTE, MEM.PAGE.RELOCATE, " \
+	"MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, MEM.RD, MEM.SEPT.ADD, "        \
+	"MEM.SEPT.RD, MEM.SEPT.REMOVE, MEM.WR, MR.EXTEND, MEM.TRACK, MR.FINALIZE, "          \
+	"MNG.KEY.RECLAIMID, MNG.RD, MNG.WR, PHYMEM.PAGE.RDMD, SYS.INFO, SYS.RD, VP.FLUSH, "  \
+	"VP.RD, VP.WR, {loop N: [...]}"
 
 static const struct bad bad_lp_operations[] = {
 	{ "MEM.RANGE.BLOK a", "5:7: found operation 'MEM.RANGE.BLOK'; expected one of " LP_OPS
 			      "; did you mean 'MEM.RANGE.BLOCK'?" },
 	{ "zap a",
 	  "5:7: found operation 'zap', which belongs into a host lane; expected one of " LP_OPS },
-	{ "MEM.PAGE.DEMOTE a",
-	  "5:7: found operation 'MEM.PAGE.DEMOTE', whose TDH.MEM.PAGE.DEMOTE this version's module "
-	  "lacks; expected one of " LP_OPS },
-	{ "MEM.SEPT.ADD a",
-	  "5:7: found operation 'MEM.SEPT.ADD', which comes in a later version; expected one of " LP_OPS },
-	{ "MEM.PAGE.AUG", "5:7: found 'MEM.PAGE.AUG'; expected 'MEM.PAGE.AUG PAGES'" },
+	{ "MEM.PAGE.AUG",
+	  "5:7: found 'MEM.PAGE.AUG'; expected 'MEM.PAGE.AUG PAGES [LEVEL] [spareN] [retry]'" },
 	{ "MEM.PAGE.AUG b", "5:7: found range 'b'; expected one of td0: a" },
+	{ "MEM.PAGE.AUG a 3M", "5:7: found '3M'; expected a level (4K, 2M, 1G or 512G) or spareN" },
+	{ "MEM.PAGE.AUG a spare8", "5:7: found 'spare8'; expected spare0 to spare7" },
+	{ "MEM.PAGE.AUG a spare", "5:7: found 'spare'; expected a level (4K, 2M, 1G or 512G) or "
+				  "spareN" },
+	{ "MEM.PAGE.AUG a 2M now", "5:7: found 'now'; expected nothing more but spareN" },
+	{ "MEM.PAGE.AUG a spare1 2M", "5:7: found '2M'; expected nothing more" },
+	{ "MEM.PAGE.AUG a 2M spare1 retry now",
+	  "5:7: found 'MEM.PAGE.AUG a 2M spare1 retry now'; expected 'MEM.PAGE.AUG PAGES [LEVEL] "
+	  "[spareN] [retry]'" },
+	{ "MEM.RD a spare0", "5:7: found 'spare0'; expected a level (4K, 2M, 1G or 512G)" },
+	{ "MEM.SEPT.REMOVE a 2M spare0",
+	  "5:7: found 'MEM.SEPT.REMOVE a 2M spare0'; expected 'MEM.SEPT.REMOVE PAGES [LEVEL] "
+	  "[retry]'" },
+	{ "MEM.SEPT.ADD retry",
+	  "5:7: found 'MEM.SEPT.ADD retry'; expected 'MEM.SEPT.ADD PAGES [LEVEL] [spareN] "
+	  "[retry]'" },
 	{ "MEM.TRACK td0 now",
-	  "5:7: found 'MEM.TRACK td0 now'; expected 'MEM.TRACK' or 'MEM.TRACK TD'" },
+	  "5:7: found 'MEM.TRACK td0 now'; expected 'MEM.TRACK [TD] [retry]'" },
 	{ "MEM.TRACK td1", "5:7: found 'td1'; expected td0, the only TD" },
 	{ "VP.FLUSH 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
-	{ "MNG.RD", "5:7: found 'MNG.RD'; expected 'MNG.RD FIELD' or 'MNG.RD FIELD TD'" },
+	{ "MNG.RD", "5:7: found 'MNG.RD'; expected 'MNG.RD FIELD [TD] [retry]'" },
 	{ "MNG.RD VCPU_STATE",
 	  "5:7: found 'VCPU_STATE'; expected a field of a TD, by its id or one of FATAL, NUM_TDCX, "
 	  "CHLDCNT, LIFECYCLE_STATE, HKID, NUM_VCPUS, NUM_ASSOC_VCPUS, OP_STATE, MAX_VCPUS, "
@@ -1125,18 +1140,41 @@ static const struct bad bad_lp_operations[] = {
 	  "ATTRIBUTES_FIXED1, XFAM_FIXED0, XFAM_FIXED1; did you mean 'MAX_TDMRS'?" },
 	{ "MNG.RD OP_STATE td1", "5:7: found 'td1'; expected td0, the only TD" },
 	{ "MNG.WR HP_LOCK_TIMEOUT",
-	  "5:7: found 'MNG.WR HP_LOCK_TIMEOUT'; expected 'MNG.WR FIELD VALUE' or 'MNG.WR FIELD "
-	  "VALUE TD'" },
+	  "5:7: found 'MNG.WR HP_LOCK_TIMEOUT'; expected 'MNG.WR FIELD VALUE [TD] [retry]'" },
 	{ "MNG.WR HP_LOCK_TIMEOUT 1 td0 x",
-	  "5:7: found 'MNG.WR HP_LOCK_TIMEOUT 1 td0 x'; expected 'MNG.WR FIELD VALUE' or 'MNG.WR "
-	  "FIELD VALUE TD'" },
+	  "5:7: found 'MNG.WR HP_LOCK_TIMEOUT 1 td0 x'; expected 'MNG.WR FIELD VALUE [TD] "
+	  "[retry]'" },
 	{ "MNG.WR HP_LOCK_TIMEOUT 0x", "5:7: found '0x'; expected a value as N or 0xN" },
 	{ "MNG.WR HP_LOCK_TIMEOUT 0x12345678123456789",
 	  "5:7: found '0x12345678123456789'; expected a value as N or 0xN" },
-	{ "VP.RD VCPU_STATE", "5:7: found 'VP.RD VCPU_STATE'; expected 'VP.RD FIELD VCPU'" },
+	{ "VP.RD VCPU_STATE",
+	  "5:7: found 'VP.RD VCPU_STATE'; expected 'VP.RD FIELD VCPU [retry]'" },
 	{ "VP.RD VCPU_STATE 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
 	{ "VP.WR PEND_NMI -1 0", "5:7: found '-1'; expected a value as N or 0xN" },
-	{ "SYS.INFO 3", "5:7: found 'SYS.INFO 3'; expected 'SYS.INFO'" },
+	{ "SYS.INFO 3", "5:7: found 'SYS.INFO 3'; expected 'SYS.INFO [retry]'" },
+};
+
+/* What has to go together. */
+static const struct bad bad_setup[] = {
+	{ "{vcpus: 1, memory: {a: {}}}\nrun:\n  setup: [MEM.TRACK]",
+	  "4:3: found 'setup' without an LP lane; expected an lpN beside it" },
+	{ "{vcpus: 1, memory: {a: {}}}\nrun:\n  lp0: []\n  setup: [{loop forever: [MEM.TRACK]}]",
+	  "4:3: found 'loop forever' in 'setup'; expected loops that end" },
+	{ "{vcpus: 1, memory: {a: {}}}\nrun:\n  lp0: []\n  setup: [accept a]",
+	  "5:11: found operation 'accept', which belongs into a vCPU lane; expected one of " LP_OPS },
+	{ "{vcpus: 1}\nrun:\n  lp0: []\n  setup: []\n  setup: []",
+	  "6:3: found lane 'setup' again; expected one program for it (line 5)" },
+	{ "{vcpus: 1, finalized: false}\nrun:\n  vcpu0: []",
+	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "lane of its vCPUs" },
+	{ "{vcpus: 1, finalized: false}\nrun:\n  lp0: []\n  vcpu0: []",
+	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "lane of its vCPUs" },
+	{ "[{vcpus: 1}, {vcpus: 1, finalized: false}]\nrun:\n  lp0: []\n  host0: []",
+	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "lane of its vCPUs" },
+	{ "{vcpus: 1, finalized: 1}\nrun: {}", "2:27: found '1'; expected true or false" },
+	{ "{vcpus: 1, debug: on}\nrun: {}", "2:23: found 'on'; expected true or false" },
 };
 
 static const struct bad bad_lock[] = {
@@ -1351,6 +1389,7 @@ static const struct {
 	  "  lp0:\n"
 	  "    - ",
 	  "\n" },
+	{ bad_setup, ARRAY_SIZE(bad_setup), "title: t\ntd: ", "\n" },
 	{ bad_lock, ARRAY_SIZE(bad_lock),
 	  "title: t\n"
 	  "lock: ",
@@ -1487,6 +1526,8 @@ static void check_lp(const struct scn_lp *l, const struct scn_lp_op *want, u32 c
 		assert_int_equal(l->ops[i].td, want[i].td);
 		assert_int_equal(l->ops[i].level, want[i].level);
 		assert_int_equal(l->ops[i].random, want[i].random);
+		assert_int_equal(l->ops[i].spare, want[i].spare);
+		assert_int_equal(l->ops[i].retry, want[i].retry);
 		assert_int_equal(l->ops[i].gpa, want[i].gpa);
 		assert_int_equal(l->ops[i].count, want[i].count);
 		assert_int_equal(l->ops[i].vcpu, want[i].vcpu);
@@ -1589,6 +1630,80 @@ static void test_lps(void **state)
 	assert_string_equal(s->never[0].text, "TDX_OPERAND_BUSY(SEPT_TREE)");
 	assert_int_equal(s->never[1].status, TDX_EPT_WALK_FAILED);
 	assert_true(s->never[1].any_operand);
+	scenario_free(s);
+}
+
+/* Levels, spare pages, retry, `setup`; and what a TD has to be for some of it. */
+static void test_lp_operands(void **state)
+{
+#define OP(leaf_, level_, gpa_, count_, ...)                                                 \
+	{                                                                                    \
+		.code = SCN_LP_PAGE, .leaf = SEAMCALL_##leaf_, .level = level_, .gpa = gpa_, \
+		.count = count_, __VA_ARGS__                                                 \
+	}
+	static const struct scn_lp_op want[] = {
+		OP(tdh_mem_page_add, 0, 0, 3, 0),
+		OP(tdh_mem_page_aug, 0, 0x1000, 1, .spare = 1),
+		OP(tdh_mem_page_relocate, 0, 0x2000, 1, .spare = 8, .retry = true),
+		/* Of small pages the table above is meant, of large ones the next. */
+		OP(tdh_mem_sept_add, 1, 0, 1, 0),
+		OP(tdh_mem_sept_remove, 2, 0, 1, 0),
+		OP(tdh_mem_page_promote, 1, 0, 1, .retry = true),
+		OP(tdh_mem_page_demote, 1, 2 * MB2, 1, .spare = 2),
+		OP(tdh_mem_range_block, 1, MB2, 2, 0),
+		OP(tdh_mem_range_unblock, 3, 0, 1, .retry = true),
+		/* From the first small entry of the first large page to the last of the last. */
+		OP(tdh_mem_sept_rd, 0, MB2, 1024, 0),
+		OP(tdh_mem_rd, 0, 0x1000, 2, 0),
+		OP(tdh_mem_wr, 0, 0, 3, .random = true),
+		{ .code = SCN_LP_TD, .leaf = SEAMCALL_tdh_mem_track, .retry = true },
+		{ .code = SCN_LP_VCPU, .leaf = SEAMCALL_tdh_vp_flush, .retry = true },
+	};
+#undef OP
+	static const struct scn_lp_op setup[] = {
+		{ .code = SCN_LP_TD, .leaf = SEAMCALL_tdh_mem_track },
+	};
+	struct scenario *s = read_good("title: t\n"
+				       "module: {interrupts: true}\n"
+				       "td: {vcpus: 1, debug: true, finalized: false, memory: {a: "
+				       "{size: 12K}, b: {level: 2M, size: 4M}}}\n"
+				       "run:\n"
+				       "  lp1:\n"
+				       "    - MEM.PAGE.ADD a\n"
+				       "    - MEM.PAGE.AUG a@1 spare0\n"
+				       "    - MEM.PAGE.RELOCATE a@2 4K spare7 retry\n"
+				       "    - MEM.SEPT.ADD a@2\n"
+				       "    - MEM.SEPT.REMOVE b\n"
+				       "    - MEM.PAGE.PROMOTE a retry\n"
+				       "    - MEM.PAGE.DEMOTE b@1 spare1\n"
+				       "    - MEM.RANGE.BLOCK b\n"
+				       "    - MEM.RANGE.UNBLOCK b 512G retry\n"
+				       "    - MEM.SEPT.RD b 4K\n"
+				       "    - MEM.RD a@1..2\n"
+				       "    - MEM.WR a@random\n"
+				       "    - MEM.TRACK retry\n"
+				       "    - VP.FLUSH 0 retry\n"
+				       "  setup: [MEM.TRACK]\n");
+
+	(void)state;
+	assert_true(s->module.interrupts);
+	assert_true(s->td[0].debug);
+	assert_true(s->td[0].unfinished);
+	assert_int_equal(s->lp_count, 1);
+	check_lp(&s->lp[1], want, ARRAY_SIZE(want));
+	check_lp(&s->setup, setup, ARRAY_SIZE(setup));
+	scenario_free(s);
+
+	s = read_good("title: t\n"
+		      "td: {vcpus: 1, finalized: true, memory: {b: {level: 2M}}}\n"
+		      "run: {vcpu0: [accept b 4K, attr-wr b, attr-wr b 4K]}\n");
+	assert_false(s->module.interrupts || s->td[0].debug || s->td[0].unfinished);
+	assert_int_equal(s->td[0].vcpu[0].ops[0].level, 0);
+	assert_int_equal(s->td[0].vcpu[0].ops[0].count, 512);
+	assert_int_equal(s->td[0].vcpu[0].ops[1].code, GUEST_ATTR_WR);
+	assert_int_equal(s->td[0].vcpu[0].ops[1].level, 1);
+	assert_int_equal(s->td[0].vcpu[0].ops[1].count, 1);
+	assert_int_equal(s->td[0].vcpu[0].ops[2].count, 512);
 	scenario_free(s);
 }
 
@@ -1760,16 +1875,27 @@ static void test_quiet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_empty_mappings),
-		cmocka_unit_test(test_all_keys),      cmocka_unit_test(test_words),
-		cmocka_unit_test(test_guest_program), cmocka_unit_test(test_long_program),
-		cmocka_unit_test(test_several_tds),   cmocka_unit_test(test_dresses),
-		cmocka_unit_test(test_quotes),        cmocka_unit_test(test_placement),
-		cmocka_unit_test(test_policies),      cmocka_unit_test(test_largest_memory),
-		cmocka_unit_test(test_lock),          cmocka_unit_test(test_lps),
-		cmocka_unit_test(test_lp_fields),     cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_bad_sizes),     cmocka_unit_test(test_too_many_lanes),
-		cmocka_unit_test(test_long_path),     cmocka_unit_test(test_files),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_empty_mappings),
+		cmocka_unit_test(test_all_keys),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_guest_program),
+		cmocka_unit_test(test_long_program),
+		cmocka_unit_test(test_several_tds),
+		cmocka_unit_test(test_dresses),
+		cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_placement),
+		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_largest_memory),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_lps),
+		cmocka_unit_test(test_lp_operands),
+		cmocka_unit_test(test_lp_fields),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_bad_sizes),
+		cmocka_unit_test(test_too_many_lanes),
+		cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_quiet),
 	};
 

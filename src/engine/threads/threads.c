@@ -20,6 +20,8 @@
 #include "engine/world.h"
 
 #define TICK_SECONDS 0.1
+/* With `interrupts` on: one poll in so many finds one. */
+#define POLLS_PER_INTERRUPT 16
 
 struct run;
 
@@ -81,10 +83,16 @@ static struct thread_env *self(struct sl_env *env)
 
 static u32 op_choose(struct sl_env *env, enum sl_choice what, u32 n)
 {
-	/* The platform does not fail here: no interrupts but real ones, and entropy always. */
-	if (what != SL_CHOICE_RANDOM_PAGE)
+	switch (what) {
+	case SL_CHOICE_RANDOM_PAGE:
+		return sl_rng_below(&self(env)->rng, n);
+	case SL_CHOICE_INTERRUPT:
+		return sl_rng_below(&self(env)->rng, POLLS_PER_INTERRUPT) == 0;
+	case SL_CHOICE_ENTROPY:
+	default:
+		/* The platform does not fail here. */
 		return 0;
-	return sl_rng_below(&self(env)->rng, n);
+	}
 }
 
 static u64 op_now(struct sl_env *env)

@@ -30,4 +30,17 @@ u64 mem_begin(struct call *c, u64 rcx, u64 tdr, u32 level_min, u32 level_max,
 /* Releases in the module's order: entry, tree, OP_STATE, TDR; what is already gone is skipped. */
 void mem_end(struct call *c, struct mem_call *mc);
 
+/*
+ * TDH.MEM.RD (@data NULL) and TDH.MEM.WR: GPA in RCX and TDR in RDX, from the first check to the last
+ * release. R8 := the 8 bytes as they were.
+ */
+u64 mem_data(struct call *c, const u64 *data) SL_WARN_UNUSED;
+
+/* R9 to R11 of a version 1 leaf that frees a S-EPT page: no L2 page was freed with it. */
+static inline void no_l2_pages(struct call *c)
+{
+	if (c->version == 1)
+		c->args->r9 = c->args->r10 = c->args->r11 = ~0ull;
+}
+
 #endif

@@ -3,10 +3,6 @@
 #include "module/leaf/leaf.h"
 #include "module/td_exit.h"
 
-#define ATTR_RD_PENDING BIT_ULL(62)
-/* Attributes of the L1 VM: valid, R, W, Xs, Xu. */
-#define ATTR_L1_RWX 0x8007ull
-
 static u32 readable_states(void)
 {
 	return 1u << SEPT_MAPPED | 1u << SEPT_BLOCKEDW | 1u << SEPT_EXPORTED_BLOCKEDW |
@@ -48,10 +44,7 @@ u64 tdg_mem_page_attr_rd(struct call *c)
 		c->exits = true;
 		return 0;
 	}
-	c->args->rcx = (e.gpa.v & ~(SL_LEVEL_SIZE(e.level) - 1)) | e.level;
-	if (sept_state_flags(e.state) & SEPT_ANY_PENDING)
-		c->args->rcx |= ATTR_RD_PENDING;
-	c->args->rdx = ATTR_L1_RWX;
+	attr_info(c, &e);
 	entry_unlock(c, &e);
 	return 0;
 }

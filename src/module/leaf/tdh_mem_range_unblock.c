@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
 
-static enum sept_state unblocked_form(enum sept_state s)
-{
-	switch (s) {
-	case SEPT_NL_BLOCKED:
-		return SEPT_NL_MAPPED;
-	case SEPT_BLOCKED:
-		return SEPT_MAPPED;
-	default:
-		return SEPT_PENDING;
-	}
-}
-
 /*
  * tdh_mem_range_unblock - give a blocked range back to the guest
  *
@@ -37,7 +25,7 @@ u64 tdh_mem_range_unblock(struct call *c)
 	st = tracking_check(c, &mc.td, &mc.e, TDX_OPERAND_ID_SEPT_TREE);
 	if (st)
 		goto out;
-	entry_commit(c, &mc.e, sept_with_state(mc.e.copy, unblocked_form(mc.e.state)), false);
+	entry_commit(c, &mc.e, sept_with_state(mc.e.copy, sept_unblocked(mc.e.state)), false);
 out:
 	mem_end(c, &mc);
 	return st;

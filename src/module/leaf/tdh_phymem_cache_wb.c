@@ -59,7 +59,7 @@ u64 tdh_phymem_cache_wb(struct call *c)
 		wbt->position = 0;
 	}
 	while (++wbt->position < WBT_PIECES)
-		if (lp_interrupt_pending(c->lp)) {
+		if (host_interrupt_pending(c)) {
 			st = TDX_INTERRUPTED_RESUMABLE;
 			goto out;
 		}

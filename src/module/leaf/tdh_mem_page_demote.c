@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "module/leaf/leaf.h"
+#include "module/pamt.h"
+
+/* Bit 0, L2-sparse mode, says nothing about a TD without L2 VMs. */
+#define DEMOTE_L2_SPARSE BIT_ULL(0)
+
+/*
+ * Fills the new S-EPT page with the leaf in 512 pieces, unblocked and unlocked. Published: a
+ * HOST_PRIORITY that was set between the lock and the copy gets into each of them (finding F8).
+ */
+static void split(struct call *c, const struct entry_ref *e, struct hpa table)
+{
+	/* Plain stores: nobody else can reach the page before it is linked. */
+	u64 *child = mem_frame(c->m, table);
+	u64 value = sept_with_state(e->copy, sept_unblocked(e->state));
+
+	value &= ~(SEPT_TDEL | SEPT_HPA_MASK | (c->m->hardened ? SEPT_HP : 0));
+	value |= sept_leaf_hpa(e->copy, e->level).v;
+	for (u32 i = 0; i < SL_ENTRIES; i++)
+		child[i] = value + i * SL_LEVEL_SIZE(e->level - 1);
+}
+
+/*
+ * tdh_mem_page_demote - split a large page into 512 of the next size
+ *
+ * Side:   host
+ * Locks:  TDR shared; OP_STATE shared; tree shared; entry; new S-EPT page exclusive; the large page's
+ *         PAMT entry exclusive, for the PAMT demote only
+ * Checks: flags, TDR, TD state, page info, walk, entry state, blocked, TLB tracking, new page,
+ *         interrupt, large page
+ * Commit: PAMT, then the entry, kept locked, then the new page's PAMT and CHLDCNT. The new page is
+ *         filled before the last checks: it stays unassigned when they fail, but is overwritten
+ * Status: SUCCESS, BUSY (RDX, OP_STATE, SEPT_TREE, RCX, R8), GPA_RANGE_NOT_BLOCKED,
+ *         TLB_TRACKING_NOT_DONE, INTERRUPTED_RESTARTABLE with RCX and RDX as they came in,
+ *         EPT_WALK_FAILED, EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID, PAGE_METADATA_INCORRECT and the
+ *         TD state codes
+ *
+ * R9-R11 name S-EPT pages for L2 VMs, which this model does not have: they are ignored.
+ */
+u64 tdh_mem_page_demote(struct call *c)
+{
+	u64 rcx = c->args->rcx, rdx = c->args->rdx;
+	struct page_lock page;
+	struct mem_call mc;
+	struct hpa large;
+	u64 st;
+
+	c->args->rcx = 0;
+	c->args->rdx = 0;
+	if (rdx & (GENMASK_ULL(11, 1) | GENMASK_ULL(63, 52)))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
+	st = mem_begin(c, rcx, rdx & ~DEMOTE_L2_SPARSE, 1, 2, LOCK_SH, &mc);
+	if (st)
+		return st;
+	st = entry_check_state(c, &mc.e);
+	if (st)
+		goto out;
+	large = sept_leaf_hpa(mc.e.copy, mc.e.level);
+	/* Before the entry is known to be blocked: an AUG may not have made the page the TD's yet. */
+	if (!pamt_get(c, large, mc.e.level)) {
+		st = TDX_UNINITIALIZE_ERROR;
+		goto out;
+	}
+	st = tracking_check(c, &mc.td, &mc.e, TDX_OPERAND_ID_RCX);
+	if (st)
+		goto out;
+	st = page_lock_explicit(c, LOCK_PAGE, c->args->r8, LOCK_EX, 0, PAMT_NDA, &page);
+	if (st)
+		goto out;
+	split(c, &mc.e, page.page);
+	if (host_interrupt_pending(c)) {
+		c->args->rcx = rcx;
+		c->args->rdx = rdx;
+		st = TDX_INTERRUPTED_RESTARTABLE;
+		goto out_page;
+	}
+	st = pamt_demote(c, large, mc.e.level);
+	if (st) {
+		ext_info(c, mc.e.copy, mc.e.level);
+		goto out_page;
+	}
+
+	/* All checks passed: nothing can fail from here. */
+	entry_commit(c, &mc.e, sept_make_table(page.page), true);
+	pamt_set_owner(page.entry, mc.td.lock.page);
+	pamt_set_type(page.entry, PAMT_EPT);
+	atomic_fetch_add_explicit(&mc.td.tdr->chldcnt, 1, memory_order_relaxed);
+out_page:
+	page_unlock(c, &page);
+out:
+	mem_end(c, &mc);
+	return st;
+}

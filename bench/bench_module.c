@@ -43,15 +43,16 @@ static void bench_init(struct bench *b, u64 pages, enum sl_flavour flavour, stru
 {
 	struct vm_range range = { .pages = pages };
 	struct vm_config vc = { .vcpus = 1, .pages = pages, .ranges = &range, .range_count = 1 };
-	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"),
-				  .lps = 2,
-				  .packages = 1,
-				  .vms = &vc,
-				  .vm_count = 1 };
+	static struct host_policy policy;
+	struct vmm_config cfg = {
+		.policy = &policy, .lps = 2, .packages = 1, .vms = &vc, .vm_count = 1
+	};
 	struct sl_machine_config mc;
 	struct sl_arena a;
-	int rc;
+	int rc = host_policy_init(&policy, "kvm-6.19", strlen("kvm-6.19"));
 
+	if (rc)
+		die("host_policy_init", rc);
 	sl_machine_config_init(&mc);
 	mc.lps = 2;
 	mc.flavour = flavour;

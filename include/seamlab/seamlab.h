@@ -42,10 +42,18 @@ struct sl_run_progress {
 	uint64_t pages_accepted, pages_mapped, pages_zapped, guest_accesses, kicks, busy;
 };
 
+/* What stands in place of the scenario's host policy: docs/scenario.md. All zero: nothing. */
+struct sl_policy_options {
+	const char *policy;     /* a policy, without the scenario's switches; or NULL */
+	const char *const *set; /* "SWITCH=VALUE", in this order, on top of it */
+	uint32_t set_count;
+};
+
 struct sl_run_options {
 	const char *path; /* scenario file */
-	double seconds;   /* how long the lanes run; negative: as the scenario says */
-	uint64_t seed;    /* of random operations */
+	struct sl_policy_options host;
+	double seconds; /* how long the lanes run; negative: as the scenario says */
+	uint64_t seed;  /* of random operations */
 	/* Called about ten times a second; NULL for none. */
 	void (*progress)(void *ctx, const struct sl_run_progress *p);
 	/* Polled as often; true ends the run early. NULL for none. */
@@ -76,7 +84,8 @@ struct sl_check_progress {
 };
 
 struct sl_check_options {
-	const char *path;    /* scenario file */
+	const char *path; /* scenario file */
+	struct sl_policy_options host;
 	double seconds;      /* limit; 0 for none */
 	size_t memory;       /* limit in bytes; 0 for none */
 	uint32_t depth;      /* limit in steps; 0 for none */
@@ -145,6 +154,13 @@ SL_API enum sl_exit sl_replay_exit(const struct sl_replay *replay);
 SL_API void sl_replay_free(struct sl_replay *replay);
 /* Does nothing: for debuggers. Called in front of each step of a replay. */
 SL_API void seamlab_replay_stop(uint32_t step);
+
+/*
+ * What the policy @name does ("kvm-6.19", "blind-16"), or with NULL which policies and switches there are.
+ * 0 and *report (NULL without memory; the caller frees it), or -EINVAL and what was expected in @err.
+ */
+SL_API int sl_policies_report(const char *name, enum sl_format format, char **report, char *err,
+			      size_t err_size);
 
 /* "0.1.0" */
 SL_API const char *sl_version(void);

@@ -7,6 +7,7 @@
 
 /* argv[0] is the command's name. Returns the exit code. */
 int cmd_check(int argc, char **argv);
+int cmd_policies(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 
@@ -29,9 +30,37 @@ void cli_files_free(struct cli_files *f);
 /* Prints "seamlab COMMAND: ..." to standard error; returns SL_EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int cli_error(const char *command, const char *fmt, ...);
 
-/* The value of --format; any other text ends the program with a usage error. */
 struct argp_state;
+/* The value of --format; any other text ends the program with a usage error. */
 enum sl_format cli_format(struct argp_state *state, const char *arg);
+/*
+ * --policy NAME and --set SWITCH=VALUE, for the options of check and run: rows of a table of options,
+ * and what to do with their keys. @o->set has room for CLI_SETTINGS_MAX.
+ */
+#define CLI_SETTINGS_MAX 64
+enum {
+	CLI_OPT_POLICY = 512,
+	CLI_OPT_SET,
+};
+#define CLI_POLICY_OPTIONS                                                                 \
+	{ "policy",                                                                        \
+	  CLI_OPT_POLICY,                                                                  \
+	  "NAME",                                                                          \
+	  0,                                                                               \
+	  "what the host does about BUSY, instead of what the scenario says; see seamlab " \
+	  "policies",                                                                      \
+	  0 },                                                                             \
+	{                                                                                  \
+		"set", CLI_OPT_SET, "SWITCH=VALUE", 0,                                     \
+			"change one switch of the policy; may be given again", 0           \
+	}
+struct cli_policy {
+	const char *set[CLI_SETTINGS_MAX];
+};
+/* True if @key was one of the two. */
+_Bool cli_policy_option(struct argp_state *state, int key, const char *arg, struct cli_policy *p,
+			struct sl_policy_options *o);
+
 /*
  * Prints a report (NULL: there was no memory for it) and frees it. 0, or an exit code after a message:
  * standard output could not be written.

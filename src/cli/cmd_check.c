@@ -15,6 +15,7 @@
 
 struct check_args {
 	struct sl_check_options o;
+	struct cli_policy policy;
 	enum sl_format format;
 	const char *trace;     /* file for the counterexample, or NULL */
 	const char *trace_dir; /* or folder for all of them */
@@ -44,8 +45,10 @@ enum {
 };
 
 static const struct argp_option options[] = {
+	CLI_POLICY_OPTIONS,
 	{ "time", OPT_TIME, "SECONDS", 0, "stop after so long (default: no limit)", 0 },
-	{ "memory", OPT_MEMORY, "MB", 0, "stop when the states take more", 0 },
+	{ "memory", OPT_MEMORY, "MB", 0,
+	  "stop when the states take more (default: half of what is free)", 0 },
 	{ "depth", OPT_DEPTH, "N", 0, "go no deeper than N steps", 0 },
 	{ "hash-seed", OPT_HASH_SEED, "N", 0, "another hash of states; counts must not change", 0 },
 	{ "no-reduction", OPT_NO_REDUCTION, NULL, 0,
@@ -90,6 +93,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct check_args *a = state->input;
 
+	if (cli_policy_option(state, key, arg, &a->policy, &a->o.host))
+		return 0;
 	switch (key) {
 	case OPT_TIME:
 		a->o.seconds = number(state, "--time", arg, 1e7);
@@ -178,6 +183,24 @@ static void show_progress(void *ctx, const struct sl_check_progress *p)
 		p->seconds, p->pass, (unsigned long long)p->states,
 		p->seconds > 0 ? (double)p->transitions / p->seconds / 1e6 : 0.0, p->depth,
 		(double)p->memory / 1e6);
+}
+
+/*
+ * Half of the memory that is free, in bytes: the rest is for tables that grow, and for others. 0 if
+ * nobody says how much that is.
+ */
+static size_t default_memory(void)
+{
+	unsigned long long kb = 0;
+	char line[160];
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %llu kB", &kb) != 1)
+		;
+	fclose(f);
+	return (size_t)kb * 1024 / 2;
 }
 
 /* "dir/zap.yaml" is "zap". */
@@ -278,6 +301,8 @@ int cmd_check(int argc, char **argv)
 	if (a.trace_dir && mkdir(a.trace_dir, 0777) && errno != EEXIST)
 		return cli_error("check", "%s: cannot make the folder: %s", a.trace_dir,
 				 strerror(errno));
+	if (!a.o.memory)
+		a.o.memory = default_memory();
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
 	if (terminal)
@@ -293,8 +318,9 @@ int cmd_check(int argc, char **argv)
 			code = worse(code, one);
 		}
 		if (a.format == SL_FORMAT_TEXT && a.list.count > 1)
-			printf("%d as expected, %d not, %d skipped (for seamlab run only)\n",
-			       count[1] - a.skipped, count[0], a.skipped);
+			printf("%d as expected, %d not, %d skipped (for seamlab run only%s)\n",
+			       count[1] - a.skipped, count[0], a.skipped,
+			       a.o.host.policy || a.o.host.set_count ? ", or without a host" : "");
 	}
 	cli_files_free(&a.list);
 	return code;

@@ -16,6 +16,7 @@
 
 struct run_args {
 	struct sl_run_options o;
+	struct cli_policy policy;
 	enum sl_format format;
 };
 
@@ -26,6 +27,7 @@ enum {
 };
 
 static const struct argp_option options[] = {
+	CLI_POLICY_OPTIONS,
 	{ "seconds", OPT_SECONDS, "N", 0,
 	  "let the lanes run for N seconds (default: the scenario's)", 0 },
 	{ "seed", OPT_SEED, "N", 0, "seed of random operations (default 1)", 0 },
@@ -38,6 +40,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct run_args *a = state->input;
 	char *end;
 
+	if (cli_policy_option(state, key, arg, &a->policy, &a->o.host))
+		return 0;
 	switch (key) {
 	case OPT_SECONDS:
 		errno = 0;

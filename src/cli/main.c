@@ -19,6 +19,7 @@ static const struct command {
 } commands[] = {
 	{ "check", cmd_check,
 	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
+	{ "policies", cmd_policies, "list what hosts can do about BUSY, or show one policy" },
 	{ "replay", cmd_replay, "play a counterexample again, from the file that check wrote" },
 	{ "run", cmd_run, "run a scenario in real time on threads and report contention" },
 };
@@ -67,6 +68,25 @@ enum sl_format cli_format(struct argp_state *state, const char *arg)
 	if (strcmp(arg, "text"))
 		argp_error(state, "--format: found '%s'; expected text or json", arg);
 	return SL_FORMAT_TEXT;
+}
+
+_Bool cli_policy_option(struct argp_state *state, int key, const char *arg, struct cli_policy *p,
+			struct sl_policy_options *o)
+{
+	switch (key) {
+	case CLI_OPT_POLICY:
+		o->policy = arg;
+		return 1;
+	case CLI_OPT_SET:
+		if (o->set_count == CLI_SETTINGS_MAX)
+			argp_error(state, "--set: found more than %d; expected fewer",
+				   CLI_SETTINGS_MAX);
+		p->set[o->set_count++] = arg;
+		o->set = p->set;
+		return 1;
+	default:
+		return 0;
+	}
 }
 
 int cli_print(const char *command, char *report, enum sl_format format)

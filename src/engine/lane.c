@@ -159,6 +159,15 @@ static u64 loop_digest(const struct lane_loop *loop)
 	return digest;
 }
 
+/* In front of an operation. What is below it does not know which one it belongs to. */
+static void lane_checkpoint(struct lane *l, u32 at, const struct lane_loop *loop)
+{
+	l->at = at;
+	l->turns = loop_digest(loop);
+	env_checkpoint(l->env, LANE_CHECKPOINT, at, l->turns);
+	env_note(l->env, SL_NOTE_OP, at, 0);
+}
+
 /* The loop at @at, to be repeated @times; returns the index of the next operation. */
 static u32 loop_begin(struct lane_loop *loop, u32 at, u32 times, u32 end)
 {
@@ -233,8 +242,7 @@ static void host_lane(struct world *w, struct lane *l)
 	struct lane_loop loop = { 0 };
 
 	for (u32 at = 0; at < host->count && !stopping(w);) {
-		env_checkpoint(l->env, LANE_CHECKPOINT, at, loop_digest(&loop));
-		env_note(l->env, SL_NOTE_OP, at, 0);
+		lane_checkpoint(l, at, &loop);
 		at = host_step(w, l, host, at, &loop);
 	}
 	host_lane_ends(w);

@@ -64,7 +64,7 @@ static int plan_make(const struct scenario *s, struct plan *p, struct sl_err *er
 		plan_td(p, &s->td[i], i);
 	if (cpus < s->module.packages)
 		cpus = s->module.packages;
-	p->vmm = (struct vmm_config){ .policy = host_policy_find(s->policy),
+	p->vmm = (struct vmm_config){ .policy = &s->rules,
 				      .lps = cpus,
 				      .packages = s->module.packages,
 				      .vms = p->vm,

@@ -27,6 +27,9 @@ struct lane {
 	u32 cpu;
 	struct sl_env *env;
 	char name[32]; /* "vcpu0", "td1.vcpu2", "host0" */
+	/* Host lanes: which operation, which turns of its loops; for checkpoints inside it. */
+	u32 at;
+	u64 turns;
 };
 
 /* A TD's vCPU lanes start together and are counted out. */

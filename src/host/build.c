@@ -36,35 +36,21 @@ static int build_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 r
 
 /* ---- the TD ---------------------------------------------------------------------------------- */
 
-/* tdx_lock held. Key ids above the module's own. */
-static u32 hkid_alloc(struct vmm *vmm)
-{
-	for (u32 hkid = SL_HKID_PRIVATE + 1; hkid < SL_HKIDS; hkid++)
-		if (!(vmm->hkids_used & BIT_ULL(hkid))) {
-			vmm->hkids_used |= BIT_ULL(hkid);
-			return hkid;
-		}
-	return 0;
-}
-
-_Static_assert(SL_HKIDS <= 64, "key ids fit one word");
-
 static int td_create(struct vm *vm, struct cpu *cpu)
 {
-	struct vmm *vmm = vm->vmm;
 	int ret;
 
 	if (!page_alloc(cpu, &vm->tdr))
 		return -ENOMEM;
 	tdx_lock(cpu);
-	vm->hkid = hkid_alloc(vmm);
+	vm->hkid = hkid_alloc(cpu);
 	if (!vm->hkid) {
 		ret = -ENOSPC;
 		goto out;
 	}
 	ret = build_call(cpu, vm, HOST_SITE_build_create, vm->tdr.v, vm->hkid);
 	if (ret) {
-		vmm->hkids_used &= ~BIT_ULL(vm->hkid);
+		hkid_free(cpu, vm->hkid);
 		vm->hkid = 0;
 		goto out;
 	}
@@ -151,6 +137,7 @@ static void vcpu_reset(struct vcpu *v)
 	v->why = 0;
 	v->vmcall_r10 = 0;
 	v->vmcall_r11 = 0;
+	v->unresolved = false;
 }
 
 static int vcpu_create(struct vcpu *v, struct cpu *cpu)

@@ -81,9 +81,21 @@ static bool vcpu_has_events(struct vcpu *v)
 		(VCPU_REQ_SIGNAL | VCPU_REQ_EVENT)) != 0;
 }
 
+/* The fault is over for now; @ret is what came of it. */
+static int fault_leave(struct vcpu *v, struct fault *f, int ret)
+{
+	if (HOST_IS(f->vm->vmm->policy, enter_on_busy, kick_all)) {
+		v->unresolved = ret == RET_PF_RETRY;
+		v->last_gfn = f->gfn;
+	}
+	fault_end(f);
+	return ret < 0 ? ret : 0;
+}
+
 int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
 {
 	struct vm *vm = v->vm;
+	const struct host_policy *policy = vm->vmm->policy;
 	struct fault f;
 	int ret = fault_init(&f, vm, cpu, gfn);
 
@@ -94,24 +106,95 @@ int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
 	for (;;) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v), f.gfn);
 		ret = fault_once(&f);
-		if (ret != RET_PF_RETRY || !vm->vmm->policy->sw.local_retry)
+		if (ret != RET_PF_RETRY || HOST_IS(policy, fault_retry, guest))
 			break;
-		if (vcpu_has_events(v))
-			break;
-		if (vm_is_dead(vm)) {
-			ret = -EIO;
-			break;
+		if (HOST_IS(policy, fault_retry, local)) {
+			if (vcpu_has_events(v))
+				break;
+			if (vm_is_dead(vm)) {
+				ret = -EIO;
+				break;
+			}
 		}
 		sl_count(cpu->env, SL_CTR_local_retries);
 		cpu_open_interrupts(cpu);
 		env_pause(cpu->env);
 	}
-	fault_end(&f);
-	return ret < 0 ? ret : 0;
+	return fault_leave(v, &f, ret);
 }
 
-/* Attempts until the page is there, the VM is dead, or the module refuses. */
-static int fault_loop(struct fault *f, u64 end)
+int fault_kick_and_retry(struct vcpu *v, struct cpu *cpu, u64 *gfn)
+{
+	struct vm *vm = v->vm;
+	struct sl_env *env = cpu->env;
+	struct fault f;
+	int ret = 0;
+
+	*gfn = v->last_gfn;
+	env->ops->write_lock(env, &vm->mmu_lock);
+	keep_out_begin(cpu, vm, true, true);
+	if (v->unresolved)
+		ret = fault_init(&f, vm, cpu, v->last_gfn);
+	if (v->unresolved && !ret) {
+		f.context = vcpu_id(v);
+		f.mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed);
+		if (vm_gfn_is_shared(vm, f.gfn))
+			ret = -EFAULT;
+		else if (!mmu_invalidate_retry(vm, f.mmu_seq, f.gfn))
+			ret = mirror_map(&f);
+		/* Nobody else installs or removes under the lock held for write: it was BUSY. */
+		if (ret == RET_PF_RETRY) {
+			vm_bug(cpu, vm, host_site_name(HOST_SITE_enter),
+			       "a fault was BUSY after kicking all vCPUs");
+			ret = -EIO;
+		}
+		ret = fault_leave(v, &f, ret);
+	}
+	keep_out_end(vm);
+	env->ops->write_unlock(env, &vm->mmu_lock);
+	return ret;
+}
+
+/* ---- host priority that was left behind ------------------------------------------------------ */
+
+/* True: no entry on the way to @gfn has the host's priority any more. */
+static bool replay_gfn(struct vm *vm, struct cpu *cpu, u64 gfn, u32 level)
+{
+	for (; level <= MIRROR_ROOT_LEVEL; level++) {
+		struct tdx_module_args args = {
+			.rcx = (gfn & ~(SL_LEVEL_PAGES(level) - 1)) << SL_PAGE_SHIFT | level,
+			.rdx = vm->tdr.v,
+		};
+
+		/* Without a table at this level there is no entry, and so no priority. */
+		if (status_is_busy(site_call(cpu, vm, HOST_SITE_hp_replay, &args)))
+			return false;
+	}
+	return true;
+}
+
+void fault_replay_owed(struct vm *vm, struct cpu *cpu)
+{
+	struct sl_env *env = cpu->env;
+
+	/* As for an install: zaps stay away. */
+	env->ops->read_lock(env, &vm->mmu_lock);
+	for (u64 gfn = 0; gfn < vm->pages; gfn++) {
+		_Atomic u64 *word = &vm->owed[gfn / 64];
+		int level = vm_gfn_level(vm, gfn);
+
+		if (!(atomic_load_explicit(word, memory_order_relaxed) >> gfn % 64 & 1))
+			continue;
+		if (level >= 0 && replay_gfn(vm, cpu, gfn, (u32)level))
+			atomic_fetch_and_explicit(word, ~BIT_ULL(gfn % 64), memory_order_relaxed);
+	}
+	env->ops->read_unlock(env, &vm->mmu_lock);
+}
+
+/* ---- without a vCPU -------------------------------------------------------------------------- */
+
+/* Attempts until the page is there, the VM is dead, or the module refuses; or one (-EBUSY). */
+static int fault_loop(struct fault *f, u64 end, bool once)
 {
 	int ret;
 
@@ -121,6 +204,10 @@ static int fault_loop(struct fault *f, u64 end)
 		ret = fault_once(f);
 		if (ret != RET_PF_RETRY)
 			break;
+		if (once) {
+			ret = -EBUSY;
+			break;
+		}
 		if (vm_is_dead(f->vm)) {
 			ret = -EIO;
 			break;
@@ -138,7 +225,7 @@ int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn)
 	struct fault f;
 	int ret = fault_init(&f, vm, cpu, gfn);
 
-	return ret ? ret : fault_loop(&f, gfn);
+	return ret ? ret : fault_loop(&f, gfn, false);
 }
 
 int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
@@ -158,7 +245,8 @@ int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 		if (vm_is_dead(vm))
 			return -EIO;
 		cpu_open_interrupts(cpu);
-		ret = fault_loop(&f, gfn + ((leaves - i) << (SL_LEVEL_BITS * f.level)));
+		ret = fault_loop(&f, gfn + ((leaves - i) << (SL_LEVEL_BITS * f.level)),
+				 HOST_IS(vm->vmm->policy, prefault, give_up));
 		if (ret)
 			return ret;
 		gfn = f.gfn + SL_LEVEL_PAGES(f.level);

@@ -47,11 +47,13 @@
 
 /* Labels of env_checkpoint(). */
 enum host_checkpoint {
-	HOST_CHECKPOINT_RUN = 0x4801, /* a = vCPU id, b = 0 */
-	HOST_CHECKPOINT_FAULT,        /* a = vCPU id, b = gfn */
-	HOST_CHECKPOINT_MAP,          /* a = gfn, b = end of the range */
-	HOST_CHECKPOINT_WALK,         /* a = gfn and level, b = what the fault is for */
-	HOST_CHECKPOINT_ZAP,          /* a = gfn, level and stage, b = the rest of the range */
+	HOST_CHECKPOINT_RUN =
+		0x4801,        /* a = vCPU id, b = 1: between two entries with interrupts off */
+	HOST_CHECKPOINT_FAULT, /* a = vCPU id, b = gfn */
+	HOST_CHECKPOINT_MAP,   /* a = gfn, b = end of the range */
+	HOST_CHECKPOINT_WALK,  /* a = gfn and level, b = what the fault is for */
+	HOST_CHECKPOINT_ZAP,   /* a = gfn, level and stage, b = the rest of the range */
+	HOST_CHECKPOINT_SITE,  /* a = site and RCX, b = caller's context and number of the try */
 };
 
 struct vmm;
@@ -151,6 +153,8 @@ struct vcpu {
 	u64 why;        /* status that it gives as reason */
 	u64 vmcall_r10; /* answer to the last VMCALL */
 	u64 vmcall_r11;
+	u64 last_gfn; /* of the fault that went back to the guest unresolved; see enter-on-busy */
+	bool unresolved;
 	struct sl_guest *guest;
 	/* Build and teardown. */
 	struct hpa tdvpr;
@@ -205,6 +209,8 @@ struct vm {
 	struct vm_range range[VM_RANGES_MAX];
 	u32 range_count;
 	_Atomic u64 *shared; /* attribute, one bit per gfn; slots_lock to write */
+	_Atomic u64 *
+		owed; /* one bit per gfn: an install met BUSY and has not come back; see on-hp-timeout */
 	struct mirror mirror;
 	struct vcpu *vcpu;
 	u32 vcpu_count;
@@ -240,11 +246,11 @@ struct vmm {
 	u32 package_count;
 	struct vm vm[VMM_VMS_MAX];
 	u32 vm_count;
-	/* Key ids; MNG.CREATE; VPFLUSHDONE + CACHE.WB + FREEID as one section. */
+	/* MNG.CREATE; VPFLUSHDONE + CACHE.WB + FREEID as one section. */
 	struct sl_mutex tdx_lock;
-	u64 hkids_used;
-	/* Control pages, a stack of free pfns. */
+	/* Key ids in use; control pages, a stack of free pfns. */
 	struct sl_mutex page_lock;
+	u64 hkids_used;
 	u32 *free_page;
 	u32 free_count;
 	u32 free_max;

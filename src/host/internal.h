@@ -12,22 +12,31 @@
 
 /*
  * One visit of a site, from the first attempt until the caller is through or gives up. Lives on the
- * caller's stack; only statistics come from it.
+ * caller's stack; only statistics come from the counts.
  */
 struct site_visit {
 	u64 busy;  /* BUSY results so far */
 	u64 start; /* now() at the first of them */
+	/* What a checkpoint between two tries has to know of the caller, and whether it was told. */
+	u64 context;
+	bool has_context;
 };
 
 /*
- * Makes the SEAMCALL of @site in the way of its class; @vm is NULL during bring-up. Returns the
- * last status. A failure that the class does not allow has been reported, and the VM marked, then.
+ * Makes the SEAMCALL of @site as the policy wants it there; @vm is NULL during bring-up. Returns the
+ * last status. A failure that the policy does not allow has been reported, and the VM marked, then.
  */
 u64 site_call(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args);
+/* The same for a caller whose future follows from the arena, RCX and @context. */
+u64 site_call_from(struct cpu *cpu, struct vm *vm, enum host_site site, u64 context,
+		   struct tdx_module_args *args);
 /* The same for callers that come back after BUSY; ends with site_visit_end(). */
 u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args,
 	     struct site_visit *visit);
 void site_visit_end(struct cpu *cpu, enum host_site site, struct site_visit *visit);
+
+/* RDX bits 15:8 of a MEM leaf that failed on an entry: its state. */
+#define SEPT_PUBLIC_PENDING 2u
 
 bool status_is_busy(u64 status);
 static inline u64 status_class(u64 status)
@@ -36,6 +45,9 @@ static inline u64 status_class(u64 status)
 }
 /* 0, -EBUSY, -EAGAIN (no entropy) or -EIO: the one place where a status becomes an errno. */
 int status_errno(u64 status);
+/* The same with what the policy takes for BUSY at @site; @args as the SEAMCALL left them. */
+int site_errno(struct cpu *cpu, enum host_site site, u64 status,
+	       const struct tdx_module_args *args);
 /* "TDX_OPERAND_BUSY(SEPT_TREE) 0x8000020000000092". */
 struct status_text {
 	char text[96];
@@ -58,7 +70,14 @@ void vm_kill(struct cpu *cpu, struct vm *vm, const char *id, const char *fmt, ..
 bool page_alloc(struct cpu *cpu, struct hpa *page) SL_WARN_UNUSED;
 void page_free(struct cpu *cpu, struct hpa page);
 
-/* tdx_lock. The lane gives its CPU up while it waits, so that others may make SEAMCALLs there. */
+/* A free key id; 0 if there is none. */
+u32 hkid_alloc(struct cpu *cpu);
+void hkid_free(struct cpu *cpu, u32 hkid);
+
+/*
+ * tdx_lock, unless the policy does without. The lane gives its CPU up while it waits, so that others
+ * may make SEAMCALLs there.
+ */
 void tdx_lock(struct cpu *cpu);
 void tdx_unlock(struct cpu *cpu);
 
@@ -90,6 +109,13 @@ int vcpu_load(struct vcpu *v, struct cpu *cpu);
 
 /* Returns once every vCPU has been outside the guest after the call began. mmu_lock for write. */
 void kick_all(struct cpu *cpu, struct vm *vm);
+/*
+ * Empties the guest (@kick), keeps it empty until keep_out_end() (@hold), or both; in the order that the
+ * policy's fences allow. mmu_lock for write.
+ */
+void keep_out_begin(struct cpu *cpu, struct vm *vm, bool hold, bool kick);
+/* Who enters from here on sees what was done behind keep_out_begin(). */
+void keep_out_end(struct vm *vm);
 /* Interrupts the vCPU if it is in the guest; waits for nothing. */
 void kick_one(struct vcpu *v);
 /* vm_mark_dead(); true for the one call that found the VM alive. */
@@ -135,6 +161,13 @@ u64 mirror_skip(const struct vm *vm, u64 gfn, u64 end, u32 level);
  * -EFAULT: there is no memory, or it is shared.
  */
 int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn);
+/*
+ * Makes the vCPU's last unresolved fault good, if there is one, with all vCPUs kicked and kept out: BUSY then
+ * bugs the VM. 0, -EIO or, as above, -EFAULT; *gfn is the fault's.
+ */
+int fault_kick_and_retry(struct vcpu *v, struct cpu *cpu, u64 *gfn);
+/* Reads every S-EPT entry that an install gave up on: success takes the host's priority away. */
+void fault_replay_owed(struct vm *vm, struct cpu *cpu);
 /* Initial population: the fault path, in a loop, before the TD is runnable. */
 int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn);
 bool vm_gfn_is_shared(const struct vm *vm, u64 gfn);

@@ -33,10 +33,31 @@ void kick_one(struct vcpu *v)
 		sl_lp_interrupt_raise(vmm->cpu[cpu].lp);
 }
 
-void kick_all(struct cpu *cpu, struct vm *vm)
+/* One bit for each vCPU that is in the guest now. */
+static u64 vcpus_in_guest(struct vm *vm)
+{
+	u64 inside = 0;
+
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *v = &vm->vcpu[i];
+
+		/* Acquire: pairs with the store of OUTSIDE in vcpu_leave_guest(). */
+		if (atomic_load_explicit(&v->mode, memory_order_acquire) == VCPU_IN_GUEST)
+			inside |= BIT_ULL(i);
+		else
+			atomic_store_explicit(&v->kick, 0, memory_order_relaxed);
+	}
+	return inside;
+}
+
+_Static_assert(VM_VCPUS_MAX <= 64, "vCPUs fit one word");
+
+/* @hold_late: the keep-out flag is stored behind the looks at mode. */
+static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 {
 	struct vmm *vmm = vm->vmm;
 	u32 kicked = 0;
+	u64 inside;
 
 	/*
 	 * Release: pairs with the load in vcpu_leave_guest(). Who clears it saw all that came
@@ -46,18 +67,17 @@ void kick_all(struct cpu *cpu, struct vm *vm)
 		atomic_store_explicit(&vm->vcpu[i].kick, 1, memory_order_release);
 	/* Pairs with the fences in vcpu_enter_guest() and vcpu_leave_guest(); see above. */
 	atomic_thread_fence(memory_order_seq_cst);
+	inside = vcpus_in_guest(vm);
+	if (hold_late)
+		atomic_store_explicit(&vm->keep_out, 1, memory_order_relaxed);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *v = &vm->vcpu[i];
-		u32 index;
+		u32 index = atomic_load_explicit(&vm->vcpu[i].cpu, memory_order_relaxed);
 
-		/* Acquire: pairs with the store of OUTSIDE in vcpu_leave_guest(). */
-		if (atomic_load_explicit(&v->mode, memory_order_acquire) != VCPU_IN_GUEST) {
-			atomic_store_explicit(&v->kick, 0, memory_order_relaxed);
+		if (!(inside & BIT_ULL(i)))
 			continue;
-		}
-		index = atomic_load_explicit(&v->cpu, memory_order_relaxed);
-		SL_BUG_ON(index >= vmm->cpu_count);
-		sl_lp_interrupt_raise(vmm->cpu[index].lp);
+		/* One that has left in the meantime and changed hands needs no interrupt. */
+		if (index != CPU_NONE)
+			sl_lp_interrupt_raise(vmm->cpu[index].lp);
 		kicked++;
 	}
 	for (u32 i = 0; kicked && i < vm->vcpu_count; i++) {
@@ -70,6 +90,33 @@ void kick_all(struct cpu *cpu, struct vm *vm)
 	sl_count(cpu->env, SL_CTR_kicks);
 	sl_count_add(cpu->env, SL_CTR_kicked_vcpus, kicked);
 	env_note(cpu->env, SL_NOTE_KICK, kicked, vm->index);
+}
+
+void kick_all(struct cpu *cpu, struct vm *vm)
+{
+	kick_vcpus(cpu, vm, false);
+}
+
+/*
+ * Without full barriers the flag may sit in the store buffer while modes are read, and a vCPU's mode
+ * while it reads the flag. The model's memory is sequentially consistent, so this order is written out:
+ * with fences "acquire-release" each side loads first.
+ */
+void keep_out_begin(struct cpu *cpu, struct vm *vm, bool hold, bool kick)
+{
+	bool late = hold && kick && HOST_IS(vm->vmm->policy, fences, acquire_release);
+
+	/* Relaxed: kick_vcpus() begins with the fence that pairs with vcpu_enter_guest(). */
+	if (hold && !late)
+		atomic_store_explicit(&vm->keep_out, 1, memory_order_relaxed);
+	if (kick)
+		kick_vcpus(cpu, vm, late);
+}
+
+void keep_out_end(struct vm *vm)
+{
+	/* Release: pairs with the load in vcpu_enter_guest(); who enters sees the result. */
+	atomic_store_explicit(&vm->keep_out, 0, memory_order_release);
 }
 
 static void vcpu_request(struct vcpu *v, u32 request)

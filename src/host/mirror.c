@@ -83,6 +83,27 @@ u64 mirror_skip(const struct vm *vm, u64 gfn, u64 end, u32 level)
 
 /* ---- propagation to the module: an errno; other failures than BUSY have bugged the VM -------- */
 
+/* For policies that go back to what was given up: the host may have left its priority there. */
+static void owed_set(struct fault *f)
+{
+	if (HOST_IS(f->vm->vmm->policy, on_hp_timeout, replay))
+		atomic_fetch_or_explicit(&f->vm->owed[f->gfn / 64], BIT_ULL(f->gfn % 64),
+					 memory_order_relaxed);
+}
+
+static int external_call(struct fault *f, enum host_site site, struct site_visit *visit,
+			 struct tdx_module_args *args)
+{
+	int ret;
+
+	visit->context = f->context;
+	visit->has_context = true;
+	ret = site_errno(f->cpu, site, site_try(f->cpu, f->vm, site, args, visit), args);
+	if (sl_unlikely(ret == -EBUSY))
+		owed_set(f);
+	return ret;
+}
+
 static int external_link(struct fault *f, u32 level)
 {
 	struct tdx_module_args args = {
@@ -91,7 +112,7 @@ static int external_link(struct fault *f, u32 level)
 		.r8 = mirror_sept_page(&f->vm->mirror, f->gfn, level).v,
 	};
 
-	return status_errno(site_try(f->cpu, f->vm, HOST_SITE_fault_sept_add, &args, &f->sept_add));
+	return external_call(f, HOST_SITE_fault_sept_add, &f->sept_add, &args);
 }
 
 static int external_leaf(struct fault *f)
@@ -109,7 +130,7 @@ static int external_leaf(struct fault *f)
 		f->leaf_site = HOST_SITE_init_mem_add;
 		args.r9 = SHARED_PA_SOURCE;
 	}
-	return status_errno(site_try(f->cpu, f->vm, f->leaf_site, &args, &f->leaf));
+	return external_call(f, f->leaf_site, &f->leaf, &args);
 }
 
 /* ---- the frozen protocol --------------------------------------------------------------------- */

@@ -51,10 +51,26 @@ static void vcpu_leave_guest(struct vcpu *v)
 		atomic_store_explicit(&v->kick, 0, memory_order_release);
 }
 
+/* What a look at the reasons not to enter has found. */
+enum entry {
+	ENTRY_GOES,
+	ENTRY_HELD_OFF, /* by the keep-out flag */
+	ENTRY_WANTED,   /* the thread is wanted: signal, or the VM is dead */
+};
+
+static bool is_kept_out(struct vm *vm)
+{
+	/* Acquire: pairs with the store in keep_out_end(). */
+	return atomic_load_explicit(&vm->keep_out, memory_order_acquire) != 0;
+}
+
 /* Publishes IN_GUEST and looks at everything that forbids to enter. */
-static bool vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
+static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 {
 	struct vm *vm = v->vm;
+	/* Without the fence the flag may be read before the mode is seen; see keep_out_begin(). */
+	bool early = HOST_IS(vm->vmm->policy, fences, acquire_release);
+	bool held = early && is_kept_out(vm);
 
 	/* Release: pairs with the look at mode in kick_all(), which then reads the vCPU's CPU. */
 	atomic_store_explicit(&v->mode, VCPU_IN_GUEST, memory_order_release);
@@ -63,24 +79,28 @@ static bool vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD))
-		return false;
-	/* Acquire: pairs with the store at the end of call_kick_once(). */
-	if (sl_unlikely(atomic_load_explicit(&vm->keep_out, memory_order_acquire))) {
+		return ENTRY_WANTED;
+	if (!early)
+		held = is_kept_out(vm);
+	if (sl_unlikely(held)) {
 		sl_count(env, SL_CTR_held_off);
-		return false;
+		return ENTRY_HELD_OFF;
 	}
 	/* A posted interrupt goes in with the entry. */
 	if (sl_unlikely(vcpu_requests(v) & VCPU_REQ_EVENT)) {
 		vcpu_clear_request(v, VCPU_REQ_EVENT);
 		v->interrupt = true;
 	}
-	return true;
+	return ENTRY_GOES;
 }
 
-static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
-			    struct vcpu_exit *exit)
+/* One look, one TDH.VP.ENTER. True: the policy wants to enter again at once. */
+static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
+			   struct vcpu_exit *exit)
 {
-	exit->entered = vcpu_enter_guest(v, cpu->env);
+	enum entry entry = vcpu_enter_guest(v, cpu->env);
+
+	exit->entered = entry == ENTRY_GOES;
 	if (exit->entered) {
 		exit->args = (struct tdx_module_args){
 			.rcx = v->tdvpr.v,
@@ -88,6 +108,18 @@ static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *
 			.r11 = v->vmcall_r11,
 		};
 		exit->status = site_try(cpu, v->vm, HOST_SITE_enter, &exit->args, visit);
+	}
+	if (sl_likely(!HOST_IS(v->vm->vmm->policy, enter_on_busy, re_enter)))
+		return false;
+	return entry == ENTRY_HELD_OFF || (exit->entered && status_is_busy(exit->status));
+}
+
+static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
+			    struct vcpu_exit *exit)
+{
+	while (vcpu_try_enter(v, cpu, visit, exit)) {
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 1);
+		env_pause(cpu->env);
 	}
 	vcpu_leave_guest(v);
 	cpu_open_interrupts(cpu);
@@ -174,7 +206,8 @@ static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct td
 	u64 gfn = args->r8 >> SL_PAGE_SHIFT;
 	int ret;
 
-	if ((args->rdx & 0xF) == TDX_EEQ_PENDING) {
+	if ((args->rdx & 0xF) == TDX_EEQ_PENDING &&
+	    HOST_IS(v->vm->vmm->policy, pending_fault, kill)) {
 		/*
 		 * The guest touched what it has not accepted, with #VE off: it would do so for
 		 * ever.
@@ -190,23 +223,56 @@ static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct td
 	return ret ? ret : EXIT_CONTINUE;
 }
 
+static int kill_on_enter(struct vcpu *v, struct cpu *cpu, u64 status)
+{
+	vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter), "TDH.VP.ENTER of vCPU %u: %s",
+		v->index, status_text(status).text);
+	return -EIO;
+}
+
+static int handle_busy(struct vcpu *v, struct cpu *cpu, u64 status)
+{
+	const struct host_policy *policy = v->vm->vmm->policy;
+	u64 gfn;
+	int ret;
+
+	sl_count(cpu->env, SL_CTR_enter_busy);
+	if (HOST_IS(policy, enter_on_busy, fatal))
+		return kill_on_enter(v, cpu, status);
+	if (!HOST_IS(policy, enter_on_busy, kick_all) || (u32)status != TDX_OPERAND_ID_SEPT_TREE)
+		return EXIT_HANDLED;
+	/* The sign that zero-step bites, here or on another vCPU. */
+	ret = fault_kick_and_retry(v, cpu, &gfn);
+	if (ret == -EFAULT)
+		return handle_memory_fault(v, cpu, gfn);
+	return ret ? ret : EXIT_HANDLED;
+}
+
+static int handle_hp_timeout(struct vcpu *v, struct cpu *cpu, u64 status)
+{
+	const struct host_policy *policy = v->vm->vmm->policy;
+
+	sl_count(cpu->env, SL_CTR_hp_timeouts);
+	if (HOST_IS(policy, on_hp_timeout, fatal))
+		return kill_on_enter(v, cpu, status);
+	if (HOST_IS(policy, on_hp_timeout, replay))
+		fault_replay_owed(v->vm, cpu);
+	return EXIT_HANDLED;
+}
+
 /* TDH.VP.ENTER was refused, or ended the TD or the vCPU. */
 static int handle_error(struct vcpu *v, struct cpu *cpu, u64 status)
 {
-	if (status_is_busy(status)) {
-		sl_count(cpu->env, SL_CTR_enter_busy);
-		return EXIT_HANDLED;
-	}
+	if (status_is_busy(status))
+		return handle_busy(v, cpu, status);
 	if (status == TDX_UNINITIALIZE_ERROR) {
 		/* Reported by the module. */
 		vm_mark_dead(v->vm);
 		return -EIO;
 	}
 	if (status_class(status) == TDX_HOST_PRIORITY_BUSY_TIMEOUT)
-		sl_count(cpu->env, SL_CTR_hp_timeouts);
-	vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter), "TDH.VP.ENTER of vCPU %u: %s",
-		v->index, status_text(status).text);
-	return -EIO;
+		return handle_hp_timeout(v, cpu, status);
+	return kill_on_enter(v, cpu, status);
 }
 
 static int handle_exit(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)

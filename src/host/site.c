@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The one door to the module: every SEAMCALL of the host goes through site_call(), which counts it
- * and does on BUSY what the class of its site says. Also the one place where statuses become
- * errnos. Layer: host. Takes no lock; the KICK_ONCE class expects mmu_lock to be held for write.
+ * and does on BUSY what the policy says for its site. Also the one place where statuses become
+ * errnos. Layer: host. Takes no lock; actions that kick expect mmu_lock to be held for write.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +11,8 @@
 
 /* Attempts on TDX_RND_NO_ENTROPY inside one SEAMCALL. */
 #define ENTROPY_TRIES 10
+/* Tells the tries of one visit apart in a checkpoint. */
+#define SITE_ATTEMPT_FACTOR 0x9E3779B97F4A7C15ull
 
 static bool site_accepts(enum host_site site, u64 status)
 {
@@ -19,8 +21,8 @@ static bool site_accepts(enum host_site site, u64 status)
 	if (cls == TDX_SUCCESS)
 		return true;
 	switch (site) {
-#define SL_HOST_SITE(ident, name, leaf, site_cls, ok1, ok2) \
-	case HOST_SITE_##ident:                             \
+#define SL_HOST_SITE(ident, name, leaf, room, action, ok1, ok2) \
+	case HOST_SITE_##ident:                                 \
 		return cls == TDX_##ok1 || cls == TDX_##ok2;
 #include "host/site.def"
 #undef SL_HOST_SITE
@@ -142,101 +144,199 @@ void site_visit_end(struct cpu *cpu, enum host_site site, struct site_visit *vis
 	env_note(cpu->env, SL_NOTE_VISIT, site, 0);
 }
 
-/* RETURN_BUSY: what the status means is the caller's business. */
-static u64 call_return_busy(struct cpu *cpu, struct vm *vm, enum host_site site,
-			    struct tdx_module_args *args, struct site_visit *visit)
-{
-	u64 status = site_issue(cpu, site, args);
+/* ---- what is BUSY ---------------------------------------------------------------------------- */
 
-	(void)vm;
-	if (sl_unlikely(status_is_busy(status)))
-		visit_busy(cpu, site, visit);
-	return status;
+/* AUG says that the entry is PENDING already, with the page that it was to get. */
+static bool same_page_is_pending(const struct tdx_module_args *args, u64 status)
+{
+	return status_class(status) == TDX_EPT_ENTRY_STATE_INCORRECT &&
+	       (args->rdx >> 8 & 0xFF) == SEPT_PUBLIC_PENDING &&
+	       (args->rcx & SPTE_ADDR) == (args->r8 & SPTE_ADDR);
 }
 
-/* LOCAL_RETRY: BUSY goes back to the fault loop, any other failure is a bug of the host. */
-static u64 call_local_retry(struct cpu *cpu, struct vm *vm, enum host_site site,
-			    struct tdx_module_args *args, struct site_visit *visit)
+/* Does the policy take @status, with what the SEAMCALL left in @args, for BUSY at @site? */
+static bool site_is_busy(const struct host_policy *policy, enum host_site site, u64 status,
+			 const struct tdx_module_args *args)
 {
-	u64 status = site_issue(cpu, site, args);
-
-	if (sl_unlikely(status_is_busy(status)))
-		visit_busy(cpu, site, visit);
-	else if (sl_unlikely(!site_accepts(site, status)))
-		site_assert_failed(cpu, vm, site, status, "");
-	return status;
+	if (site == HOST_SITE_fault_aug && HOST_IS(policy, aug_pending, retry) &&
+	    same_page_is_pending(args, status))
+		return true;
+	if (host_site_is_tested(site) && HOST_IS(policy, busy_test, exact_92))
+		return status == (TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT_TREE);
+	if (host_site_is_tested(site) && HOST_IS(policy, busy_test, bit_and))
+		return (status & TDX_OPERAND_BUSY) != 0;
+	return status_is_busy(status);
 }
 
-/* KICK_ONCE: on BUSY empty the guest and keep it empty, try once more, never loop. */
-static u64 call_kick_once(struct cpu *cpu, struct vm *vm, enum host_site site,
-			  struct tdx_module_args *args, struct site_visit *visit)
+int site_errno(struct cpu *cpu, enum host_site site, u64 status, const struct tdx_module_args *args)
 {
-	/* A failed leaf has overwritten RCX and RDX. */
+	if (site_is_busy(cpu->vmm->policy, site, status, args))
+		return -EBUSY;
+	/* What the policy does not know as BUSY is an error like any other. */
+	return status_is_busy(status) ? -EIO : status_errno(status);
+}
+
+/* ---- tries ----------------------------------------------------------------------------------- */
+
+/* One try. True: it was BUSY. */
+static bool site_attempt(struct cpu *cpu, enum host_site site, struct tdx_module_args *args,
+			 struct site_visit *visit, u64 *status)
+{
+	*status = site_issue(cpu, site, args);
+	if (sl_likely(!site_is_busy(cpu->vmm->policy, site, *status, args)))
+		return false;
+	visit_busy(cpu, site, visit);
+	return true;
+}
+
+/* In front of a second try: the operands, unless the policy forgets that a failed leaf changes them. */
+static void restore_operands(const struct cpu *cpu, struct tdx_module_args *args,
+			     const struct tdx_module_args *operands)
+{
+	if (HOST_IS(cpu->vmm->policy, operands, saved))
+		*args = *operands;
+}
+
+/*
+ * BLIND and ENDLESS (@tries = 0): again on the spot, with whatever locks the caller holds. True: it
+ * was BUSY to the last. How often it was so far is forgotten where it does not matter, so that an
+ * endless loop comes back to where it was.
+ */
+static bool site_spin(struct cpu *cpu, enum host_site site, u32 tries, struct tdx_module_args *args,
+		      struct site_visit *visit, u64 *status)
+{
 	const struct tdx_module_args operands = *args;
-	u64 status = site_issue(cpu, site, args);
-	const char *when = "";
+	u32 attempt = 1;
 
-	if (sl_unlikely(status_is_busy(status))) {
-		visit_busy(cpu, site, visit);
-		sl_count(cpu->env, SL_CTR_second_attempts);
-		/* Relaxed: kick_all() begins with the fence that pairs with vcpu_enter_guest(). */
-		if (vm->vmm->policy->sw.keep_out)
-			atomic_store_explicit(&vm->keep_out, 1, memory_order_relaxed);
-		kick_all(cpu, vm);
-		*args = operands;
-		status = site_issue(cpu, site, args);
-		if (status_is_busy(status))
-			visit_busy(cpu, site, visit);
-		if (!site_accepts(site, status))
-			sl_count(cpu->env, SL_CTR_second_attempts_failed);
-		/*
-		 * Release: pairs with the load in vcpu_enter_guest(); who enters sees the result.
-		 */
-		atomic_store_explicit(&vm->keep_out, 0, memory_order_release);
-		when = " after kicking all vCPUs";
+	while (site_attempt(cpu, site, args, visit, status)) {
+		if (attempt == tries)
+			return true;
+		attempt += tries != 0;
+		if (visit->has_context) {
+			env_checkpoint(cpu->env, HOST_CHECKPOINT_SITE,
+				       operands.rcx | (u64)site << 56,
+				       visit->context + attempt * SITE_ATTEMPT_FACTOR);
+			/* Calls that other CPUs ask for do not come in here through cpu_call(). */
+			cpu_open_interrupts(cpu);
+		}
+		env_pause(cpu->env);
+		restore_operands(cpu, args, &operands);
 	}
-	if (sl_unlikely(!site_accepts(site, status)))
-		site_assert_failed(cpu, vm, site, status, when);
-	return status;
+	return false;
 }
 
-/* MUST_SUCCEED: nobody is left who could be in the way. */
-static u64 call_must_succeed(struct cpu *cpu, struct vm *vm, enum host_site site,
-			     struct tdx_module_args *args, struct site_visit *visit)
+/*
+ * The KICK_ONCE family: on BUSY empty the guest, keep it empty, or both; try once more, never loop.
+ * True: the second try was BUSY, too.
+ */
+static bool site_kick_once(struct cpu *cpu, struct vm *vm, enum host_site site,
+			   struct tdx_module_args *args, struct site_visit *visit, u64 *status)
 {
-	u64 status = site_issue(cpu, site, args);
+	const struct tdx_module_args operands = *args;
+	u8 action = cpu->vmm->policy->site[site].action;
+	bool hold = action != SITE_KICK_OPEN, busy;
 
-	if (sl_unlikely(status_is_busy(status)))
-		visit_busy(cpu, site, visit);
-	if (sl_unlikely(!site_accepts(site, status)))
-		site_assert_failed(cpu, vm, site, status, "");
-	return status;
+	if (sl_likely(!site_attempt(cpu, site, args, visit, status)))
+		return false;
+	sl_count(cpu->env, SL_CTR_second_attempts);
+	keep_out_begin(cpu, vm, hold, action != SITE_HOLD_ONLY);
+	restore_operands(cpu, args, &operands);
+	busy = site_attempt(cpu, site, args, visit, status);
+	if (!site_accepts(site, *status))
+		sl_count(cpu->env, SL_CTR_second_attempts_failed);
+	if (hold)
+		keep_out_end(vm);
+	return busy;
+}
+
+static const char *second_try_text(enum site_action action)
+{
+	switch (action) {
+	case SITE_KICK_ONCE:
+	case SITE_KICK_OPEN:
+		return " after kicking all vCPUs";
+	case SITE_HOLD_ONLY:
+		return " after keeping vCPUs out";
+	case SITE_BLIND:
+		return " at its last try";
+	case SITE_RETURN_BUSY:
+	case SITE_LOCAL_RETRY:
+	case SITE_MUST_SUCCEED:
+	case SITE_ENDLESS:
+	case SITE_ACTION_COUNT:
+		break;
+	}
+	return "";
+}
+
+/* Has the caller of @site a use for a status that is no success? Everybody else takes it for a bug. */
+static bool caller_takes(enum host_site site, enum site_action action, bool busy)
+{
+	if (action == SITE_RETURN_BUSY)
+		return true;
+	if (action == SITE_MUST_SUCCEED)
+		return false;
+	switch (host_site_room(site)) {
+	case ROOM_INSTALL:
+		return busy;
+	case ROOM_BUILD:
+		return true;
+	case ROOM_FIXED:
+	case ROOM_REMOVE:
+	case ROOM_TEARDOWN:
+		break;
+	}
+	return false;
 }
 
 u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args,
 	     struct site_visit *visit)
 {
+	const struct site_rule *rule = &cpu->vmm->policy->site[site];
+	enum site_action action = (enum site_action)rule->action;
+	u64 status = TDX_SUCCESS, before = visit->busy;
+	bool busy;
+
 	/* A visit counts once, however often it comes back. */
-	if (visit->busy == 0)
+	if (before == 0)
 		cpu->env->stats->site[site].calls++;
-	switch ((enum site_class)cpu->vmm->policy->site_class[site]) {
-	case SITE_RETURN_BUSY:
-		return call_return_busy(cpu, vm, site, args, visit);
-	case SITE_LOCAL_RETRY:
-		return call_local_retry(cpu, vm, site, args, visit);
+	switch (action) {
 	case SITE_KICK_ONCE:
-		return call_kick_once(cpu, vm, site, args, visit);
+	case SITE_KICK_OPEN:
+	case SITE_HOLD_ONLY:
+		busy = site_kick_once(cpu, vm, site, args, visit, &status);
+		break;
+	case SITE_BLIND:
+	case SITE_ENDLESS:
+		busy = site_spin(cpu, site, rule->tries, args, visit, &status);
+		break;
+	case SITE_RETURN_BUSY:
+	case SITE_LOCAL_RETRY:
 	case SITE_MUST_SUCCEED:
-		return call_must_succeed(cpu, vm, site, args, visit);
-	case SITE_CLASS_COUNT:
+	case SITE_ACTION_COUNT:
+	default:
+		busy = site_attempt(cpu, site, args, visit, &status);
 		break;
 	}
-	SL_BUG_ON(true);
+	if (sl_unlikely(!caller_takes(site, action, busy) && !site_accepts(site, status)))
+		site_assert_failed(cpu, vm, site, status,
+				   visit->busy > before ? second_try_text(action) : "");
+	return status;
 }
 
 u64 site_call(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args)
 {
 	struct site_visit visit = { 0 };
+	u64 status = site_try(cpu, vm, site, args, &visit);
+
+	site_visit_end(cpu, site, &visit);
+	return status;
+}
+
+u64 site_call_from(struct cpu *cpu, struct vm *vm, enum host_site site, u64 context,
+		   struct tdx_module_args *args)
+{
+	struct site_visit visit = { .context = context, .has_context = true };
 	u64 status = site_try(cpu, vm, site, args, &visit);
 
 	site_visit_end(cpu, site, &visit);

@@ -92,7 +92,7 @@ static bool key_release(struct vm *vm, struct cpu *cpu)
 	ok = key_call(vm, cpu, HOST_SITE_vpflushdone) && cache_wb(vm, cpu) &&
 	     key_call(vm, cpu, HOST_SITE_freeid);
 	if (ok) {
-		vm->vmm->hkids_used &= ~BIT_ULL(vm->hkid);
+		hkid_free(cpu, vm->hkid);
 		vm->hkid = 0;
 	}
 	tdx_unlock(cpu);

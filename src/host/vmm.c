@@ -85,7 +85,8 @@ u64 vmm_private_pages(const struct vmm_config *cfg)
 	return l.end;
 }
 
-static u64 shared_words(u64 pages)
+/* Of a bitmap with one bit per gfn. */
+static u64 gfn_words(u64 pages)
 {
 	return (pages + 63) / 64;
 }
@@ -101,7 +102,7 @@ size_t vmm_arena_size(const struct vmm_config *cfg)
 		const struct vm_config *vm = &cfg->vms[i];
 
 		size += vm->vcpus * sizeof(struct vcpu) + SL_CACHELINE;
-		size += shared_words(vm->pages) * sizeof(u64) + SL_CACHELINE;
+		size += 2 * (gfn_words(vm->pages) * sizeof(u64) + SL_CACHELINE);
 		size += (mirror_table_count(vm->pages) + 1) * sizeof(struct mirror_table);
 	}
 	return size;
@@ -150,7 +151,8 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 		vm->range[i] = cfg->ranges[i];
 	env->ops->rwlock_init(env, &vm->mmu_lock);
 	env->ops->mutex_init(env, &vm->slots_lock);
-	vm->shared = sl_arena_alloc(arena, shared_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
+	vm->shared = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
+	vm->owed = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
 	vm->vcpu_count = cfg->vcpus;
 	vm->vcpu = sl_arena_alloc(arena, cfg->vcpus * sizeof(*vm->vcpu), SL_CACHELINE);
 	for (u32 i = 0; i < cfg->vcpus; i++) {
@@ -179,6 +181,35 @@ struct vmm *vmm_init(struct sl_arena *arena, const struct vmm_config *cfg,
 	for (u32 i = 0; i < cfg->vm_count; i++)
 		vm_init(vmm, i, arena, &cfg->vms[i], &l, env);
 	return vmm;
+}
+
+u32 hkid_alloc(struct cpu *cpu)
+{
+	struct vmm *vmm = cpu->vmm;
+	struct sl_env *env = cpu->env;
+	u32 hkid;
+
+	env->ops->mutex_lock(env, &vmm->page_lock);
+	/* Those below are the module's own. */
+	for (hkid = SL_HKID_PRIVATE + 1; hkid < SL_HKIDS; hkid++)
+		if (!(vmm->hkids_used & BIT_ULL(hkid)))
+			break;
+	if (hkid < SL_HKIDS)
+		vmm->hkids_used |= BIT_ULL(hkid);
+	env->ops->mutex_unlock(env, &vmm->page_lock);
+	return hkid < SL_HKIDS ? hkid : 0;
+}
+
+_Static_assert(SL_HKIDS <= 64, "key ids fit one word");
+
+void hkid_free(struct cpu *cpu, u32 hkid)
+{
+	struct vmm *vmm = cpu->vmm;
+	struct sl_env *env = cpu->env;
+
+	env->ops->mutex_lock(env, &vmm->page_lock);
+	vmm->hkids_used &= ~BIT_ULL(hkid);
+	env->ops->mutex_unlock(env, &vmm->page_lock);
 }
 
 bool page_alloc(struct cpu *cpu, struct hpa *page)
@@ -211,6 +242,8 @@ void tdx_lock(struct cpu *cpu)
 	struct vmm *vmm = cpu->vmm;
 	struct sl_env *env = cpu->env;
 
+	if (HOST_IS(vmm->policy, tdx_lock, none))
+		return;
 	/* The holder may need this very CPU for its CACHE.WB. */
 	cpu_put(cpu);
 	env->ops->mutex_lock(env, &vmm->tdx_lock);
@@ -219,5 +252,6 @@ void tdx_lock(struct cpu *cpu)
 
 void tdx_unlock(struct cpu *cpu)
 {
-	cpu->env->ops->mutex_unlock(cpu->env, &cpu->vmm->tdx_lock);
+	if (HOST_IS(cpu->vmm->policy, tdx_lock, held))
+		cpu->env->ops->mutex_unlock(cpu->env, &cpu->vmm->tdx_lock);
 }

@@ -53,36 +53,51 @@ struct zap {
 	bool failed; /* some leaf before this one did */
 };
 
-static bool zap_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 rcx)
+/* What the rest of a zap depends on; 27 bits are enough for a gfn. */
+static u64 zap_context(const struct zap *z)
+{
+	return z->gfn << 32 | z->end << 2 | z->level << 1 | z->failed;
+}
+
+static bool zap_call(struct cpu *cpu, struct vm *vm, const struct zap *z, enum host_site site,
+		     u64 rcx)
 {
 	struct tdx_module_args args = { .rcx = rcx, .rdx = vm->tdr.v };
 
-	return status_class(site_call(cpu, vm, site, &args)) == TDX_SUCCESS;
+	return status_class(site_call_from(cpu, vm, site, zap_context(z), &args)) == TDX_SUCCESS;
 }
 
 /* After a TRACK every vCPU has to leave the guest once before the page counts as tracked. */
-static bool zap_track(struct cpu *cpu, struct vm *vm)
+static bool zap_track(struct cpu *cpu, struct vm *vm, const struct zap *z)
 {
+	const struct host_policy *policy = vm->vmm->policy;
+	struct tdx_module_args args = { .rcx = vm->tdr.v };
+	struct site_visit visit = { .context = zap_context(z), .has_context = true };
+	bool was_busy;
+	u64 status;
+
 	/* Acquire: pairs with the store of RUNNABLE in vm_populate(). */
 	if (atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE)
 		return true;
-	if (!zap_call(cpu, vm, HOST_SITE_zap_track, vm->tdr.v))
+	status = site_try(cpu, vm, HOST_SITE_zap_track, &args, &visit);
+	/* Known behind every checkpoint of the visit: they come behind a BUSY only. */
+	was_busy = visit.busy != 0;
+	site_visit_end(cpu, HOST_SITE_zap_track, &visit);
+	if (status_class(status) != TDX_SUCCESS)
 		return false;
-	if (vm->vmm->policy->sw.kick_after_track)
+	if (HOST_IS(policy, track, kick_after) ||
+	    (HOST_IS(policy, track, kick_on_busy) && was_busy))
 		kick_all(cpu, vm);
 	return true;
 }
 
-static bool zap_wbinvd(struct cpu *cpu, struct vm *vm, u64 hpa, u32 level)
+static bool zap_wbinvd(struct cpu *cpu, struct vm *vm, const struct zap *z, u64 hpa)
 {
 	u64 keyed = hpa | (u64)vm->hkid << SL_HKID_SHIFT;
 
-	for (u64 i = 0; i < SL_LEVEL_PAGES(level); i++) {
-		struct tdx_module_args args = { .rcx = keyed + (i << SL_PAGE_SHIFT) };
-
-		if (status_class(site_call(cpu, vm, HOST_SITE_zap_wbinvd, &args)) != TDX_SUCCESS)
+	for (u64 i = 0; i < SL_LEVEL_PAGES(z->level); i++)
+		if (!zap_call(cpu, vm, z, HOST_SITE_zap_wbinvd, keyed + (i << SL_PAGE_SHIFT)))
 			return false;
-	}
 	return true;
 }
 
@@ -102,16 +117,16 @@ static bool zap_external(struct cpu *cpu, struct vm *vm, const struct zap *z, u6
 	u64 page = z->gfn << SL_PAGE_SHIFT | z->level;
 
 	zap_checkpoint(cpu, z, 1);
-	if (!zap_call(cpu, vm, HOST_SITE_zap_block, page))
+	if (!zap_call(cpu, vm, z, HOST_SITE_zap_block, page))
 		goto leaked;
 	zap_checkpoint(cpu, z, 2);
-	if (!zap_track(cpu, vm))
+	if (!zap_track(cpu, vm, z))
 		goto leaked;
 	zap_checkpoint(cpu, z, 3);
-	if (!zap_call(cpu, vm, HOST_SITE_zap_remove, page))
+	if (!zap_call(cpu, vm, z, HOST_SITE_zap_remove, page))
 		goto leaked;
 	zap_checkpoint(cpu, z, 4);
-	if (!zap_wbinvd(cpu, vm, spte & SPTE_ADDR, z->level))
+	if (!zap_wbinvd(cpu, vm, z, spte & SPTE_ADDR))
 		goto leaked;
 	zap_checkpoint(cpu, z, 5);
 	sl_count_add(cpu->env, SL_CTR_pages_zapped, SL_LEVEL_PAGES(z->level));

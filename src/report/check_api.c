@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "report/check_report.h"
+#include "report/override.h"
 
 /* Seconds that the search for the shortest counterexample may take. */
 #define MINIMISE_SECONDS 10.0
@@ -67,6 +68,11 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 	rc = scenario_read_bytes(o->path, &c->text, &c->text_size, &e);
 	if (!rc)
 		rc = scenario_read_text(o->path, c->text, c->text_size, &c->scenario, &e);
+	if (!rc)
+		rc = scenario_override(c->scenario, o->host.policy, o->host.set, o->host.set_count,
+				       &e);
+	if (!rc && override_write(&o->host, &c->text, &c->text_size))
+		rc = sl_err_set(&e, -ENOMEM, "out of memory");
 	if (!rc)
 		rc = explore_scenario(c->scenario, &xo, &c->result, &e);
 out:

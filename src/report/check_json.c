@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "host/policy.h"
+#include "report/policy_report.h"
 #include "report/check_report.h"
 
 static json_t *number(u64 v)
@@ -54,7 +55,7 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "flavour",
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));
-	json_object_set_new(o, "policy", s->td_count ? json_string(s->policy) : json_null());
+	policy_to_json(o, s);
 	json_object_set_new(o, "states", number(x->states));
 	json_object_set_new(o, "transitions", number(x->transitions));
 	json_object_set_new(o, "seconds", json_real(x->seconds));

@@ -11,7 +11,7 @@
 struct sl_check {
 	struct scenario *scenario;
 	struct explore_result result;
-	char *text; /* of the scenario file */
+	char *text; /* of the scenario file, behind what the command line changed */
 	size_t text_size;
 	struct sl_check_options options; /* as asked for; its pointers are the caller's */
 	char *trace;                     /* file that sl_check_save() wrote, or NULL */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "host/policy.h"
+#include "report/override.h"
+#include "report/policy_report.h"
 #include "report/check_report.h"
 #include "report/table.h"
 
@@ -93,6 +95,7 @@ static void print_again(FILE *f, const struct sl_check *c)
 	if (!check_kind(c) && check_as_expected(c))
 		return;
 	fprintf(f, "\nagain: seamlab check");
+	override_print(f, c->text, c->text_size);
 	if (o->hash_seed)
 		fprintf(f, " --hash-seed %" PRIu64, o->hash_seed);
 	if (o->no_reduction)
@@ -133,9 +136,9 @@ char *check_report_text(const struct sl_check *c)
 		print_limit(f, c);
 	fprintf(f, ", %s\n", check_as_expected(c) ? "as expected" : "NOT as expected");
 	fprintf(f, "  %s\n", s->title);
-	fprintf(f, "  %s %s%s%s, %u lanes\n", s->td_count ? "module 1.5.01" : "lock word",
-		s->module.flavour == SL_HARDENED ? "hardened" : "published",
-		s->td_count ? ", policy " : "", s->td_count ? s->policy : "", c->result.lanes);
+	fprintf(f, "  %s %s%s, %u lanes\n", s->td_count ? "module 1.5.01" : "lock word",
+		s->module.flavour == SL_HARDENED ? "hardened" : "published", policy_text(s).text,
+		c->result.lanes);
 	print_counts(f, c);
 	if (x->kind == XS_KIND_NONE) {
 		print_bounds(f, c);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/override.h"
 #include "report/replay_report.h"
 #include "report/table.h"
 
@@ -67,11 +68,13 @@ static int check_scenario(const struct sl_replay *r, const char *path, struct sl
 	char *text;
 	size_t size;
 	int rc = scenario_read_bytes(path, &text, &size, err);
+	size_t skip = override_size(r->trace.scenario, r->trace.scenario_size);
 	bool same;
 
 	if (rc)
 		return rc;
-	same = size == r->trace.scenario_size && !memcmp(text, r->trace.scenario, size);
+	same = size == r->trace.scenario_size - skip &&
+	       !memcmp(text, r->trace.scenario + skip, size);
 	free(text);
 	if (same)
 		return 0;
@@ -85,6 +88,7 @@ static int load(struct sl_replay *r, const struct sl_replay_options *o, struct s
 {
 	struct sl_err inner = { .text = "" };
 	int rc = trace_read_file(o->path, &r->trace, err);
+	size_t skip;
 
 	if (rc)
 		return rc;
@@ -93,8 +97,11 @@ static int load(struct sl_replay *r, const struct sl_replay_options *o, struct s
 		if (rc)
 			return rc;
 	}
-	rc = scenario_read_text(r->trace.scenario_path, r->trace.scenario, r->trace.scenario_size,
-				&r->scenario, &inner);
+	skip = override_size(r->trace.scenario, r->trace.scenario_size);
+	rc = scenario_read_text(r->trace.scenario_path, r->trace.scenario + skip,
+				r->trace.scenario_size - skip, &r->scenario, &inner);
+	if (!rc)
+		rc = override_apply(r->trace.scenario, r->trace.scenario_size, r->scenario, &inner);
 	if (rc)
 		return sl_err_set(err, rc, "%s: in its scenario: %s", o->path, inner.text);
 	return 0;

@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "report/check_report.h"
+#include "report/policy_report.h"
 #include "report/replay_report.h"
 
 static json_t *divergence(const struct sl_replay *r)
@@ -41,7 +42,7 @@ char *replay_report_json(const struct sl_replay *r)
 	json_object_set_new(o, "flavour",
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));
-	json_object_set_new(o, "policy", json_string(s->policy));
+	policy_to_json(o, s);
 	json_object_set_new(o, "hash_seed", json_string(seed));
 	json_object_set_new(o, "no_reduction", json_boolean(t->no_reduction));
 	json_object_set_new(o, "minimal", json_boolean(t->minimal));

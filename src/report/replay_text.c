@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "report/policy_report.h"
 #include "report/replay_report.h"
 #include "report/table.h"
 
@@ -19,9 +20,10 @@ static void print_outcome(FILE *f, const struct sl_replay *r)
 	else
 		fprintf(f, "violated(%s) again, all %u steps as in the trace\n", t->kind, t->steps);
 	fprintf(f, "  %s\n", r->scenario->title);
-	fprintf(f, "  scenario %s\n  module 1.5.01 %s, policy %s, %u lanes\n", t->scenario_path,
+	fprintf(f, "  scenario %s\n  %s %s%s, %u lanes\n", t->scenario_path,
+		r->scenario->td_count ? "module 1.5.01" : "lock word",
 		r->scenario->module.flavour == SL_HARDENED ? "hardened" : "published",
-		r->scenario->policy, r->result.lanes);
+		policy_text(r->scenario).text, r->result.lanes);
 }
 
 static void print_divergence(FILE *f, const struct sl_replay *r)

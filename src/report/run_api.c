@@ -41,6 +41,9 @@ int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *e
 		goto out;
 	}
 	rc = scenario_read_file(o->path, &r->scenario, &e);
+	if (!rc)
+		rc = scenario_override(r->scenario, o->host.policy, o->host.set, o->host.set_count,
+				       &e);
 	if (rc)
 		goto out;
 	r->seed = o->seed;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "host/policy.h"
+#include "report/policy_report.h"
 #include "report/run_report.h"
 
 static json_t *number(u64 v)
@@ -122,7 +123,7 @@ char *run_report_json(const struct sl_run *run)
 	json_object_set_new(o, "flavour",
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));
-	json_object_set_new(o, "policy", s->td_count ? json_string(s->policy) : json_null());
+	policy_to_json(o, s);
 	json_object_set_new(o, "seed", hex(run->seed));
 	json_object_set_new(o, "lanes", number(r->lanes));
 	json_object_set_new(o, "complete", json_boolean(!r->interrupted));

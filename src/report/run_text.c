@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "host/policy.h"
+#include "report/policy_report.h"
 #include "report/run_report.h"
 
 static u64 counter(const struct sl_run *run, enum sl_counter c)
@@ -176,10 +177,10 @@ char *run_report_text(const struct sl_run *run)
 	if (!f)
 		return NULL;
 	fprintf(f, "%s\n", s->title);
-	fprintf(f, "%s %s%s%s, %u lanes, seed %" PRIu64 "\n",
+	fprintf(f, "%s %s%s, %u lanes, seed %" PRIu64 "\n",
 		s->td_count ? "module 1.5.01" : "lock word",
-		s->module.flavour == SL_HARDENED ? "hardened" : "published",
-		s->td_count ? ", policy " : "", s->td_count ? s->policy : "", r->lanes, run->seed);
+		s->module.flavour == SL_HARDENED ? "hardened" : "published", policy_text(s).text,
+		r->lanes, run->seed);
 	fprintf(f, "built in %.2f s, ran %.2f s%s, torn down in %.2f s, %.0f MB at most\n",
 		r->build_seconds, r->run_seconds, r->finished ? " (all lanes done)" : "",
 		r->teardown_seconds, (double)r->rss_peak_bytes / 1e6);

@@ -108,6 +108,9 @@ struct scn_key {
 SL_WARN_UNUSED int scn_get_map(struct scn_reader *r, const struct scn_node *n, struct scn_key *keys,
 			       u32 count);
 
+/* Reads policy and switches of the host. */
+SL_WARN_UNUSED int scn_read_host(struct scn_reader *r, const struct scn_node *n);
+
 /* Reads the mapping of lanes; the TDs must stand. */
 SL_WARN_UNUSED int scn_read_lanes(struct scn_reader *r, const struct scn_node *run);
 

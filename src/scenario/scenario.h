@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/types.h"
 #include "guest/guest.h"
+#include "host/policy.h"
 
 #define SCN_TDS_MAX     4
 #define SCN_VCPUS_MAX   16
@@ -32,6 +33,8 @@
 #define SCN_LOOP_MAX    1000000000u
 #define SCN_RETRIES_MAX 1000000u
 #define SCN_SECONDS_MAX 86400u
+/* Different settings of a policy that one scenario may change; more than there are. */
+#define SCN_SETTINGS_MAX 64
 
 enum scn_page_state {
 	SCN_FREE,    /* no S-EPT entry for it yet */
@@ -193,6 +196,12 @@ struct scn_bound {
 	char text[64]; /* "retries(zap-block)" */
 };
 
+/* One setting that differs from the policy's preset. */
+struct scn_setting {
+	u32 setting; /* see host_setting_name() */
+	char value[HOST_WORD_MAX];
+};
+
 enum scn_expect {
 	SCN_HOLDS,
 	SCN_VIOLATED,
@@ -203,7 +212,9 @@ struct scenario {
 	char *path; /* as given */
 	char *title;
 	struct sl_machine_config module; /* lps and private_pages are filled by the world */
-	char *policy;                    /* name */
+	struct host_policy rules;        /* the preset, changed by: */
+	struct scn_setting set[SCN_SETTINGS_MAX];
+	u32 set_count;
 	enum guest_on_busy on_busy;
 	u32 busy_retries;
 	struct scn_td td[SCN_TDS_MAX];
@@ -243,5 +254,15 @@ int scenario_read_text(const char *path, const char *text, size_t size, struct s
 /* The bytes of a file as they are, for scenario_read_text(); the caller frees them. */
 int scenario_read_bytes(const char *path, char **text, size_t *size, struct sl_err *err);
 void scenario_free(struct scenario *s);
+
+/*
+ * What a command line says in place of the file: @policy, if not NULL, instead of its policy and its
+ * switches; then the switches "SWITCH=VALUE" of @set. 0; -EINVAL: no such policy, switch or value;
+ * -ENOTSUP: a lock word has no host. err->text says what was expected.
+ */
+int scenario_override(struct scenario *s, const char *policy, const char *const *set, u32 set_count,
+		      struct sl_err *err);
+/* "kvm-6.19", "kvm-6.19 with track no-kick, operands clobbered". */
+void scenario_policy_text(const struct scenario *s, char *text, size_t size);
 
 #endif

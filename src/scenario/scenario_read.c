@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bug.h"
 #include "base/env.h"
 #include "host/policy.h"
 
@@ -310,33 +311,6 @@ static int read_tds(struct scn_reader *r, const struct scn_node *n)
 	return 0;
 }
 
-static int read_host(struct scn_reader *r, const struct scn_node *n)
-{
-	enum { POLICY, SET };
-	struct scn_key keys[] = {
-		[POLICY] = { .name = "policy" },
-		[SET] = { .name = "set", .later = true },
-	};
-	struct scn_names names = { .used = 0 };
-	const struct scn_node *policy;
-	struct scn_shown shown;
-	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
-
-	policy = keys[POLICY].value;
-	if (ret || !policy)
-		return ret;
-	for (u32 i = 0; host_policy_name(i); i++) {
-		if (scn_node_is(policy, host_policy_name(i))) {
-			free(r->s->policy);
-			r->s->policy = copy_text(policy->text, policy->size);
-			return r->s->policy ? 0 : scn_no_memory(r);
-		}
-		scn_names_add(&names, host_policy_name(i));
-	}
-	return scn_fail(r, policy, "found %s; expected a policy that this version knows: %s",
-			scn_show(&shown, policy), names.text);
-}
-
 static int read_lock(struct scn_reader *r, const struct scn_node *n)
 {
 	static const char *const kinds[] = { "mutex", "sharex", "sharex-hp", "sept-entry" };
@@ -502,7 +476,7 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		ret = read_subject(r, root, &keys[TD], &keys[LOCK], &keys[MODULE],
 				   GUEST - MODULE + 1);
 	if (!ret && keys[HOST].value)
-		ret = read_host(r, keys[HOST].value);
+		ret = scn_read_host(r, keys[HOST].value);
 	if (!ret && keys[GUEST].value)
 		ret = read_guest(r, keys[GUEST].value);
 	if (!ret)
@@ -558,8 +532,8 @@ int scenario_read_text(const char *path, const char *text, size_t size, struct s
 	r.s->seconds = SECONDS_DEFAULT;
 	r.s->path = copy_text(path, strlen(path));
 	/* The first one is the default. */
-	r.s->policy = copy_text(host_policy_name(0), strlen(host_policy_name(0)));
-	if (r.s->path && r.s->policy)
+	SL_BUG_ON(host_policy_init(&r.s->rules, host_policy_name(0), strlen(host_policy_name(0))));
+	if (r.s->path)
 		ret = scn_tree_build(&r, text, size, &root);
 	else
 		ret = scn_no_memory(&r);
@@ -656,7 +630,6 @@ void scenario_free(struct scenario *s)
 	for (u32 i = 0; i < SCN_CALLERS_MAX; i++)
 		free(s->caller[i].ops);
 	free(s->expect_kind);
-	free(s->policy);
 	free(s->title);
 	free(s->path);
 	free(s);

@@ -101,7 +101,7 @@ class Check(Scratch):
         scenario = self.write(KILLED, "s.yaml")
         r = run("check", scenario, cwd=self.dir.name)
         self.assertEqual(r.returncode, 0)
-        self.assertNotIn("again:", r.stdout)
+        self.assertNotIn("again: seamlab replay", r.stdout)
         self.assertEqual(os.listdir(self.dir.name), before + ["s.yaml"])
         o = json.loads(run("check", "--format", "json", scenario).stdout)
         self.assertIsNone(o["trace"])
@@ -146,7 +146,7 @@ class Check(Scratch):
             self.assertIn(path, r.stderr)
             # The result of the search is not lost.
             self.assertIn("violated(td-killed)", r.stdout)
-            self.assertNotIn("again:", r.stdout)
+            self.assertNotIn("again: seamlab replay", r.stdout)
         r = run("check", "--trace-dir", "/nonexistent/t", scenario)
         self.assertEqual((r.returncode, r.stdout), (2, ""))
         self.assertIn("/nonexistent/t", r.stderr)

@@ -260,11 +260,27 @@ static void check_raw_lanes(const struct scenario *s)
 	REQUIRE(s->never_count <= SCN_NEVER_MAX);
 }
 
+/* What the reader took is what preset and switches make when they are set again. */
+static void check_policy(const struct scenario *s)
+{
+	struct host_policy p;
+
+	REQUIRE(!host_policy_init(&p, s->rules.name, strlen(s->rules.name)));
+	REQUIRE(s->set_count <= SCN_SETTINGS_MAX);
+	for (u32 i = 0; i < s->set_count; i++)
+		REQUIRE(!host_policy_set(&p, s->set[i].setting, s->set[i].value,
+					 strlen(s->set[i].value)));
+	for (u32 i = 0; i < HOST_SITE_COUNT; i++)
+		REQUIRE(p.site[i].action == s->rules.site[i].action &&
+			p.site[i].tries == s->rules.site[i].tries);
+	REQUIRE(!memcmp(p.sw, s->rules.sw, sizeof(p.sw)));
+}
+
 static void check_scenario(const struct scenario *s)
 {
 	REQUIRE(s->title && s->title[0] && strlen(s->title) <= SCN_TITLE_MAX);
 	REQUIRE(strcmp(s->path, PATH) == 0);
-	REQUIRE(s->policy && host_policy_find(s->policy));
+	check_policy(s);
 	REQUIRE(s->lock ? s->td_count == 0 : s->td_count >= 1);
 	REQUIRE(s->td_count <= SCN_TDS_MAX);
 	check_raw_lanes(s);
@@ -359,7 +375,8 @@ static const char *const corpus[] = {
 	"    big: {level: 2M, size: 16M, state: free}\n"
 	"    ram: {size: 64K}   # sixteen\n"
 	"    b: {}\n"
-	"host: {policy: kvm-6.19}\n"
+	"host: {policy: blind-16, set: {track: no-kick, zap-remove: blind-3, "
+	"busy-test: exact-92}}\n"
 	"guest: {on-busy: retry-7}\n"
 	"run:\n"
 	"  vcpu0: [accept a, read big@1/4, {loop 3: [touch big@1..big@6, touch ram..b]}]\n"

@@ -79,7 +79,7 @@ MUTANTS = [
      "	pamt_set_owner(page.entry, mc.td.lock.page);\n", "contention/two-faults-new-table"),
     ("tracking-not-checked", "src/module/leaf/tdh_mem_page_remove.c",
      "	st = tracking_check(c, &mc.td, &mc.e, TDX_OPERAND_ID_RCX);\n", "	st = 0;\n",
-     "locks/remove-needs-tracking"),
+     "contention/remove-needs-tracking"),
     ("state-not-checked", "src/module/leaf/tdh_mem_page_remove.c",
      "	st = entry_check_state(c, &mc.e);\n", "	st = 0;\n", "locks/h1-aug-remove-hardened"),
 ]

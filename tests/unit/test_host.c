@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "host/host.h"
+#include "host/internal.h"
 #include "module/machine.h"
 #include "test_env.h"
 
@@ -71,7 +72,8 @@ static void guest_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
 	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
 }
 
-static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
+static struct world *world_with(const struct host_policy *policy, u32 vms, u32 packages,
+				bool ve_disable)
 {
 	struct world *w = test_calloc(1, sizeof(*w));
 	const struct vm_config vm = {
@@ -83,7 +85,7 @@ static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
 	};
 	struct vm_config configs[2] = { vm, vm };
 	struct vmm_config cfg = {
-		.policy = host_policy_find("kvm-6.19"),
+		.policy = policy,
 		.lps = LPS,
 		.packages = packages,
 		.vms = configs,
@@ -106,6 +108,22 @@ static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
 	w->vm = &w->vmm->vm[0];
 	w->cpu = cpu_take(w->vmm, 0, &w->env[0].base);
 	return w;
+}
+
+static struct host_policy kvm(void)
+{
+	struct host_policy p;
+
+	assert_int_equal(host_policy_init(&p, "kvm-6.19", 8), 0);
+	return p;
+}
+
+static struct world *world_new(u32 vms, u32 packages, bool ve_disable)
+{
+	static struct host_policy p;
+
+	p = kvm();
+	return world_with(&p, vms, packages, ve_disable);
 }
 
 static struct world *world_built(bool ve_disable)
@@ -230,6 +248,11 @@ static void tree_hold(struct world *w)
 	assert_int_equal(sharex_try_exclusive_published(&vm_tdcs(w)->tree_lock), HP_OK);
 }
 
+static void kot_unshare(struct world *w)
+{
+	sharex_release_shared_published(&w->m->kot_lock);
+}
+
 static void tree_release(struct world *w)
 {
 	sharex_release_exclusive_published(&vm_tdcs(w)->tree_lock);
@@ -239,17 +262,15 @@ static void tree_release(struct world *w)
 
 static void test_policy(void **state)
 {
-	const struct host_policy *p = host_policy_find("kvm-6.19");
+	const struct host_policy p = kvm();
 
 	(void)state;
-	assert_non_null(p);
 	assert_string_equal(host_policy_name(0), "kvm-6.19");
 	assert_null(host_policy_name(1000));
-	assert_null(host_policy_find("kvm"));
-	assert_int_equal(p->site_class[HOST_SITE_fault_aug], SITE_LOCAL_RETRY);
-	assert_int_equal(p->site_class[HOST_SITE_zap_track], SITE_KICK_ONCE);
-	assert_int_equal(p->site_class[HOST_SITE_reclaim_tdr], SITE_MUST_SUCCEED);
-	assert_int_equal(p->site_class[HOST_SITE_enter], SITE_RETURN_BUSY);
+	assert_int_equal(p.site[HOST_SITE_fault_aug].action, SITE_LOCAL_RETRY);
+	assert_int_equal(p.site[HOST_SITE_zap_track].action, SITE_KICK_ONCE);
+	assert_int_equal(p.site[HOST_SITE_reclaim_tdr].action, SITE_MUST_SUCCEED);
+	assert_int_equal(p.site[HOST_SITE_enter].action, SITE_RETURN_BUSY);
 	assert_string_equal(host_site_name(HOST_SITE_zap_remove), "zap-remove");
 	assert_int_equal(host_site_leaf(HOST_SITE_zap_remove), SEAMCALL_tdh_mem_page_remove);
 }
@@ -258,11 +279,10 @@ static void test_config_refused(void **state)
 {
 	struct vm_range r[2] = { { .gfn = 0, .pages = 4 }, { .gfn = 3, .pages = 4 } };
 	struct vm_config vm = { .vcpus = 1, .pages = 512, .ranges = r, .range_count = 1 };
-	struct vmm_config cfg = { .policy = host_policy_find("kvm-6.19"),
-				  .lps = 2,
-				  .packages = 1,
-				  .vms = &vm,
-				  .vm_count = 1 };
+	const struct host_policy policy = kvm();
+	struct vmm_config cfg = {
+		.policy = &policy, .lps = 2, .packages = 1, .vms = &vm, .vm_count = 1
+	};
 
 	(void)state;
 	assert_int_equal(vmm_config_check(&cfg), 0);
@@ -668,7 +688,7 @@ static void test_signal(void **state)
 	world_end(w);
 }
 
-static void keep_out_end(struct world *w)
+static void keep_out_over(struct world *w)
 {
 	assert_int_equal(test_counter(&w->env[0], SL_CTR_held_off), 3);
 	atomic_store(&w->vm->keep_out, 0);
@@ -678,7 +698,7 @@ static void keep_out_end(struct world *w)
 static void test_keep_out(void **state)
 {
 	struct world *w = world_new(1, 1, false);
-	struct obstacle o = { .clear = keep_out_end, .after = 3 };
+	struct obstacle o = { .clear = keep_out_over, .after = 3 };
 	struct test_guest g;
 
 	(void)state;
@@ -1128,29 +1148,521 @@ static void lane_builder(void *arg)
 	cpu_put(cpu);
 }
 
-/* Two TDs come and go on two packages: no build may be refused, nothing may stay. */
+/* Lets two TDs come and go on two packages; how many builds and teardowns went wrong. */
+static u32 run_builders(const struct host_policy *policy, u64 seed)
+{
+	struct world *w = world_with(policy, 2, 2, false);
+	struct builder_arg a[2] = {
+		{ .w = w, .vm = 0, .cpu = 0 },
+		{ .w = w, .vm = 1, .cpu = 1 },
+	};
+	struct test_lane lanes[] = {
+		{ &w->env[0], lane_builder, &a[0] },
+		{ &w->env[1], lane_builder, &a[1] },
+	};
+	u32 wrong;
+
+	cpu_put(w->cpu);
+	assert_true(test_lanes_run(lanes, 2, seed, 1000000));
+	wrong = w->env[0].violations + w->env[1].violations;
+	wrong += a[0].ret ? 1u : 0u;
+	wrong += a[1].ret ? 1u : 0u;
+	if (!wrong)
+		assert_no_residue(w);
+	world_free(w);
+	return wrong;
+}
+
+/* No build may be refused, nothing may stay. */
 static void test_two_builders(void **state)
 {
+	const struct host_policy policy = kvm();
+
 	(void)state;
-	for (u64 seed = 0; seed < 30; seed++) {
-		struct world *w = world_new(2, 2, false);
-		struct builder_arg a[2] = {
-			{ .w = w, .vm = 0, .cpu = 0 },
-			{ .w = w, .vm = 1, .cpu = 1 },
-		};
-		struct test_lane lanes[] = {
-			{ &w->env[0], lane_builder, &a[0] },
-			{ &w->env[1], lane_builder, &a[1] },
+	for (u64 seed = 0; seed < 30; seed++)
+		assert_int_equal(run_builders(&policy, seed), 0);
+}
+
+/* Without tdx_lock two TDs meet at the key ownership table. */
+static void test_two_builders_unlocked(void **state)
+{
+	struct host_policy policy = kvm();
+	int setting = host_setting_find("tdx-lock", 8);
+	u32 wrong = 0;
+
+	(void)state;
+	assert_int_equal(host_policy_set(&policy, (u32)setting, "none", 4), 0);
+	for (u64 seed = 0; seed < 30; seed++)
+		wrong += run_builders(&policy, seed);
+	assert_true(wrong > 0);
+}
+
+static void tree_unhold_kept_out(struct world *w)
+{
+	assert_int_equal(atomic_load(&w->vm->keep_out), 1);
+	tree_release(w);
+}
+
+/* ---- policies ------------------------------------------------------------------------------- */
+
+struct change {
+	const char *setting, *value;
+};
+
+/* A world under @name with up to three settings changed; the last one with a NULL name. */
+static struct world *world_policy(const char *name, const struct change *change, bool ve_disable)
+{
+	static struct host_policy p;
+
+	assert_int_equal(host_policy_init(&p, name, strlen(name)), 0);
+	for (; change->setting; change++) {
+		int setting = host_setting_find(change->setting, strlen(change->setting));
+
+		assert_true(setting >= 0);
+		assert_int_equal(
+			host_policy_set(&p, (u32)setting, change->value, strlen(change->value)), 0);
+	}
+	return world_with(&p, 1, 1, ve_disable);
+}
+
+static struct world *built_policy(const char *name, const struct change *change)
+{
+	struct world *w = world_policy(name, change, false);
+
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	return w;
+}
+
+#define SET(...) ((const struct change[]){ __VA_ARGS__, { NULL, NULL } })
+#define AS_IS    ((const struct change[]){ { NULL, NULL } })
+
+static void world_bugged(struct world *w, const char *id, const char *text)
+{
+	assert_int_equal(w->env[0].violations, 1);
+	assert_int_equal(w->env[0].kind, SL_VIOLATION_HOST_ASSERT);
+	assert_string_equal(w->env[0].id, id);
+	if (!strstr(w->env[0].text, text))
+		fail_msg("found '%s'; expected '%s' in it", w->env[0].text, text);
+	vm_teardown(w->vm, w->cpu);
+	world_free(w);
+}
+
+static void test_presets(void **state)
+{
+	static const struct {
+		const char *policy;
+		enum host_site site;
+		const char *rule;
+	} rows[] = {
+		{ "kvm-6.19", HOST_SITE_init_mem_extend, "must-succeed" },
+		{ "kvm-6.18", HOST_SITE_init_mem_extend, "return-busy" },
+		{ "kvm-6.16", HOST_SITE_init_mem_extend, "return-busy" },
+		{ "kvm-6.16", HOST_SITE_zap_remove, "kick-once" },
+		{ "resume-and-kick", HOST_SITE_fault_aug, "local-retry" },
+		{ "resume-and-kick", HOST_SITE_zap_block, "kick-once" },
+		{ "out-of-tree-2023", HOST_SITE_fault_sept_add, "blind-16" },
+		{ "out-of-tree-2023", HOST_SITE_zap_block, "blind-16" },
+		{ "out-of-tree-2023", HOST_SITE_zap_track, "endless" },
+		{ "out-of-tree-2023", HOST_SITE_zap_remove, "endless" },
+		{ "out-of-tree-2023", HOST_SITE_zap_wbinvd, "endless" },
+		{ "out-of-tree-2023", HOST_SITE_init_mem_add, "endless" },
+		{ "out-of-tree-2023", HOST_SITE_reclaim_tdr, "blind-10000" },
+		{ "out-of-tree-2023", HOST_SITE_vpflushdone, "must-succeed" },
+		{ "exact-92", HOST_SITE_zap_remove, "blind-16" },
+		{ "exact-92", HOST_SITE_zap_track, "kick-once" },
+		{ "blind-1", HOST_SITE_fault_aug, "blind-1" },
+		{ "blind-1000000", HOST_SITE_zap_track, "blind-1000000" },
+		{ "blind-3", HOST_SITE_init_mem_add, "blind-3" },
+		{ "blind-3", HOST_SITE_reclaim_tdr, "must-succeed" },
+	};
+	struct host_policy p;
+	char word[HOST_WORD_MAX];
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(host_policy_init(&p, rows[i].policy, strlen(rows[i].policy)), 0);
+		assert_string_equal(p.name, rows[i].policy);
+		assert_string_equal(site_rule_name(&p.site[rows[i].site], word), rows[i].rule);
+	}
+	assert_int_equal(host_policy_init(&p, "resume-and-kick", 15), 0);
+	assert_true(HOST_IS(&p, fault_retry, guest) && HOST_IS(&p, enter_on_busy, kick_all));
+	assert_int_equal(host_policy_init(&p, "out-of-tree-2023", 16), 0);
+	assert_true(HOST_IS(&p, busy_test, exact_92) && HOST_IS(&p, aug_pending, retry));
+	assert_int_equal(host_policy_init(&p, "blind-16", 8), 0);
+	assert_true(HOST_IS(&p, busy_test, upper_32) && HOST_IS(&p, fault_retry, guest));
+	assert_int_equal(host_policy_init(&p, "blind", 5), -ENOENT);
+	assert_int_equal(host_policy_init(&p, "blind-", 6), -ENOENT);
+	assert_int_equal(host_policy_init(&p, "blind-01", 8), -ENOENT);
+	assert_int_equal(host_policy_init(&p, "kvm-6.1", 7), -ENOENT);
+}
+
+/* The last try succeeds; one less would not have. */
+static void test_blind(void **state)
+{
+	struct world *w = built_policy("blind-4", AS_IS);
+	struct obstacle o = { .clear = tree_unshare, .after = 3 };
+	u64 kicks = test_counter(&w->env[0], SL_CTR_kicks);
+
+	(void)state;
+	tree_share(w);
+	obstacle_place(w, &o);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_block].max_retries, 3);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_second_attempts), 0);
+	/* The one behind TRACK. */
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_kicks), kicks + 1);
+	tree_share(w);
+	o.after = 4;
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING + 1, 1), -EIO);
+	assert_int_equal(o.after, 1);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_block].max_retries, 4);
+	tree_unshare(w);
+	world_bugged(w, "zap-block",
+		     "TDH.MEM.RANGE.BLOCK at its last try: TDX_OPERAND_BUSY(SEPT_TREE)");
+}
+
+static void test_endless(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "remove-on-busy", "endless" }));
+	struct obstacle o = { .clear = tree_unshare, .after = 500 };
+
+	(void)state;
+	tree_share(w);
+	obstacle_place(w, &o);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_block].max_retries, 500);
+	world_end(w);
+}
+
+static void tree_unshare_open(struct world *w)
+{
+	assert_int_equal(atomic_load(&w->vm->keep_out), 0);
+	tree_unshare(w);
+}
+
+static void test_half_a_kick(void **state)
+{
+	struct world *w =
+		built_policy("kvm-6.19", SET({ "remove-on-busy", "kick-without-keep-out" }));
+	struct obstacle o = { .clear = tree_unshare_open, .on_kick = true };
+	u64 kicks;
+
+	(void)state;
+	tree_share(w);
+	obstacle_place(w, &o);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_second_attempts), 1);
+	world_end(w);
+
+	w = built_policy("kvm-6.19", SET({ "remove-on-busy", "keep-out-without-kick" }));
+	kicks = test_counter(&w->env[0], SL_CTR_kicks);
+	tree_share(w);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), -EIO);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_kicks), kicks);
+	assert_int_equal(atomic_load(&w->vm->keep_out), 0);
+	tree_unshare(w);
+	world_bugged(w, "zap-block", "after keeping vCPUs out: TDX_OPERAND_BUSY(SEPT_TREE)");
+}
+
+static void test_clobbered(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "operands", "clobbered" }));
+	struct obstacle o = { .clear = tree_unshare, .on_kick = true };
+
+	(void)state;
+	tree_share(w);
+	obstacle_place(w, &o);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), -EIO);
+	world_bugged(w, "zap-block", "after kicking all vCPUs: TDX_OPERAND_ADDR_RANGE_ERROR(RDX)");
+}
+
+/* The page's own lock: BUSY with operand R8, which is not the tree's. */
+static void test_busy_test(void **state)
+{
+	static const char *const values[] = { "upper-32", "exact-92", "bit-and" };
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(values); i++) {
+		struct world *w = built_policy("kvm-6.19", SET({ "prefault", "give-up" },
+							       { "busy-test", values[i] }));
+		u64 page = SL_PRIVATE_BASE + (GFN_FREE << SL_PAGE_SHIFT);
+		sharex_hp_t *lock = &mem_pamt(w->m, (struct hpa){ page }, 0)->lock;
+		int ret;
+
+		assert_int_equal(sharex_hp_try_exclusive_published(lock, HP_HOST), HP_OK);
+		ret = host_map(w->vm, w->cpu, GFN_FREE, 1);
+		sharex_hp_release_exclusive_published(lock);
+		if (i == 1) {
+			assert_int_equal(ret, -EIO);
+			world_bugged(w, "fault-aug", "TDH.MEM.PAGE.AUG: TDX_OPERAND_BUSY(R8)");
+			continue;
+		}
+		assert_int_equal(ret, -EBUSY);
+		tree_hold(w);
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), -EBUSY);
+		tree_release(w);
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+		world_end(w);
+	}
+}
+
+/* The page is PENDING in the module, and the mirror knows nothing of it. */
+static void test_aug_pending(void **state)
+{
+	static const char *const busy_tests[] = { "upper-32", "bit-and" };
+
+	(void)state;
+	for (u32 i = 0; i < 4; i++) {
+		struct world *w =
+			built_policy("kvm-6.19", SET({ "prefault", "give-up" },
+						     { "aug-pending", i & 1 ? "retry" : "assert" },
+						     { "busy-test", busy_tests[i >> 1] }));
+		struct tdx_module_args args = {
+			.rcx = GFN_FREE << SL_PAGE_SHIFT,
+			.rdx = w->vm->tdr.v,
+			.r8 = SL_PRIVATE_BASE + (GFN_FREE << SL_PAGE_SHIFT),
 		};
 
-		cpu_put(w->cpu);
-		assert_true(test_lanes_run(lanes, 2, seed, 1000000));
-		assert_int_equal(a[0].ret, 0);
-		assert_int_equal(a[1].ret, 0);
-		assert_int_equal(w->env[0].violations + w->env[1].violations, 0);
-		assert_no_residue(w);
-		world_free(w);
+		assert_int_equal(seamcall(w->cpu->lp, SEAMCALL_tdh_mem_page_aug, &args), 0);
+		if (i) {
+			assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), -EBUSY);
+			assert_int_equal(w->env[0].violations, 0);
+			vm_teardown(w->vm, w->cpu);
+			world_free(w);
+			continue;
+		}
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), -EIO);
+		world_bugged(w, "fault-aug", "TDX_EPT_ENTRY_STATE_INCORRECT(RCX)");
 	}
+}
+
+static void test_track_switch(void **state)
+{
+	static const struct {
+		const char *value;
+		bool busy;
+		u32 kicks;
+	} rows[] = {
+		{ "kick-after", false, 1 },   { "kick-after", true, 1 },
+		{ "no-kick", false, 0 },      { "no-kick", true, 0 },
+		{ "kick-on-busy", false, 0 }, { "kick-on-busy", true, 1 },
+	};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct world *w = built_policy("blind-5", SET({ "track", rows[i].value }));
+		struct obstacle o = { .clear = epoch_release, .after = rows[i].busy ? 4 : 0 };
+		u64 kicks = test_counter(&w->env[0], SL_CTR_kicks);
+
+		if (rows[i].busy)
+			assert_int_equal(sharex_try_exclusive_published(&vm_tdcs(w)->epoch_lock),
+					 HP_OK);
+		obstacle_place(w, &o);
+		assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), 0);
+		assert_int_equal(test_counter(&w->env[0], SL_CTR_kicks) - kicks, rows[i].kicks);
+		assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_track].busy,
+				 rows[i].busy ? 4 : 0);
+		world_end(w);
+	}
+}
+
+/* Sites whose callers are not in the middle of a fault or a zap. */
+static void test_blind_elsewhere(void **state)
+{
+	struct world *w = world_policy("kvm-6.19", SET({ "build-create", "blind-3" }), false);
+	struct obstacle o = { .clear = kot_unshare, .after = 2 };
+
+	(void)state;
+	assert_int_equal(sharex_try_shared_published(&w->m->kot_lock), HP_OK);
+	assert_int_equal(vm_build(w->vm, w->cpu), -EBUSY);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_build_create].busy, 3);
+	assert_int_equal(w->env[0].violations, 0);
+	obstacle_place(w, &o);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_build_create].busy, 5);
+	world_end(w);
+
+	w = built_policy("kvm-6.19", SET({ "vpflushdone", "endless" }));
+	o = (struct obstacle){ .clear = kot_unshare, .after = 7 };
+	assert_int_equal(sharex_try_shared_published(&w->m->kot_lock), HP_OK);
+	obstacle_place(w, &o);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_vpflushdone].busy, 7);
+	assert_no_residue(w);
+	world_free(w);
+}
+
+/* Lets go of the tree at the third read lock: two faults were BUSY. */
+static void third_read_lock(struct test_env *env, void *arg)
+{
+	struct obstacle *o = arg;
+
+	(void)env;
+	if (o->after && --o->after == 0)
+		o->clear(o->w);
+}
+
+static void test_fault_retry_guest(void **state)
+{
+	struct world *w = world_policy("kvm-6.19", SET({ "install-on-busy", "re-enter" }), false);
+	struct obstacle o = { .clear = tree_release, .after = 3, .w = w };
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_accept);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	tree_hold(w);
+	w->env[0].on_read_lock = third_read_lock;
+	w->env[0].arg = &o;
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_faults), 3);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 0);
+	world_end(w);
+}
+
+static void signal_then_release(struct world *w)
+{
+	if (!(atomic_load(&w->vm->vcpu[0].requests) & VCPU_REQ_SIGNAL)) {
+		struct obstacle *o = w->env[0].arg;
+
+		vcpu_signal(&w->vm->vcpu[0]);
+		o->after = 3;
+		return;
+	}
+	tree_release(w);
+}
+
+/* The signal does not get it out of the loop; compare test_signal(). */
+static void test_fault_retry_without_exits(void **state)
+{
+	struct world *w = world_policy(
+		"kvm-6.19", SET({ "install-on-busy", "local-retry-without-exits" }), false);
+	struct obstacle o = { .clear = signal_then_release, .after = 2 };
+	struct vcpu *v = &w->vm->vcpu[0];
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_accept);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	tree_hold(w);
+	obstacle_place(w, &o);
+	assert_int_equal(vcpu_run(v, w->cpu), -EINTR);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_local_retries), 5);
+	assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_PENDING);
+	assert_int_equal(vcpu_run(v, w->cpu), 0);
+	world_end(w);
+}
+
+static void epoch_release_inside(struct world *w)
+{
+	assert_int_equal(atomic_load(&w->vm->vcpu[0].mode), VCPU_IN_GUEST);
+	epoch_release(w);
+}
+
+static void test_enter_on_busy(void **state)
+{
+	struct world *w = world_policy("kvm-6.19", SET({ "enter-on-busy", "re-enter" }), false);
+	struct obstacle o = { .clear = epoch_release_inside, .after = 4 };
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_read);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(sharex_try_exclusive_published(&vm_tdcs(w)->epoch_lock), HP_OK);
+	obstacle_place(w, &o);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	/* None of them came out as far as the run loop. */
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_enter_busy), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_enter].max_retries, 4);
+	world_end(w);
+
+	w = world_policy("kvm-6.19", SET({ "enter-on-busy", "fatal" }), false);
+	guest_place(w, 0, &g, body_read);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	assert_int_equal(sharex_try_exclusive_published(&vm_tdcs(w)->epoch_lock), HP_OK);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EIO);
+	assert_int_equal(w->env[0].kind, SL_VIOLATION_TD_KILLED);
+	epoch_release(w);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	world_free(w);
+}
+
+/* The kick lets the fault that met BUSY succeed, with everybody kept out. */
+static void test_enter_kick_all(void **state)
+{
+	struct world *w = built_policy("resume-and-kick", AS_IS);
+	struct obstacle o = { .clear = tree_unhold_kept_out, .on_kick = true };
+	struct vcpu *v = &w->vm->vcpu[0];
+	u64 gfn;
+
+	(void)state;
+	tree_hold(w);
+	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE), 0);
+	assert_true(v->unresolved);
+	obstacle_place(w, &o);
+	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), 0);
+	assert_int_equal(gfn, GFN_FREE);
+	assert_false(v->unresolved);
+	assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_PENDING);
+	assert_int_equal(atomic_load(&w->vm->keep_out), 0);
+	/* Nothing is owed: nothing is installed. */
+	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), 0);
+	/* And one that is BUSY all the same. */
+	tree_hold(w);
+	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE + 1), 0);
+	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), -EIO);
+	tree_release(w);
+	world_bugged(w, "enter", "a fault was BUSY after kicking all vCPUs");
+}
+
+static void test_on_hp_timeout(void **state)
+{
+	static const char *const values[] = { "ignore", "replay" };
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(values); i++) {
+		struct world *w =
+			world_policy("kvm-6.19", SET({ "on-hp-timeout", values[i] }), true);
+		struct test_guest g;
+		_Atomic u64 *entry;
+		u64 *table, hpa;
+
+		guest_place(w, 0, &g, body_accept);
+		assert_int_equal(vm_build(w->vm, w->cpu), 0);
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+		hpa = mirror_peek(w->vm, GFN_FREE, 1) & SPTE_ADDR;
+		table = mem_frame(w->m, (struct hpa){ hpa });
+		entry = (_Atomic u64 *)&table[GFN_FREE];
+		atomic_fetch_or(entry, SEPT_ENTRY_HP);
+		atomic_store(&w->vm->owed[GFN_FREE / 64], BIT_ULL(GFN_FREE % 64));
+		w->env[0].clock_step = 600000;
+		for (u32 n = 0; n < 100000 && !test_counter(&w->env[0], SL_CTR_hp_timeouts); n++) {
+			g.step = 0;
+			w->vm->vcpu[0].done = false;
+			assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+		}
+		assert_int_equal(test_counter(&w->env[0], SL_CTR_hp_timeouts), 1);
+		assert_int_equal((atomic_load(entry) & SEPT_ENTRY_HP) != 0, i == 0);
+		assert_int_equal(atomic_load(&w->vm->owed[GFN_FREE / 64]) == 0, i == 1);
+		world_end(w);
+	}
+}
+
+/* A fault like any other: it comes again and again until somebody stops the vCPU. */
+static void test_pending_remap(void **state)
+{
+	struct world *w = world_policy("kvm-6.19", SET({ "pending-fault", "remap" }), true);
+	struct obstacle o = { .clear = signal_vcpu0, .after = 40, .w = w };
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_touch_pending);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	w->env[0].on_read_lock = third_read_lock;
+	w->env[0].arg = &o;
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EINTR);
+	assert_int_equal(test_counter(&w->env[0], SL_CTR_faults), 40);
+	world_end(w);
 }
 
 int main(void)
@@ -1184,6 +1696,22 @@ int main(void)
 		cmocka_unit_test(test_migrate_busy),
 		cmocka_unit_test(test_zap_beside_guests),
 		cmocka_unit_test(test_two_builders),
+		cmocka_unit_test(test_presets),
+		cmocka_unit_test(test_blind),
+		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_half_a_kick),
+		cmocka_unit_test(test_clobbered),
+		cmocka_unit_test(test_busy_test),
+		cmocka_unit_test(test_aug_pending),
+		cmocka_unit_test(test_track_switch),
+		cmocka_unit_test(test_blind_elsewhere),
+		cmocka_unit_test(test_fault_retry_guest),
+		cmocka_unit_test(test_fault_retry_without_exits),
+		cmocka_unit_test(test_enter_on_busy),
+		cmocka_unit_test(test_enter_kick_all),
+		cmocka_unit_test(test_on_hp_timeout),
+		cmocka_unit_test(test_pending_remap),
+		cmocka_unit_test(test_two_builders_unlocked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,7 @@ static void test_defaults(void **state)
 	assert_true(s->module.hp_timeout);
 	assert_true(s->module.measurement);
 	assert_false(s->module.contents);
-	assert_string_equal(s->policy, "kvm-6.19");
+	assert_string_equal(s->rules.name, "kvm-6.19");
 	assert_int_equal(s->on_busy, GUEST_BUSY_RETRY);
 	assert_int_equal(s->busy_retries, 0);
 	assert_int_equal(s->td_count, 1);
@@ -138,7 +138,7 @@ static void test_empty_mappings(void **state)
 				       "claims: []\n");
 
 	(void)state;
-	assert_string_equal(s->policy, "kvm-6.19");
+	assert_string_equal(s->rules.name, "kvm-6.19");
 	assert_int_equal(s->td[0].range_count, 1);
 	check_range(&s->td[0], 0, "a", 0, SCN_FREE, 0, 1);
 	assert_int_equal(s->td[0].pages, 1);
@@ -532,26 +532,183 @@ static void test_placement(void **state)
 	scenario_free(s);
 }
 
+static struct scenario *read_host(const char *host)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "title: t\ntd: {vcpus: 1}\nhost: %s\nrun: {}\n", host);
+	return read_good(text);
+}
+
+/* @pattern with a number where "-N" stands. */
+static const char *with_number(const char *pattern, u32 n, char *out, size_t size)
+{
+	size_t head = strlen(pattern);
+
+	if (head > 2 && !strcmp(pattern + head - 2, "-N"))
+		snprintf(out, size, "%.*s%u", (int)head - 1, pattern, n);
+	else
+		snprintf(out, size, "%s", pattern);
+	return out;
+}
+
 /* Every policy of the host is known here by its name; the first is the default. */
 static void test_policies(void **state)
 {
-	char text[256];
+	char text[256], name[64];
 	u32 i;
 
 	(void)state;
 	for (i = 0; host_policy_name(i); i++) {
+		struct host_policy want;
 		struct scenario *s;
 
-		snprintf(text, sizeof(text),
-			 "title: t\ntd: {vcpus: 1}\nhost: {policy: %s}\nrun: {}\n",
-			 host_policy_name(i));
-		s = read_good(text);
-		assert_string_equal(s->policy, host_policy_name(i));
-		assert_non_null(host_policy_find(s->policy));
+		with_number(host_policy_name(i), 3, name, sizeof(name));
+		snprintf(text, sizeof(text), "{policy: %s}", name);
+		s = read_host(text);
+		assert_string_equal(s->rules.name, name);
+		assert_int_equal(host_policy_init(&want, name, strlen(name)), 0);
+		assert_memory_equal(&s->rules, &want, sizeof(want));
+		assert_int_equal(s->set_count, 0);
 		scenario_free(s);
 	}
-	assert_true(i >= 1);
+	assert_int_equal(i, 7);
 	assert_string_equal(host_policy_name(0), "kvm-6.19");
+}
+
+/* Every value of every switch and site is taken, and is what the policy then says. */
+static void test_settings(void **state)
+{
+	char text[256], value[64], word[HOST_WORD_MAX];
+
+	(void)state;
+	for (u32 i = 0; host_setting_name(i); i++) {
+		for (u32 j = 0; host_setting_value(i, j); j++) {
+			struct scenario *s;
+
+			with_number(host_setting_value(i, j), 1000000, value, sizeof(value));
+			snprintf(text, sizeof(text), "{set: {%s: %s}}", host_setting_name(i),
+				 value);
+			s = read_host(text);
+			assert_int_equal(s->set_count, 1);
+			assert_int_equal(s->set[0].setting, i);
+			assert_string_equal(s->set[0].value, value);
+			if (i >= host_setting_sites()) {
+				u32 site = 0;
+
+				while (strcmp(host_site_name((enum host_site)site),
+					      host_setting_name(i)) != 0)
+					site++;
+				assert_string_equal(site_rule_name(&s->rules.site[site], word),
+						    value);
+			} else if (i >= host_setting_switches()) {
+				u32 sw = i - host_setting_switches();
+
+				assert_string_equal(
+					host_value_name((enum host_value)s->rules.sw[sw]), value);
+			}
+			scenario_free(s);
+		}
+		/* More than one, or it would be no switch. */
+		assert_non_null(host_setting_value(i, 1));
+	}
+}
+
+static void test_settings_in_order(void **state)
+{
+	char text[256];
+	struct scenario *s = read_host("{set: {remove-on-busy: blind-16, zap-track: endless, "
+				       "install-on-busy: re-enter, fault-retry: local}, "
+				       "policy: resume-and-kick}");
+	const struct host_policy *p = &s->rules;
+
+	(void)state;
+	assert_int_equal(p->site[HOST_SITE_zap_block].action, SITE_BLIND);
+	assert_int_equal(p->site[HOST_SITE_zap_block].tries, 16);
+	assert_int_equal(p->site[HOST_SITE_zap_track].action, SITE_ENDLESS);
+	assert_int_equal(p->site[HOST_SITE_zap_remove].tries, 16);
+	assert_int_equal(p->site[HOST_SITE_zap_wbinvd].action, SITE_MUST_SUCCEED);
+	assert_int_equal(p->site[HOST_SITE_fault_aug].action, SITE_LOCAL_RETRY);
+	assert_true(HOST_IS(p, fault_retry, local));
+	assert_true(HOST_IS(p, enter_on_busy, kick_all));
+	scenario_policy_text(s, text, sizeof(text));
+	assert_string_equal(text,
+			    "resume-and-kick with remove-on-busy blind-16, zap-track endless, "
+			    "install-on-busy re-enter, fault-retry local");
+	scenario_free(s);
+}
+
+static void test_override(void **state)
+{
+	static const char *const set[] = { "track=no-kick", "zap-remove=must-succeed",
+					   "track=kick-on-busy" };
+	struct scenario *s = read_host("{policy: blind-2, set: {operands: clobbered}}");
+	struct sl_err err;
+	char text[256];
+
+	(void)state;
+	assert_int_equal(scenario_override(s, NULL, NULL, 0, &err), 0);
+	scenario_policy_text(s, text, sizeof(text));
+	assert_string_equal(text, "blind-2 with operands clobbered");
+	assert_int_equal(scenario_override(s, NULL, set, 3, &err), 0);
+	scenario_policy_text(s, text, sizeof(text));
+	assert_string_equal(text, "blind-2 with operands clobbered, track kick-on-busy, "
+				  "zap-remove must-succeed");
+	assert_int_equal(s->rules.site[HOST_SITE_zap_remove].action, SITE_MUST_SUCCEED);
+	assert_true(HOST_IS(&s->rules, track, kick_on_busy));
+	/* A policy puts an end to the switches of the file. */
+	assert_int_equal(scenario_override(s, "exact-92", set, 1, &err), 0);
+	scenario_policy_text(s, text, sizeof(text));
+	assert_string_equal(text, "exact-92 with track no-kick");
+	assert_true(HOST_IS(&s->rules, operands, saved));
+	assert_int_equal(s->rules.site[HOST_SITE_zap_block].tries, 16);
+	scenario_free(s);
+}
+
+static void test_override_refused(void **state)
+{
+	static const struct {
+		const char *policy, *set, *text;
+	} bad[] = {
+		{ "kvm-6.20", NULL,
+		  "--policy: found 'kvm-6.20'; expected a policy that this version knows: kvm-6.19, "
+		  "kvm-6.18, kvm-6.16, resume-and-kick, out-of-tree-2023, exact-92, blind-N with N "
+		  "from 1 to 1000000; did you mean 'kvm-6.19'?" },
+		{ NULL, "track", "--set: found 'track'; expected SWITCH=VALUE" },
+		{ NULL, "teardown=key-first",
+		  "--set: found switch 'teardown', which comes in a later version; expected one of "
+		  "install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, "
+		  "busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "
+		  "pending-fault, fences, tdx-lock, or a site such as zap-block" },
+		{ NULL, "zap-blok=endless",
+		  "--set: found switch 'zap-blok'; expected one of "
+		  "install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, "
+		  "busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "
+		  "pending-fault, fences, tdx-lock, or a site such as zap-block; did you mean "
+		  "'zap-block'?" },
+		{ NULL, "track=kick",
+		  "--set track: found 'kick'; expected one of kick-after, no-kick, kick-on-busy" },
+		{ NULL, "reclaim-tdr=kick-once",
+		  "--set reclaim-tdr: found 'kick-once'; expected one of must-succeed, blind-N with N "
+		  "from 1 to 1000000, endless" },
+	};
+	struct scenario *s = read_host("{policy: kvm-6.19}"), *lock;
+	struct sl_err err;
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(scenario_override(s, bad[i].policy, &bad[i].set,
+						   bad[i].set != NULL, &err),
+				 -EINVAL);
+		assert_string_equal(err.text, bad[i].text);
+	}
+	scenario_free(s);
+	lock = read_good("title: t\nlock: {kind: mutex}\nrun: {}\n");
+	assert_int_equal(scenario_override(lock, "kvm-6.19", NULL, 0, &err), -ENOTSUP);
+	assert_string_equal(err.text,
+			    "dir/good.yaml: found a scenario of a lock word, which has no "
+			    "host; expected one of a TD for --policy and --set");
+	scenario_free(lock);
 }
 
 static void test_largest_memory(void **state)
@@ -790,21 +947,60 @@ static const struct bad bad_memory[] = {
 	  "5:5: found a name of 64 characters; expected at most 63" },
 };
 
+#define POLICIES                                                                    \
+	"expected a policy that this version knows: kvm-6.19, kvm-6.18, kvm-6.16, " \
+	"resume-and-kick, out-of-tree-2023, exact-92, blind-N with N from 1 to 1000000"
+#define SWITCHES                                                                            \
+	"expected one of install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, "   \
+	"prefault, busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, " \
+	"pending-fault, fences, tdx-lock, or a site such as zap-block"
+
 static const struct bad bad_host_and_guest[] = {
 	{ "host: kvm-6.19", "3:7: found 'kvm-6.19'; expected a mapping" },
-	{ "host: {policy: kvm-6.16}",
-	  "3:16: found 'kvm-6.16'; expected a policy that this version knows: kvm-6.19" },
-	{ "host: {policy: [kvm-6.19]}",
-	  "3:16: found a list; expected a policy that this version knows: kvm-6.19" },
+	{ "host: {policy: kvm-6.20}",
+	  "3:16: found 'kvm-6.20'; " POLICIES "; did you mean 'kvm-6.19'?" },
+	{ "host: {policy: blind-0}",
+	  "3:16: found 'blind-0'; " POLICIES "; did you mean 'blind-N'?" },
+	{ "host: {policy: blind-1000001}", "3:16: found 'blind-1000001'; " POLICIES },
+	{ "host: {policy: blind-07}",
+	  "3:16: found 'blind-07'; " POLICIES "; did you mean 'blind-N'?" },
+	{ "host: {policy: blind-N}",
+	  "3:16: found 'blind-N'; " POLICIES "; did you mean 'blind-N'?" },
+	{ "host: {policy: [kvm-6.19]}", "3:16: found a list; " POLICIES },
 	{ "host: {policy: \"kvm-6.19\\0\"}",
-	  "3:16: found the string 'kvm-6.19?'; expected a policy that this version knows: "
-	  "kvm-6.19" },
-	{ "host: {policy: }",
-	  "3:8: found nothing; expected a policy that this version knows: kvm-6.19" },
+	  "3:16: found the string 'kvm-6.19?'; " POLICIES "; did you mean 'kvm-6.19'?" },
+	{ "host: {policy: }", "3:8: found nothing; " POLICIES },
 	{ "host: {polcy: kvm-6.19}",
-	  "3:8: found key 'polcy'; expected policy; did you mean 'policy'?" },
-	{ "host: {set: {remove-on-busy: kick-once}}",
-	  "3:8: found key 'set', which comes in a later version; expected policy" },
+	  "3:8: found key 'polcy'; expected one of policy, set; did you mean 'policy'?" },
+	{ "host: {set: remove-on-busy}",
+	  "3:13: found 'remove-on-busy'; expected a mapping of switches" },
+	{ "host: {set: {remove-on-bussy: fail}}",
+	  "3:14: found switch 'remove-on-bussy'; " SWITCHES "; did you mean 'remove-on-busy'?" },
+	{ "host: {set: {enter: fatal}}", "3:14: found switch 'enter'; " SWITCHES },
+	{ "host: {set: {split-under-read-lock: refused}}",
+	  "3:14: found switch 'split-under-read-lock', which comes in a later version; " SWITCHES },
+	{ "host: {set: {build-locking: per-ioctl}}",
+	  "3:14: found switch 'build-locking', which comes in a later version; " SWITCHES },
+	{ "host: {set: {[a]: fail}}", "3:14: found switch a list; " SWITCHES },
+	{ "host: {set: {track: no-kick, operands: saved, track: no-kick}}",
+	  "3:47: found switch 'track' again; expected it once" },
+	{ "host: {set: {remove-on-busy: local-retry}}",
+	  "3:30: found 'local-retry'; expected one of kick-once, kick-without-keep-out, "
+	  "keep-out-without-kick, fail, blind-N with N from 1 to 1000000, endless" },
+	{ "host: {set: {zap-track: blind-0}}",
+	  "3:25: found 'blind-0'; expected one of kick-once, kick-without-keep-out, "
+	  "keep-out-without-kick, must-succeed, blind-N with N from 1 to 1000000, endless; did you "
+	  "mean 'blind-N'?" },
+	{ "host: {set: {fault-aug: kick-once}}",
+	  "3:25: found 'kick-once'; expected one of local-retry, must-succeed, blind-N with N from 1 "
+	  "to 1000000, endless" },
+	{ "host: {set: {build-init: local-retry}}",
+	  "3:26: found 'local-retry'; expected one of return-busy, must-succeed, blind-N with N from "
+	  "1 to 1000000, endless" },
+	{ "host: {set: {track: }}", "3:14: found nothing; expected one of kick-after, no-kick, "
+				    "kick-on-busy" },
+	{ "host: {set: {track: {a: b}}}",
+	  "3:21: found a mapping; expected one of kick-after, no-kick, kick-on-busy" },
 	{ "guest: retry", "3:8: found 'retry'; expected a mapping" },
 	{ "guest: {on-busy: again}",
 	  "3:18: found 'again'; expected retry, fatal, spin-with-other-call, or retry-N "
@@ -1886,6 +2082,10 @@ int main(void)
 		cmocka_unit_test(test_quotes),
 		cmocka_unit_test(test_placement),
 		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_settings_in_order),
+		cmocka_unit_test(test_override),
+		cmocka_unit_test(test_override_refused),
 		cmocka_unit_test(test_largest_memory),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_lps),

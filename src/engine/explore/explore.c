@@ -16,6 +16,9 @@
 #include "engine/explore/xworld.h"
 #include "engine/world.h"
 
+/* A larger world would take minutes to look through and leaves no room for states. */
+#define ARENA_MAX (8ull << 30)
+
 /* The world that the fibers run in. The search calls back without an argument. */
 static struct {
 	struct world *world;
@@ -273,6 +276,12 @@ static int with_arena(const struct scenario *s, const struct xs_options *o, cons
 	if (rc)
 		return rc;
 	out->arena_size = size;
+	if (size > ARENA_MAX)
+		return sl_err_set(
+			err, -E2BIG,
+			"%s: found a world of %zu MB; the explorer takes up to %llu MB: expected "
+			"less memory behind 'td:'",
+			s->path, size >> 20, ARENA_MAX >> 20);
 	if (r && (r->trace->arena_size != size || r->trace->fibers != out->lanes + 1)) {
 		struct explore_divergence *d = &out->diverged;
 

@@ -41,6 +41,13 @@ void race_log_clear(struct race_log *l)
 	memset(l->last, 0, sizeof(l->last));
 }
 
+bool race_log_has_room(const struct race_log *l)
+{
+	return (u64)l->top * 8 + sizeof(struct footprint) +
+		       XP_FOOTPRINT_MAX * sizeof(struct xp_access) <=
+	       STORE;
+}
+
 /* Keeps of the step's accesses those that nothing orders before the others' next steps. */
 void race_log_keep(struct race_log *l, u32 fiber)
 {

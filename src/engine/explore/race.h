@@ -18,6 +18,8 @@ struct race_log {
 bool race_log_init(struct race_log *l) SL_WARN_UNUSED;
 void race_log_free(struct race_log *l);
 void race_log_clear(struct race_log *l);
+/* Room for one more step. */
+bool race_log_has_room(const struct race_log *l);
 /* The step in xp.fp, of @fiber, is its last one from now on. */
 void race_log_keep(struct race_log *l, u32 fiber);
 /* Does the step in xp.fp race with the last one of another lane? Then xp.violated and so on are set. */

@@ -94,6 +94,10 @@ struct search {
 #define STACK_STORE (1ull << 34)
 #define EDGE_STORE  (1ull << 31)
 #define ID_STORE    (1ull << 28)
+#define SUCC_STORE  ((u64)DEPTH_MAX * 4)
+/* What one step may write, in granules, and how many successors one state may have. */
+#define STEP_UNDO   (1u << 22)
+#define STATE_SUCCS (1u << 20)
 
 static double now(void)
 {
@@ -295,6 +299,16 @@ static bool is_intact(struct search *s)
 	return !xp.violated;
 }
 
+/* Is there room for one more step, however much it writes, in what leads back from here? */
+static bool has_room(const struct search *s)
+{
+	return (u64)s->stack_top * 16 + XP_STACK_SIZE <= STACK_STORE &&
+	       xp.undo_count + STEP_UNDO <= xp.undo_max && race_log_has_room(&s->races) &&
+	       s->succ_count + 2 < SUCC_STORE &&
+	       (!s->graph ||
+		(s->states + STATE_SUCCS < ID_STORE && s->edge_count + STATE_SUCCS < EDGE_STORE));
+}
+
 /* Is the step within the bounds of a bounded search? */
 static bool within_bounds(struct search *s, u32 preempts)
 {
@@ -321,6 +335,11 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 		return false;
 	if ((s->m.transitions & POLL_TRANSITIONS) == POLL_TRANSITIONS)
 		poll_limits(s);
+	if (!has_room(s)) {
+		s->r->limit = XS_LIMIT_MEMORY;
+		s->stop = true;
+		return false;
+	}
 	save_mover(s, f, fiber);
 	machine_step(&s->m, fiber, choice);
 	if (!xp.violated)
@@ -334,7 +353,6 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 		found(s, fiber, choice, path_preemptions(s) + preempts);
 		return false;
 	}
-	SL_BUG_ON(s->succ_count + 1 >= (u64)DEPTH_MAX * 4);
 	n->key = state_key(s);
 	if (s->bounded)
 		n->key = xp_mix(n->key, fiber) | 1;
@@ -556,7 +574,7 @@ static void walk(struct search *s)
 static bool search_init(struct search *s)
 {
 	s->frame = region_map_huge((size_t)DEPTH_MAX * sizeof(struct frame));
-	s->succ = region_map_huge((size_t)DEPTH_MAX * 4 * sizeof(struct succ));
+	s->succ = region_map_huge(SUCC_STORE * sizeof(struct succ));
 	s->stack_store = region_map_huge(STACK_STORE);
 	if (s->graph) {
 		s->edge = region_map_huge(EDGE_STORE * sizeof(struct lv_edge));
@@ -579,7 +597,7 @@ static bool search_init(struct search *s)
 static void search_free(struct search *s)
 {
 	region_unmap(s->frame, (size_t)DEPTH_MAX * sizeof(struct frame));
-	region_unmap(s->succ, (size_t)DEPTH_MAX * 4 * sizeof(struct succ));
+	region_unmap(s->succ, SUCC_STORE * sizeof(struct succ));
 	region_unmap(s->stack_store, STACK_STORE);
 	if (s->graph) {
 		region_unmap(s->edge, EDGE_STORE * sizeof(struct lv_edge));

@@ -3,18 +3,18 @@
 #include "engine/explore/xp.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "engine/explore/order.h"
 #include "engine/explore/region.h"
 
 #define UNDO_STORE (1ull << 27)
+#define PAGE       4096u
 
 struct xp_state xp;
 
 bool xp_open(void *arena, size_t size, u64 seed)
 {
-	u64 hash = 0;
-
 	xp = (struct xp_state){ .arena = arena, .arena_size = size, .undo_max = UNDO_STORE };
 	xp.seed = xp_mix(0x5EA1AB, seed) | 1;
 	xp.granule = region_map(size / 8 * sizeof(*xp.granule));
@@ -24,10 +24,7 @@ bool xp_open(void *arena, size_t size, u64 seed)
 		xp_close();
 		return false;
 	}
-	for (size_t g = 0; g < size / 8; g++)
-		if (*xp_granule((u32)g))
-			hash += xp_granule_hash((u32)g, *xp_granule((u32)g));
-	xp.hash = hash;
+	xp.hash = xp_arena_hash();
 	return true;
 }
 
@@ -39,12 +36,37 @@ void xp_close(void)
 	xp = (struct xp_state){ 0 };
 }
 
-u64 xp_arena_hash(void)
+static u64 hash_page(u32 first, u32 count)
 {
 	u64 hash = 0;
 
-	for (u32 g = 0; g < xp.arena_size / 8; g++)
+	for (u32 g = first; g < first + count; g++)
 		hash += xp_granule_hash(g, *xp_granule(g));
+	return hash;
+}
+
+/* Most of a large arena was never touched: it is zero, which counts for nothing. */
+u64 xp_arena_hash(void)
+{
+	unsigned char there[1024];
+	u64 hash = 0;
+
+	for (size_t at = 0; at < xp.arena_size; at += sizeof(there) * PAGE) {
+		size_t size = xp.arena_size - at;
+		bool known;
+
+		if (size > sizeof(there) * PAGE)
+			size = sizeof(there) * PAGE;
+		known = !mincore(xp.arena + at, size, there);
+		for (size_t p = 0; p * PAGE < size; p++) {
+			size_t left = size - p * PAGE;
+
+			if (known && !(there[p] & 1))
+				continue;
+			hash += hash_page((u32)((at + p * PAGE) / 8),
+					  (u32)((left < PAGE ? left : PAGE) / 8));
+		}
+	}
 	return hash;
 }
 

@@ -12,6 +12,8 @@ struct lv {
 	const struct lv_graph *g;
 	u32 *index, *low; /* Tarjan; index 0 = not seen */
 	u32 *component;   /* 1-based; 0 = none yet, or no unfinished lane */
+	u32 *set;         /* part of the states that is being cut */
+	u32 sets, found;
 	u32 *stack, *work;
 	u16 *next;     /* edge that a state on the work list looks at */
 	u32 *distance; /* steps from the start */
@@ -24,30 +26,38 @@ static u32 edge_to(const struct lv_graph *g, u32 state, u32 k)
 	return g->edge[g->first[state] + k].to;
 }
 
-/* Is the component [members, members + n) a livelock, with every lane getting its turns? */
-static bool is_fair(const struct lv *v, const u32 *members, u32 n, bool *leaves)
+/* What the lanes can do inside a component. */
+struct service {
+	u32 moves;   /* lanes that take a step inside */
+	u32 waits;   /* lanes that cannot move in some state of it */
+	bool leaves; /* some edge goes elsewhere */
+};
+
+static struct service service_of(const struct lv *v, const u32 *members, u32 n)
 {
 	const struct lv_graph *g = v->g;
-	u32 served = 0, all = (1u << g->lanes) - 1;
-	bool inner = false;
+	struct service s = { 0 };
 
-	*leaves = false;
 	for (u32 i = 0; i < n; i++) {
-		u32 s = members[i];
+		u32 at = members[i];
 
-		served |= ~(u32)g->enabled[s] & all;
-		for (u32 k = 0; k < g->count[s]; k++) {
-			const struct lv_edge *e = &g->edge[g->first[s] + k];
+		s.waits |= ~(u32)g->enabled[at];
+		for (u32 k = 0; k < g->count[at]; k++) {
+			const struct lv_edge *e = &g->edge[g->first[at] + k];
 
-			if (v->component[e->to] != v->component[s]) {
-				*leaves = true;
-				continue;
-			}
-			inner = true;
-			served |= 1u << e->fiber;
+			if (v->component[e->to] == v->component[at])
+				s.moves |= 1u << e->fiber;
+			else
+				s.leaves = true;
 		}
 	}
-	return inner && (served & all) == all;
+	return s;
+}
+
+/* Lanes that could have their lock in @state and never take it: locks are handed out in order. */
+static bool is_overtaken(const struct lv_graph *g, u32 state, u32 moves)
+{
+	return g->locking[state] & g->enabled[state] & ~moves;
 }
 
 /* Breadth-first distances from the start; parents for the stem. */
@@ -80,14 +90,66 @@ struct best {
 	bool certain;
 };
 
-/* All components of unfinished states; remembers the violating one that is reached soonest. */
-static void components(struct lv *v, struct best *best)
+/* States that are to be cut into components anew. */
+struct part {
+	struct part *next;
+	u32 count;
+	u32 state[];
+};
+
+/*
+ * The component [members, members + n) is a livelock if every lane gets its turns in it: it moves
+ * inside, or cannot move in some state (weak fairness). A lane that waits for a lock gets more: if the
+ * lock is free again and again it has it some time (strong fairness), so the states in which it could
+ * have it are no part of the loop. The rest may fall into components of its own: those are to be
+ * looked at, too. False without memory.
+ */
+static bool judge(struct lv *v, const u32 *members, u32 n, struct part **todo, struct best *best)
 {
 	const struct lv_graph *g = v->g;
-	u32 counter = 0, depth = 0, top = 0, found = 0;
+	struct service s = service_of(v, members, n);
+	u32 near = NO_STATE, all = (1u << g->lanes) - 1, left = 0;
 
-	for (u32 root = 0; root < g->states; root++) {
-		if (v->index[root] || !g->unfinished[root])
+	for (u32 i = 0; i < n; i++) {
+		left += !is_overtaken(g, members[i], s.moves);
+		if (v->distance[members[i]] < near)
+			near = v->distance[members[i]];
+	}
+	if (left < n && left) {
+		struct part *rest = malloc(sizeof(*rest) + left * sizeof(u32));
+
+		if (!rest)
+			return false;
+		*rest = (struct part){ .next = *todo };
+		for (u32 i = 0; i < n; i++)
+			if (!is_overtaken(g, members[i], s.moves))
+				rest->state[rest->count++] = members[i];
+		*todo = rest;
+	}
+	if (left == n && s.moves && ((s.moves | s.waits) & all) == all && near < best->distance)
+		*best = (struct best){ .component = v->component[members[0]],
+				       .size = n,
+				       .distance = near,
+				       .certain = !s.leaves };
+	return true;
+}
+
+/* The components of @part, one after another to judge(). */
+static bool cut(struct lv *v, const struct part *part, struct part **todo, struct best *best)
+{
+	const struct lv_graph *g = v->g;
+	u32 depth = 0, top = 0, counter = 0, set = ++v->sets;
+	bool good = true;
+
+	for (u32 i = 0; i < part->count; i++) {
+		v->set[part->state[i]] = set;
+		v->index[part->state[i]] = v->component[part->state[i]] = 0;
+		v->next[part->state[i]] = 0;
+	}
+	for (u32 r = 0; r < part->count && good; r++) {
+		u32 root = part->state[r];
+
+		if (v->index[root])
 			continue;
 		v->index[root] = v->low[root] = ++counter;
 		v->stack[top++] = root;
@@ -98,7 +160,7 @@ static void components(struct lv *v, struct best *best)
 			if (v->next[s] < g->count[s]) {
 				u32 to = edge_to(g, s, v->next[s]++);
 
-				if (!g->unfinished[to])
+				if (v->set[to] != set)
 					continue;
 				if (!v->index[to]) {
 					v->index[to] = v->low[to] = ++counter;
@@ -113,27 +175,41 @@ static void components(struct lv *v, struct best *best)
 			if (depth && v->low[s] < v->low[v->work[depth - 1]])
 				v->low[v->work[depth - 1]] = v->low[s];
 			if (v->low[s] == v->index[s]) {
-				u32 bottom = top, near = NO_STATE;
-				bool leaves;
+				u32 bottom = top;
 
-				found++;
-				do {
-					u32 m = v->stack[--bottom];
-
-					v->component[m] = found;
-					if (v->distance[m] < near)
-						near = v->distance[m];
-				} while (v->stack[bottom] != s);
-				if (is_fair(v, v->stack + bottom, top - bottom, &leaves) &&
-				    near < best->distance)
-					*best = (struct best){ .component = found,
-							       .size = top - bottom,
-							       .distance = near,
-							       .certain = !leaves };
+				v->found++;
+				do
+					v->component[v->stack[--bottom]] = v->found;
+				while (v->stack[bottom] != s);
+				good &= judge(v, v->stack + bottom, top - bottom, todo, best);
 				top = bottom;
 			}
 		}
 	}
+	return good;
+}
+
+/* All components of unfinished states; remembers the violating one that is reached soonest. */
+static bool components(struct lv *v, struct best *best)
+{
+	const struct lv_graph *g = v->g;
+	struct part *todo = malloc(sizeof(*todo) + (size_t)g->states * sizeof(u32));
+	bool good = todo != NULL;
+
+	if (todo)
+		*todo = (struct part){ 0 };
+	for (u32 i = 0; todo && i < g->states; i++)
+		if (g->unfinished[i])
+			todo->state[todo->count++] = i;
+	while (todo) {
+		struct part *part = todo;
+
+		todo = part->next;
+		if (good)
+			good = cut(v, part, &todo, best);
+		free(part);
+	}
+	return good;
 }
 
 struct path {
@@ -269,6 +345,7 @@ int lv_find(const struct lv_graph *g, struct lv_result *out)
 			.index = calloc(1, n),
 			.low = malloc(n),
 			.component = calloc(1, n),
+			.set = calloc(1, n),
 			.stack = malloc(n),
 			.work = malloc(n),
 			.next = calloc(g->states, sizeof(u16)),
@@ -279,15 +356,16 @@ int lv_find(const struct lv_graph *g, struct lv_result *out)
 	int rc = -ENOMEM;
 
 	*out = (struct lv_result){ 0 };
-	if (v.index && v.low && v.component && v.stack && v.work && v.next && v.distance &&
+	if (v.index && v.low && v.component && v.set && v.stack && v.work && v.next && v.distance &&
 	    v.parent && v.parent_edge) {
 		distances(&v);
-		components(&v, &best);
-		rc = best.component ? lasso(&v, &best, out) : 0;
+		if (components(&v, &best))
+			rc = best.component ? lasso(&v, &best, out) : 0;
 	}
 	free(v.index);
 	free(v.low);
 	free(v.component);
+	free(v.set);
 	free(v.stack);
 	free(v.work);
 	free(v.next);

@@ -4,7 +4,8 @@
  * not, although every lane gets its turns. Layer: engine.
  *
  * Weak fairness, lane by lane: on the way round the component each lane takes a step, or is unable
- * to at some point. A lane whose attempt fails has taken its step.
+ * to at some point. A lane whose attempt fails has taken its step. Strong fairness for the locks of
+ * the host, which are handed out in order: a lane whose lock is free again and again gets it.
  */
 #ifndef SL_ENGINE_LIVENESS_H
 #define SL_ENGINE_LIVENESS_H
@@ -26,6 +27,7 @@ struct lv_graph {
 	const u16 *count;     /* and how many it has */
 	const u8 *unfinished; /* per state: a lane that has to finish has not */
 	const u16 *enabled;   /* per state: lanes that can move */
+	const u16 *locking;   /* per state: lanes that want a lock, free or not */
 };
 
 struct lv_result {

@@ -83,13 +83,20 @@ bool machine_all_done(const struct machine *m)
 	return true;
 }
 
-/* Host locks, as the explorer's env lays them out in the arena. */
+/* Host locks, as the explorer's env lays them out in the arena; see xp.h. */
 static bool lock_is_free(const struct xp_pending *p)
 {
 	const u32 *word = p->addr;
 
-	/* word[0]: somebody writes, or owns it; word[1]: readers. */
-	return p->op == 1 ? !word[0] : !word[0] && !word[1];
+	switch (p->op) {
+	case XP_LOCK_MUTEX:
+	case XP_LOCK_READ:
+		return !word[0];
+	case XP_LOCK_WRITE:
+		return !(word[0] & XP_LOCK_HELD) && !word[1];
+	default:
+		return true;
+	}
 }
 
 bool machine_enabled(const struct machine *m, u32 i)

@@ -89,6 +89,7 @@ struct search {
 	u16 *edge_n;
 	u8 *unfinished; /* per state: some must_finish lane has not finished */
 	u16 *enabled;   /* per state: fibers that can move */
+	u16 *locking;   /* per state: fibers that want a lock of the host */
 };
 
 #define STACK_STORE (1ull << 34)
@@ -253,7 +254,7 @@ static void poll_limits(struct search *s)
 	const struct xs_options *o = s->o;
 	double at = now() - s->start;
 	size_t memory = visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
-			(s->graph ? s->states * 13 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
+			(s->graph ? s->states * 15 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
 
 	if (memory > s->r->memory)
 		s->r->memory = memory;
@@ -430,11 +431,14 @@ static void audit_state(struct search *s, const struct frame *f)
 /* What liveness needs to know of the state that stands. */
 static void keep_state(struct search *s, const struct frame *f, u32 mask)
 {
-	u32 unfinished = 0;
+	u32 unfinished = 0, locking = 0;
 
-	for (u32 i = 0; i < s->p->lanes; i++)
+	for (u32 i = 0; i < s->p->lanes; i++) {
 		if ((s->p->must_finish >> i & 1) && xp.fiber[i].pending.kind != XP_EXIT)
 			unfinished = 1;
+		locking |= (u32)(xp.fiber[i].pending.kind == XP_LOCK) << i;
+	}
+	s->locking[f->id] = (u16)locking;
 	s->edge_first[f->id] = s->edge_count;
 	s->unfinished[f->id] = (u8)unfinished;
 	s->enabled[f->id] = (u16)mask;
@@ -582,7 +586,9 @@ static bool search_init(struct search *s)
 		s->edge_n = region_map_huge(ID_STORE * sizeof(u16));
 		s->unfinished = region_map_huge(ID_STORE);
 		s->enabled = region_map_huge(ID_STORE * sizeof(u16));
-		if (!s->edge || !s->edge_first || !s->edge_n || !s->unfinished || !s->enabled)
+		s->locking = region_map_huge(ID_STORE * sizeof(u16));
+		if (!s->edge || !s->edge_first || !s->edge_n || !s->unfinished || !s->enabled ||
+		    !s->locking)
 			return false;
 	}
 	if (s->o->exact) {
@@ -605,6 +611,7 @@ static void search_free(struct search *s)
 		region_unmap(s->edge_n, ID_STORE * sizeof(u16));
 		region_unmap(s->unfinished, ID_STORE);
 		region_unmap(s->enabled, ID_STORE * sizeof(u16));
+		region_unmap(s->locking, ID_STORE * sizeof(u16));
 	}
 	visited_free(&s->visited);
 	race_log_free(&s->races);
@@ -682,7 +689,8 @@ static int check_liveness(struct search *s)
 			      .first = s->edge_first,
 			      .count = s->edge_n,
 			      .unfinished = s->unfinished,
-			      .enabled = s->enabled };
+			      .enabled = s->enabled,
+			      .locking = s->locking };
 	struct xs_result *r = s->r;
 	struct lv_result found;
 	int rc = lv_find(&g, &found);

@@ -9,7 +9,7 @@
 #include "engine/explore/order.h"
 #include "engine/explore/xp.h"
 
-/* Host locks in the arena: word[0] = 1: somebody writes (or owns it); word[1] = readers. */
+/* Host locks in the arena: see enum xp_lock. */
 static u32 *lock_words(void *room)
 {
 	return room;
@@ -80,25 +80,49 @@ static void op_wait_while(struct sl_env *env, const _Atomic u32 *word, u32 old)
 		xo_acquire((const void *)(uintptr_t)word);
 }
 
-/* Waits until the lock can be taken as @op says: 0 mutex, 1 read, 2 write. */
-static u32 *acquire(void *room, u8 op)
+static void want(u32 *word, enum xp_lock how)
+{
+	pend(XP_LOCK, word);
+	xp.fiber[xp.cur].pending.op = (u8)how;
+	xp_yield();
+}
+
+/* A writer that does not get the lock at once keeps new readers out from then on. */
+static void wait_to_write(u32 *word)
+{
+	u64 hist;
+
+	want(word, XP_LOCK_ARRIVE);
+	if (!word[0] && !word[1])
+		return;
+	/* Having waited makes no difference to what it does next. */
+	hist = xp.fiber[xp.cur].hist;
+	xp_log_write(word, 8);
+	word[0] += XP_LOCK_WAITER;
+	want(word, XP_LOCK_WRITE);
+	xp_log_write(word, 8);
+	word[0] -= XP_LOCK_WAITER;
+	xp.fiber[xp.cur].hist = hist;
+}
+
+/* Waits until the lock can be taken. */
+static u32 *acquire(void *room, enum xp_lock how)
 {
 	u32 *word = lock_words(room);
 
 	if (!xp.active)
 		return word;
-	if (!xp.no_yield) {
-		pend(XP_LOCK, word);
-		xp.fiber[xp.cur].pending.op = op;
-		xp_yield();
-	}
+	if (!xp.no_yield && how == XP_LOCK_WRITE)
+		wait_to_write(word);
+	else if (!xp.no_yield)
+		want(word, how);
 	/* The end of the world runs alone; a lock that is still held then is a leak. */
-	if (word[0] || (op != 1 && word[1]))
+	if ((word[0] & XP_LOCK_HELD) || (how != XP_LOCK_READ && word[1]))
 		xp_report(SL_VIOLATION_DEADLOCK, "host lock", "a host lock is held for ever");
 	if (xp.order) {
 		/* Readers see what writers did, writers what readers did too. */
 		xo_acquire(&word[0]);
-		if (op != 1)
+		if (how != XP_LOCK_READ)
 			xo_acquire(&word[1]);
 	}
 	xp_log_write(word, 8);
@@ -132,13 +156,13 @@ static void op_mutex_init(struct sl_env *env, struct sl_mutex *m)
 static void op_mutex_lock(struct sl_env *env, struct sl_mutex *m)
 {
 	(void)env;
-	acquire(m->room, 0)[0] = 1;
+	acquire(m->room, XP_LOCK_MUTEX)[0] |= XP_LOCK_HELD;
 }
 
 static void op_mutex_unlock(struct sl_env *env, struct sl_mutex *m)
 {
 	(void)env;
-	release(m->room, false)[0] = 0;
+	release(m->room, false)[0] &= ~XP_LOCK_HELD;
 }
 
 static void op_rwlock_init(struct sl_env *env, struct sl_rwlock *l)
@@ -149,7 +173,7 @@ static void op_rwlock_init(struct sl_env *env, struct sl_rwlock *l)
 static void op_read_lock(struct sl_env *env, struct sl_rwlock *l)
 {
 	(void)env;
-	acquire(l->room, 1)[1]++;
+	acquire(l->room, XP_LOCK_READ)[1]++;
 }
 
 static void op_read_unlock(struct sl_env *env, struct sl_rwlock *l)
@@ -161,13 +185,13 @@ static void op_read_unlock(struct sl_env *env, struct sl_rwlock *l)
 static void op_write_lock(struct sl_env *env, struct sl_rwlock *l)
 {
 	(void)env;
-	acquire(l->room, 2)[0] = 1;
+	acquire(l->room, XP_LOCK_WRITE)[0] |= XP_LOCK_HELD;
 }
 
 static void op_write_unlock(struct sl_env *env, struct sl_rwlock *l)
 {
 	(void)env;
-	release(l->room, false)[0] = 0;
+	release(l->room, false)[0] &= ~XP_LOCK_HELD;
 }
 
 /* A scheduling point, although the lane itself sees nothing. */

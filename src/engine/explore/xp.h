@@ -38,6 +38,21 @@ enum xp_kind {
 	XP_DEAD,   /* nothing: it reported a violation */
 };
 
+/*
+ * How a fiber wants a host lock. In the arena a lock is two words: [0] = XP_LOCK_HELD if somebody owns
+ * it or writes, plus XP_LOCK_WAITER for each writer that has come and waits; [1] = readers. No reader
+ * gets in while a writer waits.
+ */
+enum xp_lock {
+	XP_LOCK_MUTEX,
+	XP_LOCK_READ,
+	XP_LOCK_WRITE,  /* has come, and waits */
+	XP_LOCK_ARRIVE, /* will have the lock to write if it is free, or else wait for it */
+};
+
+#define XP_LOCK_HELD   1u
+#define XP_LOCK_WAITER 2u
+
 enum xp_atomic {
 	XP_LOAD,
 	XP_STORE,
@@ -53,7 +68,7 @@ enum xp_atomic {
 
 struct xp_pending {
 	u8 kind; /* enum xp_kind */
-	u8 op;   /* XP_ATOMIC: enum xp_atomic; XP_LOCK: 0 mutex, 1 read, 2 write */
+	u8 op;   /* XP_ATOMIC: enum xp_atomic; XP_LOCK: enum xp_lock */
 	u8 size; /* bytes */
 	u32 n;   /* XP_CHOICE: answers */
 	void *addr;

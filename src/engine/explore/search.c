@@ -330,7 +330,8 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 {
 	struct succ *n = &s->succ[s->succ_count];
 	struct frame *f = &s->frame[s->depth];
-	u32 preempts = is_preemption(s, fiber);
+	/* Only the state in front of the step can tell, and mostly nobody wants to know. */
+	u32 preempts = (s->bounded || keep) && is_preemption(s, fiber);
 
 	if (s->bounded && !within_bounds(s, preempts))
 		return false;
@@ -351,7 +352,7 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 		audit_arena();
 	if (xp.violated) {
 		undo_step(s, f);
-		found(s, fiber, choice, path_preemptions(s) + preempts);
+		found(s, fiber, choice, path_preemptions(s) + is_preemption(s, fiber));
 		return false;
 	}
 	n->key = state_key(s);
@@ -461,8 +462,9 @@ static void enter(struct search *s, const struct succ *n)
 }
 
 /* Goes to a successor that was taken back. */
-static void descend(struct search *s, const struct succ *n)
+static void descend(struct search *s, struct succ *n)
 {
+	n->preempts = is_preemption(s, n->fiber);
 	save_mover(s, &s->frame[s->depth], n->fiber);
 	machine_step(&s->m, n->fiber, n->choice);
 	/* Counted when it was probed. */
@@ -527,10 +529,10 @@ static bool expand(struct search *s, u32 depth_max)
 }
 
 /* The next successor to go to from the top of the path, or NULL. */
-static const struct succ *next_succ(struct search *s, struct frame *f)
+static struct succ *next_succ(struct search *s, struct frame *f)
 {
 	while (!s->stop && f->succ_left) {
-		const struct succ *n = &s->succ[f->succ_base + --f->succ_left];
+		struct succ *n = &s->succ[f->succ_base + --f->succ_left];
 
 		if (n->fresh || s->auditing)
 			return n;
@@ -553,7 +555,7 @@ static void walk(struct search *s)
 	entered = expand(s, depth_max);
 	while (s->depth) {
 		struct frame *f = &s->frame[s->depth - 1];
-		const struct succ *n = entered ? NULL : next_succ(s, f);
+		struct succ *n = entered ? NULL : next_succ(s, f);
 
 		if (n && s->depth >= depth_max) {
 			s->r->limit = XS_LIMIT_DEPTH;

@@ -203,6 +203,7 @@ struct hand {
 	u16 count[8];
 	u8 unfinished[8];
 	u16 enabled[8];
+	u16 locking[8]; /* nobody */
 	u32 edges;
 	struct lv_graph g;
 };
@@ -216,7 +217,8 @@ static void hand_init(struct hand *h, u32 states, u32 lanes)
 				  .first = h->first,
 				  .count = h->count,
 				  .unfinished = h->unfinished,
-				  .enabled = h->enabled };
+				  .enabled = h->enabled,
+				  .locking = h->locking };
 	for (u32 i = 0; i < states; i++)
 		h->unfinished[i] = 1;
 }

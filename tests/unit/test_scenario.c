@@ -1761,6 +1761,18 @@ static void test_lp_fields(void **state)
 		  .field = 0xA02000000000000B,
 		  .value = 0xAb1 },
 		{ .code = SCN_LP_PAGE, .leaf = SEAMCALL_tdh_phymem_page_rdmd, .count = 2 },
+		{ .code = SCN_LP_PAGE,
+		  .leaf = SEAMCALL_tdh_phymem_page_rdmd,
+		  .level = 1,
+		  .count = 1,
+		  .retry = true },
+		{ .code = SCN_LP_SYS, .leaf = SEAMCALL_tdh_sys_info, .retry = true },
+		{ .code = SCN_LP_TD,
+		  .leaf = SEAMCALL_tdh_mng_wr,
+		  .td = 1,
+		  .field = 0x9110000300000011,
+		  .value = 1,
+		  .retry = true },
 	};
 	struct scenario *s = read_good("title: t\n"
 				       "td: [{vcpus: 1, memory: {a: {size: 8K}}}, {vcpus: 2}]\n"
@@ -1774,7 +1786,10 @@ static void test_lp_fields(void **state)
 				       "    - MNG.WR HP_LOCK_TIMEOUT 20000 td1\n"
 				       "    - VP.RD VCPU_EPOCH td1.vcpu1\n"
 				       "    - VP.WR PEND_NMI 0xAb1 0\n"
-				       "    - PHYMEM.PAGE.RDMD a\n");
+				       "    - PHYMEM.PAGE.RDMD a\n"
+				       "    - PHYMEM.PAGE.RDMD a 2M retry\n"
+				       "    - SYS.INFO retry\n"
+				       "    - MNG.WR HP_LOCK_TIMEOUT 1 td1 retry\n");
 
 	(void)state;
 	check_lp(&s->lp[0], want, ARRAY_SIZE(want));

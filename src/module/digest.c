@@ -19,7 +19,8 @@ _Static_assert(SHA384_DIGEST_LENGTH == SHA384_SIZE && SHA256_DIGEST_LENGTH == HM
 
 void sha384_begin(struct sha384 *s)
 {
-	SHA512_CTX ctx;
+	/* SHA384_Init() leaves the block as it is: nothing of the stack may get into the TD. */
+	SHA512_CTX ctx = { 0 };
 
 	SHA384_Init(&ctx);
 	memcpy(s, &ctx, sizeof(ctx));

@@ -33,10 +33,10 @@ def check(path, *options):
 
 
 def explored():
-    """All files of the gallery that can be explored."""
-    for folder, _, files in sorted(os.walk(SCENARIOS)):
-        for name in sorted(files):
-            path = os.path.join(folder, name)
+    """Files of the gallery that can be explored; the zoo has its own test."""
+    for folder in ("contention", "locks"):
+        for name in sorted(os.listdir(os.path.join(SCENARIOS, folder))):
+            path = os.path.join(SCENARIOS, folder, name)
             with open(path, encoding="utf-8") as f:
                 if "engine: threads" not in f.read():
                     yield path

@@ -90,7 +90,9 @@ class UserCode(unittest.TestCase):
         # All accesses as scheduling points: the same verdict, and no fewer states.
         _, all_points = self.explore(program, "--no-reduction", *options)
         self.assertEqual((all_points["verdict"], all_points["kind"]), (verdict, kind))
-        self.assertGreaterEqual(all_points["states"], o["states"])
+        # What is violated ends where the first finding is, early or late.
+        if verdict == "holds":
+            self.assertGreaterEqual(all_points["states"], o["states"])
         if verdict == "holds" and not options:
             code, audited = self.explore(program, "--audit")
             self.assertEqual((code, audited["verdict"]), (0, "holds"), audited)

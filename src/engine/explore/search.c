@@ -21,6 +21,8 @@
 
 #define DEPTH_MAX        (1u << 24)
 #define POLL_TRANSITIONS 0x3FFF
+/* Passes that may go by until what was found comes out of one that learns nothing. */
+#define FOUND_PASSES 64u
 /* Transitions of an audit between two looks at the whole arena. */
 #define AUDIT_TRANSITIONS 0x3FF
 
@@ -642,12 +644,13 @@ static void pass_begin(struct search *s)
 
 /*
  * Passes until one learns no new shared word. In an unfinished pass whatever was found is real but
- * for data races, which need all scheduling points; the shortest trace is looked for afterwards.
+ * for data races, which need all scheduling points; the shortest trace is looked for afterwards. What
+ * is found on the way is kept in case a limit ends the passes.
  */
 static void explore(struct search *s)
 {
 	struct xs_result *r = s->r;
-	bool again;
+	bool again, final;
 
 	do {
 		r->passes++;
@@ -658,16 +661,19 @@ static void explore(struct search *s)
 		/* Back at the start: whatever is not as it was has been written past the hooks. */
 		if (!s->found && !is_intact(s))
 			break;
-		again = xp.learned && !is_final(s) && is_unlimited(r);
+		/* A trace can be played again only with the scheduling points it was found with. */
+		final = is_final(s);
+		again = xp.learned && is_unlimited(r) && (!final || r->passes < FOUND_PASSES);
 		if (again) {
 			s->found = false;
-			r->kind = XS_KIND_NONE;
+			r->kind = final ? r->kind : XS_KIND_NONE;
 		}
 		r->all_states += s->states;
 		r->all_transitions += s->m.transitions;
 		if (again)
 			r->limit = XS_COMPLETE;
 	} while (again);
+	s->found = r->kind != XS_KIND_NONE;
 	if (s->o->audit && !s->found && r->limit == XS_COMPLETE) {
 		s->auditing = true;
 		pass_begin(s);

@@ -62,6 +62,7 @@
 #define SL_HP_RELAXED                   __ATOMIC_RELAXED
 #define SL_HP_ACQUIRE                   __ATOMIC_ACQUIRE
 #define SL_HP_RELEASE                   __ATOMIC_RELEASE
+#define SL_HP_SEQ_CST                   __ATOMIC_SEQ_CST
 #define SL_HP_LOAD(p, order)            __atomic_load_n((p), (order))
 #define SL_HP_STORE(p, value, order)    __atomic_store_n((p), (value), (order))
 #define SL_HP_EXCHANGE(p, value, order) __atomic_exchange_n((p), (value), (order))
@@ -84,6 +85,7 @@ extern "C" {
 #define SL_HP_RELAXED                   memory_order_relaxed
 #define SL_HP_ACQUIRE                   memory_order_acquire
 #define SL_HP_RELEASE                   memory_order_release
+#define SL_HP_SEQ_CST                   memory_order_seq_cst
 #define SL_HP_LOAD(p, order)            atomic_load_explicit((p), (order))
 #define SL_HP_STORE(p, value, order)    atomic_store_explicit((p), (value), (order))
 #define SL_HP_EXCHANGE(p, value, order) atomic_exchange_explicit((p), (value), (order))
@@ -688,6 +690,24 @@ static inline void sept_entry_commit_published(SL_HP_ATOMIC(uint64_t) * entry, u
 	value = keep_locked ? value | SEPT_ENTRY_TDEL : value & ~SEPT_ENTRY_TDEL;
 	/* Release: pairs with the acquire in sept_entry_try_lock_published(). */
 	SL_HP_STORE(entry, value, SL_HP_RELEASE);
+}
+
+/*
+ * The same as releases from 1.5.20 on do it: host priority is taken from memory, by compare-and-swaps
+ * until one wins. Each lost one means that somebody else changed host priority, or the lock bit of an
+ * entry that is committed without holding it, in between. A full fence.
+ */
+static inline void sept_entry_commit_keeping_published(SL_HP_ATOMIC(uint64_t) * entry,
+						       uint64_t value, bool keep_locked)
+{
+	uint64_t old = SL_HP_LOAD(entry, SL_HP_RELAXED);
+	uint64_t next;
+
+	value = keep_locked ? value | SEPT_ENTRY_TDEL : value & ~SEPT_ENTRY_TDEL;
+	do {
+		next = (value & ~SEPT_ENTRY_HP) | (old & SEPT_ENTRY_HP);
+		/* Pairs with the acquire in sept_entry_try_lock_published(). */
+	} while (!SL_HP_CAS(entry, &old, next, SL_HP_SEQ_CST));
 }
 
 /* ---- S-EPT entry lock, hardened -------------------------------------------------------------- */

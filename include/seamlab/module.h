@@ -33,8 +33,16 @@ struct sl_lp;
 struct sl_machine;
 
 enum sl_release {
-	SL_RELEASE_1_5_01,
+#define SL_RELEASE(ident, patch, name) SL_RELEASE_##ident,
+#include <seamlab/tdx_release.def>
+#undef SL_RELEASE
+	SL_RELEASES
 };
+
+/* "1.5.01"; NULL for a number that is no release. */
+const char *sl_release_name(enum sl_release release);
+/* False if no release has this name. */
+bool sl_release_find(const char *name, enum sl_release *release);
 
 enum sl_flavour {
 	SL_PUBLISHED, /* bug for bug */
@@ -106,8 +114,11 @@ void sl_lp_set_platform(struct sl_lp *lp, uint32_t flags);
  * the leaf's register table says. tdcall() is only meaningful inside a guest that TDH.VP.ENTER
  * runs on this LP; elsewhere it returns TDX_OPERAND_INVALID with operand RAX.
  */
+#define TDX_RAX_VERSION_SHIFT 16
 uint64_t seamcall(struct sl_lp *lp, uint64_t rax, struct tdx_module_args *args);
 uint64_t tdcall(struct sl_lp *lp, uint64_t rax, struct tdx_module_args *args);
+/* The highest version of this SEAMCALL leaf that the machine's release takes: 0 or 1. */
+uint32_t sl_seamcall_version(const struct sl_machine *m, uint32_t leaf);
 
 /*
  * A guest. run() executes guest code on @lp from the guest's current RIP and returns when a TD exit

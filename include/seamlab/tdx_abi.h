@@ -24,6 +24,9 @@ struct tdx_module_args {
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #endif
 #include <seamlab/tdx_status.def>
+#define SL_NEW_STATUS(since, name, upper, who) SL_STATUS(name, upper)
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_STATUS
 #undef SL_STATUS
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
@@ -34,6 +37,9 @@ struct tdx_module_args {
 enum tdx_operand {
 #define SL_OPERAND(name, id) TDX_OPERAND_ID_##name = (id),
 #include <seamlab/tdx_operand.def>
+#define SL_NEW_OPERAND(since, name, id) SL_OPERAND(name, id)
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_OPERAND
 #undef SL_OPERAND
 };
 
@@ -43,7 +49,10 @@ enum tdx_seamcall {
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
-	TDX_SEAMCALL_COUNT = 64
+#define SL_NEW_SEAMCALL(since, ident, number, name) SEAMCALL_##ident = (number),
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_SEAMCALL
+	TDX_SEAMCALL_COUNT = 64 /* those below are counted in statistics; migration is above */
 };
 
 enum tdx_tdcall {

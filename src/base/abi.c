@@ -15,6 +15,9 @@ const char *tdx_status_name(u64 status)
 	case upper:            \
 		return "TDX_" #name;
 #include <seamlab/tdx_status.def>
+#define SL_NEW_STATUS(since, name, upper, who) SL_STATUS(name, upper)
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_STATUS
 #undef SL_STATUS
 	default:
 		return NULL;
@@ -28,6 +31,9 @@ const char *tdx_operand_name(u32 operand)
 	case id:             \
 		return #name;
 #include <seamlab/tdx_operand.def>
+#define SL_NEW_OPERAND(since, name, id) SL_OPERAND(name, id)
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_OPERAND
 #undef SL_OPERAND
 	default:
 		return NULL;
@@ -42,6 +48,9 @@ const char *tdx_seamcall_name(u32 leaf)
 		return name;
 #define SL_TDCALL(ident, number, name)
 #include <seamlab/tdx_leaf.def>
+#define SL_NEW_SEAMCALL(since, ident, number, name) SL_SEAMCALL(ident, number, name)
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_SEAMCALL
 #undef SL_SEAMCALL
 #undef SL_TDCALL
 	default:

@@ -3,10 +3,13 @@
 #ifndef SL_CLI_CLI_H
 #define SL_CLI_CLI_H
 
+#include <seamlab/module.h>
 #include <seamlab/seamlab.h>
 
 /* argv[0] is the command's name. Returns the exit code. */
 int cmd_check(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_matrix(int argc, char **argv);
 int cmd_policies(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_run(int argc, char **argv);
@@ -33,6 +36,8 @@ __attribute__((format(printf, 2, 3))) int cli_error(const char *command, const c
 struct argp_state;
 /* The value of --format; any other text ends the program with a usage error. */
 enum sl_format cli_format(struct argp_state *state, const char *arg);
+/* The value of --release, likewise. */
+enum sl_release cli_release(struct argp_state *state, const char *arg);
 /*
  * --policy NAME and --set SWITCH=VALUE, for the options of check and run: rows of a table of options,
  * and what to do with their keys. @o->set has room for CLI_SETTINGS_MAX.

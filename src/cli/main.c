@@ -19,6 +19,10 @@ static const struct command {
 } commands[] = {
 	{ "check", cmd_check,
 	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
+	{ "explain", cmd_explain,
+	  "what a status or a leaf of the TDX module means; - annotates a log" },
+	{ "matrix", cmd_matrix,
+	  "which leaves get into each other's way, on which lock, with which status" },
 	{ "policies", cmd_policies, "list what hosts can do about BUSY, or show one policy" },
 	{ "replay", cmd_replay, "play a counterexample again, from the file that check wrote" },
 	{ "run", cmd_run, "run a scenario in real time on threads and report contention" },
@@ -87,6 +91,23 @@ _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, stru
 	default:
 		return 0;
 	}
+}
+
+enum sl_release cli_release(struct argp_state *state, const char *arg)
+{
+	enum sl_release release = SL_RELEASE_1_5_01;
+	char names[200] = "";
+
+	if (sl_release_find(arg, &release))
+		return release;
+	for (int i = 0; i < SL_RELEASES; i++) {
+		size_t used = strlen(names);
+
+		snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+			 sl_release_name((enum sl_release)i));
+	}
+	argp_error(state, "--release: found '%s'; expected one of %s", arg, names);
+	return release;
 }
 
 int cli_print(const char *command, char *report, enum sl_format format)

@@ -340,7 +340,7 @@ static bool may_work_later(u64 status)
 
 	return class == TDX_OPERAND_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY ||
 	       class == TDX_TLB_TRACKING_NOT_DONE || class == TDX_INTERRUPTED_RESTARTABLE ||
-	       class == TDX_INTERRUPTED_RESUMABLE;
+	       class == TDX_INTERRUPTED_BUSY || class == TDX_INTERRUPTED_RESUMABLE;
 }
 
 /* Where in its program an LP lane is. */

@@ -20,9 +20,9 @@
 #define TSC_FREQUENCY_2_GHZ  80
 
 /* A build-time SEAMCALL; remembers what went wrong. */
-static int build_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 rcx, u64 rdx)
+static int build_call_args(struct cpu *cpu, struct vm *vm, enum host_site site,
+			   struct tdx_module_args args)
 {
-	struct tdx_module_args args = { .rcx = rcx, .rdx = rdx };
 	u64 status;
 
 	cpu_open_interrupts(cpu);
@@ -32,6 +32,11 @@ static int build_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 r
 	vm->failed_site = site;
 	vm->failed_status = status;
 	return status_errno(status);
+}
+
+static int build_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 rcx, u64 rdx)
+{
+	return build_call_args(cpu, vm, site, (struct tdx_module_args){ .rcx = rcx, .rdx = rdx });
 }
 
 /* ---- the TD ---------------------------------------------------------------------------------- */
@@ -154,7 +159,9 @@ static int vcpu_create(struct vcpu *v, struct cpu *cpu)
 	ret = vcpu_addcx(v, cpu);
 	if (ret)
 		return ret;
-	ret = build_call(cpu, vm, HOST_SITE_build_vp_init, v->tdvpr.v, 0);
+	/* R8, the x2APIC id, counts only from version 1 on. */
+	ret = build_call_args(cpu, vm, HOST_SITE_build_vp_init,
+			      (struct tdx_module_args){ .rcx = v->tdvpr.v, .r8 = v->index });
 	if (ret)
 		return ret;
 	/* VP.INIT has associated it with this CPU. */

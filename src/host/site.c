@@ -113,13 +113,23 @@ static void site_assert_failed(struct cpu *cpu, struct vm *vm, enum host_site si
 			    leaf, when, status_text(status).text);
 }
 
+/* The leaf, in version 0; TDH.VP.INIT in the newest that the module takes, as KVM does. */
+static u64 site_rax(const struct cpu *cpu, enum host_site site)
+{
+	u32 leaf = host_site_leaf(site);
+	u32 version =
+		leaf == SEAMCALL_tdh_vp_init ? sl_seamcall_version(cpu->vmm->machine, leaf) : 0;
+
+	return leaf | (u64)version << TDX_RAX_VERSION_SHIFT;
+}
+
 static u64 site_issue(struct cpu *cpu, enum host_site site, struct tdx_module_args *args)
 {
 	u64 status = TDX_RND_NO_ENTROPY;
 
 	/* No leaf that can run out of entropy has changed its operands by then. */
 	for (u32 i = 0; i < ENTROPY_TRIES && status_class(status) == TDX_RND_NO_ENTROPY; i++)
-		status = seamcall(cpu->lp, host_site_leaf(site), args);
+		status = seamcall(cpu->lp, site_rax(cpu, site), args);
 	return status;
 }
 

@@ -48,6 +48,29 @@ const struct lock_step *call_plan_step(struct call *c, enum lock_object object, 
 	return s;
 }
 
+static const struct lock_step *plan_find(const struct call *c, enum lock_object object)
+{
+	const struct lock_step *s = c->plan;
+
+	SL_BUG_ON(!s);
+	while (s->object != LOCK_END && s->object != object)
+		s++;
+	return s;
+}
+
+enum lock_mode call_plan_mode(const struct call *c, enum lock_object object)
+{
+	const struct lock_step *s = plan_find(c, object);
+
+	SL_BUG_ON(s->object != object);
+	return (enum lock_mode)s->mode;
+}
+
+bool call_plan_lists(const struct call *c, enum lock_object object)
+{
+	return plan_find(c, object)->object == object;
+}
+
 /* ---- PAMT ----------------------------------------------------------------------------- */
 
 /* Format and coverage of a private page address (spec: "Common operand formats"). */
@@ -64,6 +87,14 @@ static u64 private_page_check(const struct sl_machine *m, u64 hpa, u32 level, u3
 		     ~(SL_LEVEL_SIZE(2) - 1)))
 		return with_op(TDX_OPERAND_ADDR_RANGE_ERROR, operand);
 	return 0;
+}
+
+/* Is a 1 GB or 2 MB entry the leaf of a walk? */
+static bool walk_stops(const struct call *c, const struct pamt_entry *e)
+{
+	if (changed(c->m, CHANGE_WALK_STOPS_AT_ANY_TYPE))
+		return pamt_type(e) != PAMT_NDA;
+	return pamt_type(e) == PAMT_REG;
 }
 
 /* Leaf step of the walk at a level above 4 KB: shared is held, promote it if asked. */
@@ -86,14 +117,14 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 
 	if (take_hp(c, &e1g->lock, LOCK_SH) != HP_OK)
 		return false;
-	if (pamt_type(e1g) == PAMT_REG || target == 2) {
+	if (walk_stops(c, e1g) || target == 2) {
 		if (walk_ends_at(c, l, e1g, 2, &busy))
 			return true;
 		goto drop_1g;
 	}
 	if (take_hp(c, &e2m->lock, LOCK_SH) != HP_OK)
 		goto drop_1g;
-	if (pamt_type(e2m) == PAMT_REG || target == 1) {
+	if (walk_stops(c, e2m) || target == 1) {
 		l->parent[1] = e1g;
 		if (walk_ends_at(c, l, e2m, 1, &busy))
 			return true;
@@ -241,28 +272,29 @@ u64 tdr_lock(struct call *c, u64 hpa, enum lock_mode mode, struct td_ref *td)
 
 u64 tdr_lock_implicit(struct call *c, const struct page_lock *page, struct td_ref *td)
 {
-	u64 st = page_lock_implicit(c, LOCK_TDR, pamt_owner(page->entry), LOCK_SH, 0, &td->lock);
+	u64 st = page_lock_implicit(c, LOCK_TDR, pamt_owner(page->entry),
+				    call_plan_mode(c, LOCK_TDR), 0, &td->lock);
 
 	if (!st)
 		td->tdr = mem_frame(c->m, td->lock.page);
 	return st;
 }
 
-u32 op_allowed(u32 leaf)
+bool op_state_allowed(const struct call *c, const struct tdcs *tdcs)
 {
-#define O(n)  BIT_ULL(n)
-#define O_ALL 0x7FFu
-	switch (leaf) {
-#define SL_OP_ALLOWED(ident, mask) \
-	case SEAMCALL_##ident:     \
-		return (u32)(mask);
-#include "module/op_state.def"
-#undef SL_OP_ALLOWED
-	default:
-		return O_ALL;
-	}
-#undef O
-#undef O_ALL
+	return release_op_allowed(c->m->cfg.release, c->leaf) >> tdcs->op_state & 1;
+}
+
+u64 op_state_incorrect(const struct call *c, const struct tdcs *tdcs)
+{
+	return with_op(TDX_OP_STATE_INCORRECT,
+		       changed(c->m, CHANGE_STATUS_HAS_OP_STATE) ? tdcs->op_state : 0);
+}
+
+u64 vcpu_state_incorrect(const struct call *c, u32 state)
+{
+	return with_op(TDX_VCPU_STATE_INCORRECT,
+		       changed(c->m, CHANGE_STATUS_HAS_VCPU_STATE) ? state : 0);
 }
 
 bool op_state_tracks(u32 op_state)
@@ -273,6 +305,11 @@ bool op_state_tracks(u32 op_state)
 		return tracking;
 #include "module/op_state.def"
 #undef SL_OP_STATE
+#define SL_NEW_OP_STATE(since, number, name, tracking) \
+	case number:                                   \
+		return tracking;
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_OP_STATE
 	default:
 		return false;
 	}
@@ -298,9 +335,11 @@ u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 		td->op_state_held = true;
 		c->held++;
 	}
-	if (!(op_allowed(c->leaf) >> td->tdcs->op_state & 1)) {
+	if (!op_state_allowed(c, td->tdcs)) {
+		u64 st = op_state_incorrect(c, td->tdcs);
+
 		op_state_unlock(c, td);
-		return TDX_OP_STATE_INCORRECT;
+		return st;
 	}
 	return 0;
 }
@@ -347,9 +386,32 @@ void ext_info(struct call *c, u64 entry, u32 level)
 	c->args->rdx = level | (u64)sept_state_public(state) << 8;
 }
 
+u64 tree_word_lock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
+{
+	const struct lock_step *step;
+
+	if (!c->m->tree_hp)
+		return sharex_lock(c, LOCK_TREE, &tdcs->tree_lock, mode);
+	step = call_plan_step(c, LOCK_TREE, mode, LOCK_WORD);
+	if (take_hp(c, &tdcs->tree_lock_hp, mode) != HP_OK)
+		return step->busy;
+	c->held++;
+	return 0;
+}
+
+void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
+{
+	if (!c->m->tree_hp) {
+		sharex_unlock(c, &tdcs->tree_lock, mode);
+		return;
+	}
+	drop_hp(c, &tdcs->tree_lock_hp, mode);
+	c->held--;
+}
+
 u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)
 {
-	u64 st = sharex_lock(c, LOCK_TREE, &td->tdcs->tree_lock, mode);
+	u64 st = tree_word_lock(c, td->tdcs, mode);
 
 	if (st)
 		return st;
@@ -360,8 +422,12 @@ u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode, struct ent
 
 u64 tree_promote(struct call *c, struct td_ref *td, struct entry_ref *e)
 {
+	enum hp_result r;
+
 	SL_BUG_ON(!c->m->hardened || e->tree_mode != LOCK_SH);
-	if (sharex_try_promote(&td->tdcs->tree_lock) != HP_OK)
+	r = c->m->tree_hp ? sharex_hp_try_promote(&td->tdcs->tree_lock_hp)
+			  : sharex_try_promote(&td->tdcs->tree_lock);
+	if (r != HP_OK)
 		return with_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_SEPT_TREE);
 	e->tree_mode = LOCK_EX;
 	return 0;
@@ -465,7 +531,7 @@ void tree_unlock(struct call *c, struct td_ref *td, struct entry_ref *e)
 {
 	if (!e->tree_held)
 		return;
-	sharex_unlock(c, &td->tdcs->tree_lock, e->tree_mode);
+	tree_word_unlock(c, td->tdcs, e->tree_mode);
 	e->tree_held = false;
 }
 
@@ -474,6 +540,8 @@ void entry_commit(struct call *c, struct entry_ref *e, u64 value, bool keep_lock
 	SL_BUG_ON(!e->locked);
 	if (c->m->hardened)
 		sept_entry_commit(e->entry, value, keep_locked);
+	else if (changed(c->m, CHANGE_COMMIT_KEEPS_HP))
+		sept_entry_commit_keeping_published(e->entry, value, keep_locked);
 	else
 		sept_entry_commit_published(e->entry, value, keep_locked);
 	if (!keep_locked) {
@@ -504,6 +572,17 @@ u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_r
 	if (st)
 		ext_info(c, e->copy, e->level);
 	return st;
+}
+
+u64 must_give_way(const struct call *c, const struct tdcs *tdcs)
+{
+	if (host_interrupt_pending(c))
+		return TDX_INTERRUPTED_RESTARTABLE;
+	if (changed(c->m, CHANGE_POLL_TREE_HP) &&
+	    (atomic_load_explicit(&tdcs->tree_lock_hp.word, memory_order_relaxed) &
+	     SHAREX_HP_PRIORITY))
+		return TDX_INTERRUPTED_BUSY;
+	return 0;
 }
 
 void *shared_operand(struct sl_machine *m, u64 pa, u64 align)

@@ -41,6 +41,12 @@ static inline u64 with_op(u64 status, u32 operand)
 const struct lock_step *call_plan_step(struct call *c, enum lock_object object, enum lock_mode mode,
 				       enum lock_path path);
 
+/* The mode in which the rest of the plan takes @object, which it must list. */
+enum lock_mode call_plan_mode(const struct call *c, enum lock_object object);
+
+/* Does the rest of the plan list @object? */
+bool call_plan_lists(const struct call *c, enum lock_object object);
+
 /* A PAMT entry held in some mode, together with its parents when they were walked. */
 struct page_lock {
 	struct hpa page;
@@ -88,7 +94,7 @@ struct td_ref {
 
 /* Explicit TDR; @hpa is the register's value. */
 u64 tdr_lock(struct call *c, u64 hpa, enum lock_mode mode, struct td_ref *td) SL_WARN_UNUSED;
-/* The TDR that owns an already locked page. */
+/* The TDR that owns an already locked page, in the mode that the plan says. */
 u64 tdr_lock_implicit(struct call *c, const struct page_lock *page,
 		      struct td_ref *td) SL_WARN_UNUSED;
 /*
@@ -96,6 +102,10 @@ u64 tdr_lock_implicit(struct call *c, const struct page_lock *page,
  */
 u64 td_state_check(struct call *c, struct td_ref *td, bool lock) SL_WARN_UNUSED;
 void op_state_unlock(struct call *c, struct td_ref *td);
+/* Does this leaf accept the TD's OP_STATE? The refusals carry the state where the release has it so. */
+bool op_state_allowed(const struct call *c, const struct tdcs *tdcs);
+u64 op_state_incorrect(const struct call *c, const struct tdcs *tdcs);
+u64 vcpu_state_incorrect(const struct call *c, u32 state);
 /* Releases OP_STATE, if held, and the TDR. */
 void tdr_unlock(struct call *c, struct td_ref *td);
 
@@ -112,9 +122,12 @@ struct entry_ref {
 	bool locked;
 };
 
+/* The S-EPT tree lock, of whichever kind the release has. */
+u64 tree_word_lock(struct call *c, struct tdcs *tdcs, enum lock_mode mode) SL_WARN_UNUSED;
+void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock_mode mode);
 /* Page info in RCX: level and GPA. OPERAND_INVALID|RCX if malformed. */
 u64 page_info_decode(u64 rcx, u32 level_min, u32 level_max, struct entry_ref *e) SL_WARN_UNUSED;
-/* The tree lock alone. */
+/* The same for an entry that will be walked to. */
 u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode,
 	      struct entry_ref *e) SL_WARN_UNUSED;
 /* Makes the share of the tree exclusive, or leaves it as it is. Hardened flows only. */
@@ -130,15 +143,16 @@ u64 entry_lock_host(struct call *c, struct entry_ref *e) SL_WARN_UNUSED;
 u64 entry_check_state(struct call *c, struct entry_ref *e) SL_WARN_UNUSED;
 void entry_unlock(struct call *c, struct entry_ref *e);
 void tree_unlock(struct call *c, struct td_ref *td, struct entry_ref *e);
-/* Stores @value; published: as given, hardened: with the HP bit that is in memory. */
+/*
+ * Stores @value. The HP bit is @value's in the published flavour of a release whose commits are plain
+ * stores, else what it is in memory.
+ */
 void entry_commit(struct call *c, struct entry_ref *e, u64 value, bool keep_locked);
 /* Extended error information in RCX and RDX. */
 void ext_info(struct call *c, u64 entry, u32 level);
 
 /* Mask over enum sept_state that this SEAMCALL leaf accepts. */
 u32 sept_allowed(u32 leaf);
-/* Mask over OP_STATE that this SEAMCALL leaf accepts. */
-u32 op_allowed(u32 leaf);
 bool op_state_tracks(u32 op_state);
 
 /* BLOCKED and TLB tracking, demanded where both states require tracking. */
@@ -158,6 +172,12 @@ static inline bool host_interrupt_pending(const struct call *c)
 	return lp_interrupt_pending(c->lp) ||
 	       (c->m->cfg.interrupts && env_choose(c->lp->env, SL_CHOICE_INTERRUPT, 2));
 }
+
+/*
+ * Has a long leaf to give way? TDX_INTERRUPTED_RESTARTABLE for an interrupt; where the release looks at
+ * it, TDX_INTERRUPTED_BUSY for a host that was refused the tree; else 0.
+ */
+u64 must_give_way(const struct call *c, const struct tdcs *tdcs) SL_WARN_UNUSED;
 
 /* ---- Shared operand checks ------------------------------------------------------------- */
 

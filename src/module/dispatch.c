@@ -9,7 +9,7 @@
 #include "module/zero_step.h"
 
 #define RAX_LEAF(rax)     ((u32)((rax)&0xFFFF))
-#define RAX_VERSION(rax)  ((u32)((rax) >> 16 & 0xFF))
+#define RAX_VERSION(rax)  ((u32)((rax) >> TDX_RAX_VERSION_SHIFT & 0xFF))
 #define RAX_RESERVED_MASK (GENMASK_ULL(31, 24) | GENMASK_ULL(63, 32))
 
 static leaf_fn seamcall_leaf(u32 leaf)
@@ -44,21 +44,6 @@ static leaf_fn tdcall_leaf(u32 leaf)
 	}
 }
 
-/* Leaves that have a version 1; every other leaf takes 0 only. */
-static bool has_version_1(u32 leaf)
-{
-	switch (leaf) {
-	case SEAMCALL_tdh_mem_page_promote:
-	case SEAMCALL_tdh_mem_sept_add:
-	case SEAMCALL_tdh_mem_sept_remove:
-	case SEAMCALL_tdh_mng_rd:
-	case SEAMCALL_tdh_vp_rd:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Leaves that work before the module is READY. */
 static bool works_before_ready(u32 leaf)
 {
@@ -81,18 +66,19 @@ static u64 seamcall_precheck(struct sl_lp *lp, u64 rax)
 {
 	u32 leaf = RAX_LEAF(rax);
 	enum sys_state state = sys_state(lp->machine);
+	u32 version_max = release_seamcall_version(lp->machine->cfg.release, leaf);
 
 	/* A guest that runs on this LP is in the TD: SEAMCALL does not exist there. */
 	if (lp->vp || (rax & RAX_RESERVED_MASK))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (RAX_VERSION(rax) && !has_version_1(leaf))
+	if (RAX_VERSION(rax) && !version_max)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	if (state == SYS_SHUT_DOWN && leaf != SEAMCALL_tdh_sys_lp_shutdown)
 		return TDX_SYS_SHUTDOWN;
 	if (state != SYS_READY && !works_before_ready(leaf))
 		return TDX_SYS_NOT_READY;
-	/* A version above 1 is for the leaf to refuse, which comes after the module's state. */
-	if (!seamcall_leaf(leaf) || RAX_VERSION(rax) > 1)
+	/* A version too high is for the leaf to refuse, which comes after the module's state. */
+	if (!seamcall_leaf(leaf) || RAX_VERSION(rax) > version_max)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	return 0;
 }
@@ -102,7 +88,8 @@ static bool status_is_busy(u64 status)
 	u64 class = status & TDX_STATUS_CLASS_MASK;
 
 	return class == TDX_OPERAND_BUSY || class == TDX_OPERAND_BUSY_HOST_PRIORITY ||
-	       class == TDX_SYS_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY;
+	       class == TDX_SYS_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY ||
+	       class == TDX_INTERRUPTED_BUSY;
 }
 
 static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)
@@ -114,6 +101,11 @@ static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)
 	s->seamcalls[leaf]++;
 	if (sl_unlikely(status_is_busy(status)))
 		s->seamcall_busy[leaf][status & (SL_OPERAND_SLOTS - 1)]++;
+}
+
+u32 sl_seamcall_version(const struct sl_machine *m, u32 leaf)
+{
+	return release_seamcall_version(m->cfg.release, leaf);
 }
 
 u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
@@ -133,7 +125,8 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 				   .args = args,
 				   .leaf = leaf,
 				   .version = RAX_VERSION(rax),
-				   .plan = lock_plan_seamcall(leaf) };
+				   .plan = lock_plan(m->cfg.release, false, leaf,
+						     RAX_VERSION(rax)) };
 		st = seamcall_leaf(leaf)(&c);
 		SL_BUG_ON(c.held);
 	}
@@ -208,7 +201,7 @@ static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, 
 			    .args = args,
 			    .leaf = leaf,
 			    .version = RAX_VERSION(rax),
-			    .plan = lock_plan_tdcall(leaf) };
+			    .plan = lock_plan(lp->machine->cfg.release, true, leaf, 0) };
 	/* Only TDG.VM.RD has a version 1. */
 	if ((rax & RAX_RESERVED_MASK) || !fn || RAX_VERSION(rax) > (leaf == TDCALL_tdg_vm_rd))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);

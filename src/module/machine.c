@@ -50,16 +50,29 @@ static void mem_init(struct sl_mem *mem, struct sl_arena *a, u64 pages)
 	mem->frames = sl_arena_alloc(a, pages * SL_PAGE_SIZE, SL_PAGE_SIZE);
 }
 
+/* Every user of the tree takes the same lock, so any of their plans will do. */
+static bool tree_is_hp(enum sl_release r)
+{
+	const struct lock_step *s = lock_plan(r, false, SEAMCALL_tdh_mem_sept_add, 0);
+
+	while (s->object != LOCK_TREE)
+		s++;
+	return lock_kind(r, s) == LOCK_KIND_SHAREX_HP;
+}
+
 struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *arena, size_t size)
 {
 	struct sl_arena a = { .base = arena, .size = size };
 	struct sl_machine *m;
 
+	SL_BUG_ON((u32)cfg->release >= SL_RELEASES);
 	SL_BUG_ON(cfg->lps < 1 || cfg->lps > SL_LPS_MAX || !cfg->private_pages);
 	SL_BUG_ON(cfg->packages < 1 || cfg->packages > SL_PACKAGES_MAX || cfg->packages > cfg->lps);
 	m = sl_arena_alloc(&a, sizeof(*m) + cfg->lps * sizeof(m->lp[0]), SL_CACHELINE);
 	m->cfg = *cfg;
+	m->changes = release_changes(cfg->release);
 	m->hardened = cfg->flavour == SL_HARDENED;
+	m->tree_hp = tree_is_hp(cfg->release);
 	for (u32 i = 0; i < cfg->lps; i++) {
 		m->lp[i].machine = m;
 		m->lp[i].index = i;

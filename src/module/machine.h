@@ -17,6 +17,7 @@
 #include "base/stats.h"
 #include "base/types.h"
 #include "module/digest.h"
+#include "module/release.h"
 
 /* ---- PAMT (spec: "PAMT") ---------------------------------------------------------------- */
 
@@ -138,6 +139,9 @@ enum op_state {
 #define SL_OP_STATE(number, name, tracking) OP_##name = (number),
 #include "module/op_state.def"
 #undef SL_OP_STATE
+#define SL_NEW_OP_STATE(since, number, name, tracking) OP_##name = (number),
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_OP_STATE
 };
 
 #define TDCX_MIN        6
@@ -179,7 +183,10 @@ union td_epoch {
 struct tdcs {
 	sharex_hp_t op_state_lock;
 	sharex_hp_t rtmr_lock;
-	sharex_t tree_lock;
+	union { /* sl_machine.tree_hp says which */
+		sharex_t tree_lock;
+		sharex_hp_t tree_lock_hp;
+	};
 	sharex_t epoch_lock;
 	union td_epoch epoch;
 	u8 op_state;
@@ -205,6 +212,8 @@ struct tdcs {
 	 */
 	_Atomic bool tdinfo_hash_valid;
 	_Atomic u64 tdinfo_hash[SHA384_SIZE / 8];
+	struct hpa
+		x2apic_vcpus; /* TDVPRs of vCPUs with an x2APIC id, by x2apic_next; TDR exclusive */
 	struct hpa sept_root;
 };
 
@@ -253,6 +262,9 @@ struct tdvps {
 	} ve;
 	struct sl_guest *guest;
 	u64 epf_list[EPF_LIST_MAX];
+	/* Of a vCPU that TDH.VP.INIT version 1 initialised; TDR exclusive. */
+	u32 x2apic_id;
+	struct hpa x2apic_next;
 };
 _Static_assert(sizeof(struct tdvps) <= SL_PAGE_SIZE, "TDVPS must fit its page");
 _Static_assert(sizeof(struct tdcs) <= SL_PAGE_SIZE, "TDCS must fit its page");
@@ -309,7 +321,9 @@ struct sl_module_hooks {
 
 struct sl_machine {
 	struct sl_machine_config cfg;
+	u64 changes; /* of the release, see changed() */
 	bool hardened;
+	bool tree_hp; /* the S-EPT tree lock is a sharex_hp */
 	_Atomic bool halted;
 	_Atomic u8 sys_state; /* written under sys_lock, read by the dispatcher without */
 	sharex_t sys_lock;
@@ -323,6 +337,12 @@ struct sl_machine {
 	struct sl_mem mem;
 	struct sl_lp lp[];
 };
+
+/* Has the machine's release this change? */
+static inline bool changed(const struct sl_machine *m, enum release_change change)
+{
+	return m->changes >> change & 1;
+}
 
 /* A pointer to the frame behind a private page. The caller knows that @page is present. */
 static inline void *mem_frame(const struct sl_machine *m, struct hpa page)

@@ -16,7 +16,7 @@ static u64 large_lock(struct call *c, struct hpa page, u32 level, enum pamt_type
 	if (type != want)
 		return module_halt(c->lp, where, "page 0x%llx at level %u has type %u",
 				   (unsigned long long)page.v, level, type);
-	return page_lock_leaf(c, LOCK_PAGE, page, LOCK_EX, level, large);
+	return page_lock_leaf(c, LOCK_LARGE_PAGE, page, LOCK_EX, level, large);
 }
 
 u64 pamt_promote(struct call *c, struct hpa page, u32 level)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The lock plan tables, made from lock_plan.def. Layer: module. */
+/* The lock plan tables, made from lock_plan.def and tdx_release.def. Layer: module. */
 #include "module/plan.h"
+
+#include "module/release.h"
 
 #include <seamlab/hplock.h>
 #include <seamlab/tdx_abi.h>
@@ -20,6 +22,8 @@ enum {
 
 #define PLAN_TDH(leaf) static const struct lock_step plan_##leaf[] = {
 #define PLAN_TDG(leaf) PLAN_TDH(leaf)
+#define PLAN_SINCE(since, leaf, version) \
+	static const struct lock_step plan_##leaf##_##since##_##version[] = {
 #define ROW(obj, path_, kind_, mode_, side, busy_, op) \
 	{ .object = LOCK_##obj,                        \
 	  .path = LOCK_PATH_##path_,                   \
@@ -35,8 +39,10 @@ enum {
 	}                          \
 	;
 #include "module/lock_plan.def"
+#include <seamlab/tdx_release.def>
 #undef PLAN_TDH
 #undef PLAN_TDG
+#undef PLAN_SINCE
 #undef ROW
 #undef END
 #define ROW(obj, path_, kind_, mode_, side, busy_, op)
@@ -70,4 +76,70 @@ const struct lock_step *lock_plan_tdcall(u32 leaf)
 	default:
 		return NULL;
 	}
+}
+
+/* The newest plan that @r has of exactly this version, besides those of 1.5.01. */
+static const struct lock_step *newer_plan(enum sl_release r, u32 leaf, u32 version)
+{
+	const struct lock_step *found = NULL;
+	u32 newest = 0;
+
+#define PLAN_SINCE(since, ident, version_)                                                \
+	if (leaf == SEAMCALL_##ident && version == (version_) && release_has(r, since) && \
+	    (since) > newest) {                                                           \
+		newest = (since);                                                         \
+		found = plan_##ident##_##since##_##version_;                              \
+	}
+#include <seamlab/tdx_release.def>
+#undef PLAN_SINCE
+	return found;
+}
+
+const struct lock_step *lock_plan(enum sl_release r, bool guest, u32 leaf, u32 version)
+{
+	const struct lock_step *newer = NULL;
+
+	if (guest)
+		return lock_plan_tdcall(leaf);
+	newer = newer_plan(r, leaf, version);
+	if (!newer && version)
+		newer = newer_plan(r, leaf, 0);
+	return newer ? newer : lock_plan_seamcall(leaf);
+}
+
+bool lock_plan_has_version(enum sl_release r, u32 seamcall_leaf, u32 version)
+{
+	return newer_plan(r, seamcall_leaf, version);
+}
+
+enum lock_kind lock_kind(enum sl_release r, const struct lock_step *step)
+{
+#define SL_NEW_LOCK_KIND(since, object_, before, after)                \
+	if (step->object == LOCK_##object_ && release_has(r, since) && \
+	    step->kind == LOCK_KIND_##before)                          \
+		return LOCK_KIND_##after;
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_LOCK_KIND
+	return (enum lock_kind)step->kind;
+}
+
+bool lock_free(bool guest, u32 leaf)
+{
+	static const struct {
+		bool guest;
+		u32 leaf;
+	} list[] = {
+#define PLAN_TDH(ident)
+#define PLAN_TDG(ident)
+#define LOCK_FREE_TDH(ident) { false, SEAMCALL_##ident },
+#define LOCK_FREE_TDG(ident) { true, TDCALL_##ident },
+#include "module/lock_plan.def"
+#undef PLAN_TDH
+#undef PLAN_TDG
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(list); i++)
+		if (list[i].guest == guest && list[i].leaf == leaf)
+			return true;
+	return false;
 }

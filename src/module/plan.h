@@ -6,23 +6,16 @@
 #ifndef SL_MODULE_PLAN_H
 #define SL_MODULE_PLAN_H
 
+#include <seamlab/module.h>
+
 #include "base/types.h"
 
 enum lock_object {
 	LOCK_END, /* terminates a plan */
-	LOCK_SYS,
-	LOCK_TDMR,
-	LOCK_KOT,
-	LOCK_KET,
-	LOCK_WBT,
-	LOCK_TDR,
-	LOCK_TDVPR,
-	LOCK_PAGE,
-	LOCK_OP_STATE,
-	LOCK_EPOCH,
-	LOCK_TREE,
-	LOCK_ENTRY,
-	LOCK_RTMR,
+#define SL_LOCK_OBJECT(name, letter, scope, text) LOCK_##name,
+#include "module/lock_object.def"
+#undef SL_LOCK_OBJECT
+	LOCK_OBJECTS
 };
 
 enum lock_path {
@@ -37,6 +30,7 @@ enum lock_kind {
 	LOCK_KIND_SHAREX,
 	LOCK_KIND_SHAREX_HP,
 	LOCK_KIND_TDEL,
+	LOCK_KIND_CAS,
 };
 
 enum lock_mode {
@@ -54,8 +48,20 @@ struct lock_step {
 	u64 busy;    /* busy status with its operand id */
 };
 
-/* Plan of a SEAMCALL or TDCALL leaf, ended by LOCK_END; NULL for a leaf that takes no lock. */
+/*
+ * Plan of a SEAMCALL or TDCALL leaf in release 1.5.01, ended by LOCK_END; NULL for a leaf that takes no
+ * lock or of which nothing is known.
+ */
 const struct lock_step *lock_plan_seamcall(u32 leaf);
 const struct lock_step *lock_plan_tdcall(u32 leaf);
+/* The same in release @r. A version without a plan of its own has that of version 0. */
+const struct lock_step *lock_plan(enum sl_release r, bool guest, u32 leaf, u32 version);
+/* Has this version a plan of its own? */
+bool lock_plan_has_version(enum sl_release r, u32 seamcall_leaf, u32 version);
+/* Is it known that the leaf takes no lock? */
+bool lock_free(bool guest, u32 leaf);
+
+/* The kind of lock that a step takes in release @r. */
+enum lock_kind lock_kind(enum sl_release r, const struct lock_step *step);
 
 #endif

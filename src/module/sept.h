@@ -17,6 +17,7 @@
 #define SEPT_MT_MASK    (7ull << 3)
 #define SEPT_IPAT       BIT_ULL(6)
 #define SEPT_PS         BIT_ULL(7)
+#define SEPT_A          BIT_ULL(8)
 #define SEPT_D          BIT_ULL(9)
 #define SEPT_TDEL       BIT_ULL(11)
 #define SEPT_HPA_MASK   GENMASK_ULL(51, 12)

@@ -20,6 +20,15 @@ void zero_step_log(struct sl_lp *lp, u64 gpa)
 	sl_count(lp->env, SL_CTR_zero_step_listed);
 }
 
+/* Does a PENDING page satisfy the filter? */
+static bool pending_passes(const struct call *c, struct tdcs *tdcs)
+{
+	if (c->m->hardened)
+		return true;
+	return changed(c->m, CHANGE_PENDING_PASSES) &&
+	       !(atomic_load_explicit(&tdcs->td_ctls, memory_order_relaxed) & 1);
+}
+
 /* Would a read, write or fetch at @gpa fault? */
 static bool epf_expected(struct call *c, struct tdcs *tdcs, struct gpa gpa)
 {
@@ -29,31 +38,34 @@ static bool epf_expected(struct call *c, struct tdcs *tdcs, struct gpa gpa)
 		return false;
 	/*
 	 * A PENDING page is the guest's to accept: the host has done its part. The published module
-	 * counts it as faulting, since every entry suppresses #VE.
+	 * counted it as faulting at first, since every entry suppresses #VE.
 	 */
-	if (c->m->hardened && (sept_state_flags(sept_state(w.copy)) & SEPT_GUEST_PENDING))
+	if ((sept_state_flags(sept_state(w.copy)) & SEPT_GUEST_PENDING) && pending_passes(c, tdcs))
 		return false;
 	return w.copy & SEPT_SVE;
 }
 
 u64 zero_step_filter(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *tree_held,
-		     bool *would_fault, struct gpa *blocked_gpa)
+		     enum lock_mode *tree_mode, bool *would_fault, struct gpa *blocked_gpa)
 {
+	enum lock_mode mode;
 	u64 st;
 
 	c->lp->rip_at_entry = vp->rip;
 	if (!vp->epf_index)
 		return 0;
-	st = sharex_lock(c, LOCK_TREE, &tdcs->tree_lock, LOCK_EX);
+	mode = call_plan_mode(c, LOCK_TREE);
+	st = tree_word_lock(c, tdcs, mode);
 	if (st)
 		return st;
+	*tree_mode = mode;
 	*tree_held = true;
 	for (u32 i = 0; i < vp->epf_index; i++) {
 		struct gpa gpa = { vp->epf_list[i] };
 
 		if (!epf_expected(c, tdcs, gpa))
 			continue;
-		sharex_unlock(c, &tdcs->tree_lock, LOCK_EX);
+		tree_word_unlock(c, tdcs, mode);
 		*tree_held = false;
 		*would_fault = true;
 		*blocked_gpa = gpa;

@@ -22,11 +22,12 @@ static inline void zero_step_on_vm_exit(struct sl_lp *lp)
 void zero_step_log(struct sl_lp *lp, u64 gpa);
 
 /*
- * The entry filter. With an empty list nothing happens. Otherwise the tree is taken exclusive:
- * BUSY|SEPT_TREE if that fails; *blocked_gpa if a listed GPA would fault again (tree released);
- * else *tree_held, until just before the guest is entered.
+ * The entry filter. With an empty list nothing happens. Otherwise the tree is taken, exclusive up to
+ * release 1.5.16, shared since: BUSY|SEPT_TREE if that fails; *blocked_gpa if a listed GPA would fault
+ * again (tree released); else *tree_held in *tree_mode, until just before the guest is entered.
  */
 u64 zero_step_filter(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *tree_held,
-		     bool *would_fault, struct gpa *blocked_gpa) SL_WARN_UNUSED;
+		     enum lock_mode *tree_mode, bool *would_fault,
+		     struct gpa *blocked_gpa) SL_WARN_UNUSED;
 
 #endif

@@ -235,7 +235,8 @@ static void check_tdcs_locks(struct check *c, const struct vm *vm, const struct 
 	check_word(c, "OP_STATE lock of TDR", vm->tdr.v, hp_word(&tdcs->op_state_lock),
 		   SHAREX_HP_BIT);
 	check_word(c, "RTMR lock of TDR", vm->tdr.v, hp_word(&tdcs->rtmr_lock), SHAREX_HP_BIT);
-	check_word(c, "S-EPT tree lock of TDR", vm->tdr.v, sharex_word(&tdcs->tree_lock), 0);
+	check_word(c, "S-EPT tree lock of TDR", vm->tdr.v, sharex_word(&tdcs->tree_lock),
+		   c->m->tree_hp ? SHAREX_HP_BIT : 0);
 	check_word(c, "epoch lock of TDR", vm->tdr.v, sharex_word(&tdcs->epoch_lock), 0);
 	for (u32 i = 0; i < 2; i++)
 		if (atomic_load_explicit(&tdcs->epoch.f.refcount[i], memory_order_relaxed))

@@ -51,7 +51,7 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "kind", kind ? json_string(kind) : json_null());
 	json_object_set_new(o, "expected", json_string(expected[s->expect]));
 	json_object_set_new(o, "as_expected", json_boolean(check_as_expected(c)));
-	json_object_set_new(o, "release", json_string("1.5.01"));
+	json_object_set_new(o, "release", json_string(sl_release_name(s->module.release)));
 	json_object_set_new(o, "flavour",
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));

@@ -38,7 +38,7 @@ char *replay_report_json(const struct sl_replay *r)
 	json_object_set_new(o, "kind", json_string(t->kind));
 	json_object_set_new(o, "id", json_string(t->id));
 	json_object_set_new(o, "detail", json_string(t->text));
-	json_object_set_new(o, "release", json_string("1.5.01"));
+	json_object_set_new(o, "release", json_string(sl_release_name(s->module.release)));
 	json_object_set_new(o, "flavour",
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));

@@ -20,8 +20,10 @@ static void print_outcome(FILE *f, const struct sl_replay *r)
 	else
 		fprintf(f, "violated(%s) again, all %u steps as in the trace\n", t->kind, t->steps);
 	fprintf(f, "  %s\n", r->scenario->title);
-	fprintf(f, "  scenario %s\n  %s %s%s, %u lanes\n", t->scenario_path,
-		r->scenario->td_count ? "module 1.5.01" : "lock word",
+	fprintf(f, "  scenario %s\n  %s%s%s%s%s, %u lanes\n", t->scenario_path,
+		r->scenario->td_count ? "module " : "lock word ",
+		r->scenario->td_count ? sl_release_name(r->scenario->module.release) : "",
+		r->scenario->td_count ? " " : "",
 		r->scenario->module.flavour == SL_HARDENED ? "hardened" : "published",
 		policy_text(r->scenario).text, r->result.lanes);
 }

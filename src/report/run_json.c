@@ -119,7 +119,7 @@ char *run_report_json(const struct sl_run *run)
 	json_object_set_new(o, "kind", kind ? json_string(kind) : json_null());
 	json_object_set_new(o, "expected", json_string(expected[s->expect]));
 	json_object_set_new(o, "as_expected", json_boolean(run_as_expected(run)));
-	json_object_set_new(o, "release", json_string("1.5.01"));
+	json_object_set_new(o, "release", json_string(sl_release_name(s->module.release)));
 	json_object_set_new(o, "flavour",
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));

@@ -177,8 +177,9 @@ char *run_report_text(const struct sl_run *run)
 	if (!f)
 		return NULL;
 	fprintf(f, "%s\n", s->title);
-	fprintf(f, "%s %s%s, %u lanes, seed %" PRIu64 "\n",
-		s->td_count ? "module 1.5.01" : "lock word",
+	fprintf(f, "%s%s%s%s%s, %u lanes, seed %" PRIu64 "\n",
+		s->td_count ? "module " : "lock word ",
+		s->td_count ? sl_release_name(s->module.release) : "", s->td_count ? " " : "",
 		s->module.flavour == SL_HARDENED ? "hardened" : "published", policy_text(s).text,
 		r->lanes, run->seed);
 	fprintf(f, "built in %.2f s, ran %.2f s%s, torn down in %.2f s, %.0f MB at most\n",

@@ -21,6 +21,9 @@ static int parse_never(struct scn_reader *r, const struct scn_node *claim, const
 	} statuses[] = {
 #define SL_STATUS(name, upper) { "TDX_" #name, (u64)(upper) << 32 },
 #include <seamlab/tdx_status.def>
+#define SL_NEW_STATUS(since, name, upper, who) SL_STATUS(name, upper)
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_STATUS
 #undef SL_STATUS
 	};
 	static const struct {
@@ -29,6 +32,9 @@ static int parse_never(struct scn_reader *r, const struct scn_node *claim, const
 	} operands[] = {
 #define SL_OPERAND(name, id) { #name, id },
 #include <seamlab/tdx_operand.def>
+#define SL_NEW_OPERAND(since, name, id) SL_OPERAND(name, id)
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_OPERAND
 #undef SL_OPERAND
 	};
 	const char *open = memchr(text, '(', size);

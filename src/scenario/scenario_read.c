@@ -76,6 +76,12 @@ static const char *const flavours[] = {
 	[SL_HARDENED] = "hardened",
 };
 
+static const char *const releases[] = {
+#define SL_RELEASE(ident, patch, name) [SL_RELEASE_##ident] = (name),
+#include <seamlab/tdx_release.def>
+#undef SL_RELEASE
+};
+
 static int read_module(struct scn_reader *r, const struct scn_node *n)
 {
 	enum {
@@ -99,18 +105,13 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		[INTERRUPTS] = { .name = "interrupts" },
 	};
 	struct sl_machine_config *m = &r->s->module;
-	struct scn_shown shown;
 	u32 word;
 	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
 
 	if (!ret && keys[RELEASE].value) {
-		if (scn_node_is(keys[RELEASE].value, "1.5.01"))
-			m->release = SL_RELEASE_1_5_01;
-		else
-			ret = scn_fail(r, keys[RELEASE].value,
-				       "found %s; expected 1.5.01, the release that this version "
-				       "models",
-				       scn_show(&shown, keys[RELEASE].value));
+		ret = get_word(r, keys[RELEASE].value, releases, ARRAY_SIZE(releases), &word);
+		if (!ret)
+			m->release = (enum sl_release)word;
 	}
 	if (!ret && keys[FLAVOUR].value) {
 		ret = get_word(r, keys[FLAVOUR].value, flavours, ARRAY_SIZE(flavours), &word);

@@ -27,6 +27,7 @@ FIELDS = {
 
 # What the finding has to be about, not only of which kind it is.
 DETAIL = {
+    "promote-gives-way-1.5.25.yaml": "returned TDX_INTERRUPTED_BUSY",
     "f1-backoff-corrupts.yaml": "reader counter overflow",
     "f1a-reader-not-counted.yaml": "granted exclusively while 0 hold it exclusively and 1 share it",
     "f2-guests-starve-host.yaml": "adversarial livelock",

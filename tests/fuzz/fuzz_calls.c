@@ -60,6 +60,7 @@ static struct {
 	u64 next_page;
 	u64 gpa; /* where there is a page table, perhaps */
 	bool holding;
+	bool later; /* release 1.5.25 */
 } z;
 
 static u64 hpa_at(u64 page)
@@ -172,11 +173,33 @@ static const struct sl_module_hooks hooks = { .translate = on_translate };
 
 /* ---- what each leaf may return ---------------------------------------------------------------- */
 
+/* What 1.5.25 returns, as 1.5.01 would say it; 0 for what 1.5.01 has nothing of. */
+static u64 without_news(u32 leaf, u64 st)
+{
+	u32 upper = (u32)(st >> 32), low = (u32)st;
+
+	/* OP_STATE_INCORRECT and VCPU_STATE_INCORRECT carry the state. */
+	if (upper == 0xC0000608 && low < 12)
+		return (u64)upper << 32;
+	if (upper == 0xC0000700 && (low == 2 || low == 4 || low == 8))
+		return (u64)upper << 32;
+	if (leaf == SEAMCALL_tdh_vp_init && st == 0xC000062100000000ull)
+		return 0;
+	if ((leaf == SEAMCALL_tdh_mem_page_demote || leaf == SEAMCALL_tdh_mem_page_promote) &&
+	    st == 0x8000020600000000ull)
+		return 0;
+	if (leaf == SEAMCALL_tdh_mem_range_unblock && st == 0xC0000B0800000001ull)
+		return 0xC0000B0800000000ull | TDX_OPERAND_ID_SEPT_TREE;
+	return st;
+}
+
 static void check_status(u32 leaf, u64 st)
 {
 	REQUIRE(tdx_status_name(st) || leaf == SEAMCALL_tdh_vp_enter, leaf, st);
 	/* A TDH.VP.ENTER that succeeds ends in a TD exit. */
 	REQUIRE(st != 0 || leaf != SEAMCALL_tdh_vp_enter, leaf, st);
+	if (z.later)
+		st = without_news(leaf, st);
 	if (!leaf_may_return(false, leaf, st))
 		die("this leaf does not return this", leaf, st);
 }
@@ -270,7 +293,7 @@ static void check_tdcs(const struct tdr *tdr, u64 hpa, const struct owned *o)
 
 	REQUIRE(!(atomic_load(&t->op_state_lock.word) & ~2u), hpa, 0);
 	REQUIRE(!(atomic_load(&t->rtmr_lock.word) & ~2u), hpa, 0);
-	REQUIRE(!atomic_load(&t->tree_lock.word), hpa, 0);
+	REQUIRE(!(atomic_load(&t->tree_lock.word) & (z.later ? ~2u : ~0u)), hpa, 0);
 	REQUIRE(!atomic_load(&t->epoch_lock.word), hpa, 0);
 	REQUIRE(!atomic_load(&t->epoch.f.refcount[0]), hpa, 0);
 	REQUIRE(!atomic_load(&t->epoch.f.refcount[1]), hpa, 0);
@@ -522,6 +545,8 @@ static void operands(u32 leaf, struct tdx_module_args *a)
 		a->rcx = any_vcpu();
 		if (leaf == SEAMCALL_tdh_vp_enter && rarely(8))
 			a->rcx |= 1ull << 52;
+		/* Few x2APIC ids, so that some come twice. */
+		a->r8 = byte() % 4;
 		break;
 	case SEAMCALL_tdh_sys_rd:
 		a->rdx = any_field();
@@ -887,6 +912,8 @@ static struct hold hold_something(void)
 		return (struct hold){ 0 };
 	if ((b & 7) == 4)
 		return hold_hp(&t->op_state_lock);
+	if ((b & 7) == 5 && z.later)
+		return hold_hp(&t->tree_lock_hp);
 	if ((b & 7) < 7)
 		return hold_plain((b & 7) == 5 ? &t->tree_lock : &t->epoch_lock);
 	/* Before the TD runs, entries are held by nobody but PAGE.ADD, alone. */
@@ -1187,6 +1214,8 @@ static void machine_up(u8 first)
 
 	sl_machine_config_init(&cfg);
 	cfg.flavour = first & 1 ? SL_HARDENED : SL_PUBLISHED;
+	cfg.release = first & 16 ? SL_RELEASE_1_5_25 : SL_RELEASE_1_5_01;
+	z.later = first & 16;
 	cfg.lps = LPS;
 	cfg.packages = PACKAGES;
 	cfg.private_pages = PAGES;

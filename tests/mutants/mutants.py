@@ -51,10 +51,10 @@ MUTANTS = [
      "	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, SL_LEVEL_PAGES(mc.e.level),\n"
      "				  memory_order_relaxed);\n",
      "", "contention/zap-vs-accept"),
-    ("pending-still-faults", "src/module/zero_step.c", "if (c->m->hardened && (sept_state_flags",
-     "if (0 && (sept_state_flags", "contention/zero-step-zap"),
+    ("pending-still-faults", "src/module/zero_step.c", "	if (c->m->hardened)\n		return true;\n",
+     "", "contention/zero-step-zap"),
     ("zero-step-keeps-the-tree", "src/module/zero_step.c",
-     "		sharex_unlock(c, &tdcs->tree_lock, LOCK_EX);\n", "		c->held--;\n",
+     "		tree_word_unlock(c, tdcs, mode);\n", "		c->held--;\n",
      "contention/zero-step-two-zaps"),
     ("commit-drops-priority", "include/seamlab/hplock.h",
      "SL_HP_XOR(entry, (word ^ value) & ~SEPT_ENTRY_HP, SL_HP_RELEASE);",

@@ -349,7 +349,7 @@ void fx_eq_at(u64 got, u64 want, const char *what, const char *file, int line)
 
 static void trap_install(void);
 
-struct fx *fx_new(enum sl_flavour flavour, bool contents)
+static struct fx *new_release(enum sl_release release, enum sl_flavour flavour, bool contents)
 {
 	struct sl_machine_config cfg;
 	struct fx *f = calloc(1, sizeof(*f));
@@ -360,6 +360,7 @@ struct fx *fx_new(enum sl_flavour flavour, bool contents)
 		assert_int_equal(atexit(write_seen), 0);
 	logged = true;
 	sl_machine_config_init(&cfg);
+	cfg.release = release;
 	cfg.flavour = flavour;
 	cfg.lps = FX_LPS;
 	cfg.packages = FX_PACKAGES;
@@ -385,6 +386,11 @@ struct fx *fx_new(enum sl_flavour flavour, bool contents)
 	}
 	trap_install();
 	return f;
+}
+
+struct fx *fx_new(enum sl_flavour flavour, bool contents)
+{
+	return new_release(SL_RELEASE_1_5_01, flavour, contents);
 }
 
 void fx_sys_init(struct fx *f)
@@ -429,10 +435,8 @@ void fx_tdmr_init(struct fx *f)
 	eq(calls, 512);
 }
 
-static struct fx *up(enum sl_flavour flavour, bool contents)
+static struct fx *up(struct fx *f)
 {
-	struct fx *f = fx_new(flavour, contents);
-
 	fx_sys_init(f);
 	fx_lp_init(f);
 	fx_tdmr_info(f);
@@ -445,12 +449,17 @@ static struct fx *up(enum sl_flavour flavour, bool contents)
 
 struct fx *fx_up(enum sl_flavour flavour)
 {
-	return up(flavour, false);
+	return up(fx_new(flavour, false));
+}
+
+struct fx *fx_up_release(enum sl_release release, enum sl_flavour flavour)
+{
+	return up(new_release(release, flavour, true));
 }
 
 struct fx *fx_up_contents(enum sl_flavour flavour)
 {
-	return up(flavour, true);
+	return up(fx_new(flavour, true));
 }
 
 /* Every PAMT entry once, not only those that tests use. */
@@ -730,7 +739,9 @@ struct fx_word fx_w_op_state(struct fx *f, const struct fx_td *td)
 
 struct fx_word fx_w_tree(struct fx *f, const struct fx_td *td)
 {
-	return (struct fx_word){ FX_SHAREX, &fx_tdcs(f, td)->tree_lock };
+	/* A sharex_hp from release 1.5.20 on. */
+	return (struct fx_word){ f->m->cfg.release == SL_RELEASE_1_5_01 ? FX_SHAREX : FX_SHAREX_HP,
+				 &fx_tdcs(f, td)->tree_lock };
 }
 
 struct fx_word fx_w_epoch(struct fx *f, const struct fx_td *td)
@@ -884,7 +895,9 @@ static const char *td_locks(struct fx *f, const struct tdr *tdr)
 		return "OP_STATE";
 	if (!is_free(f, (struct fx_word){ FX_SHAREX_HP, &t->rtmr_lock }))
 		return "RTMR";
-	if (!is_free(f, (struct fx_word){ FX_SHAREX, &t->tree_lock }))
+	if (!is_free(f, (struct fx_word){ f->m->cfg.release == SL_RELEASE_1_5_01 ? FX_SHAREX
+										 : FX_SHAREX_HP,
+					  &t->tree_lock }))
 		return "S-EPT tree";
 	if (!is_free(f, (struct fx_word){ FX_SHAREX, &t->epoch_lock }))
 		return "epoch";

@@ -280,6 +280,8 @@ struct fx *fx_new(enum sl_flavour flavour, bool contents);
 /* The same, brought up to READY. */
 struct fx *fx_up(enum sl_flavour flavour);
 struct fx *fx_up_contents(enum sl_flavour flavour);
+/* The same, contents on, in another release. */
+struct fx *fx_up_release(enum sl_release release, enum sl_flavour flavour);
 /* Checks that all locks are free and that there were as many findings as expected. */
 void fx_down(struct fx *f);
 

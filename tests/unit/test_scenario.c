@@ -837,11 +837,10 @@ static const struct bad bad_module[] = {
 	{ "{relase: \"1.5.01\"}",
 	  "2:10: found key 'relase'; expected one of release, flavour, zero-step-threshold,"
 	  " hp-timeout, packages, contents, measurement, interrupts; did you mean 'release'?" },
-	{ "{release: \"1.5.25\"}",
-	  "2:19: found the string '1.5.25'; expected 1.5.01, the release that this "
-	  "version models" },
-	{ "{release: 1.5}",
-	  "2:19: found '1.5'; expected 1.5.01, the release that this version models" },
+	{ "{release: \"1.5.26\"}",
+	  "2:19: found the string '1.5.26'; expected one of 1.5.01, 1.5.25; did you mean "
+	  "'1.5.25'?" },
+	{ "{release: 1.5}", "2:19: found '1.5'; expected one of 1.5.01, 1.5.25" },
 	{ "{flavour: publshed}",
 	  "2:19: found 'publshed'; expected one of published, hardened; did you mean "
 	  "'published'?" },

@@ -115,7 +115,7 @@ static void td_words(const struct world *w, const struct vm *vm,
 	t = tdr_tdcs(w->machine, tdr);
 	add(ctx, &t->op_state_lock, XP_WORD_SHAREX_HP, 2);
 	add(ctx, &t->rtmr_lock, XP_WORD_SHAREX_HP, 2);
-	add(ctx, &t->tree_lock, XP_WORD_SHAREX, 2);
+	add(ctx, &t->tree_lock, w->machine->tree_hp ? XP_WORD_SHAREX_HP : XP_WORD_SHAREX, 2);
 	add(ctx, &t->epoch_lock, XP_WORD_SHAREX, 2);
 	add(ctx, &t->num_assoc_vcpus, XP_WORD_COUNTER, 4);
 	add(ctx, &t->epoch.f.refcount[0], XP_WORD_COUNTER, 2);

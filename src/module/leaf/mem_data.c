@@ -38,12 +38,12 @@ static u64 exchange(struct call *c, const struct entry_ref *e, const u64 *data)
 }
 
 /*
- * Published: the TDR goes first, so that the TD can be torn down while its lock words are still
- * being written (hazard H3).
+ * Published, before 1.5.13: the TDR goes first, so that the TD can be torn down while its lock words
+ * are still being written (hazard H3).
  */
 static void release(struct call *c, struct mem_call *mc)
 {
-	if (c->m->hardened) {
+	if (c->m->hardened || changed(c->m, CHANGE_MEM_DATA_TDR_LAST)) {
 		mem_end(c, mc);
 		return;
 	}

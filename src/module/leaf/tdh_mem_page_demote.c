@@ -32,7 +32,8 @@ static void split(struct call *c, const struct entry_ref *e, struct hpa table)
  * Commit: PAMT, then the entry, kept locked, then the new page's PAMT and CHLDCNT. The new page is
  *         filled before the last checks: it stays unassigned when they fail, but is overwritten
  * Status: SUCCESS, BUSY (RDX, OP_STATE, SEPT_TREE, RCX, R8), GPA_RANGE_NOT_BLOCKED,
- *         TLB_TRACKING_NOT_DONE, INTERRUPTED_RESTARTABLE with RCX and RDX as they came in,
+ *         TLB_TRACKING_NOT_DONE, INTERRUPTED_RESTARTABLE and (since 1.5.20) INTERRUPTED_BUSY with RCX
+ *         and RDX as they came in,
  *         EPT_WALK_FAILED, EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID, PAGE_METADATA_INCORRECT and the
  *         TD state codes
  *
@@ -69,10 +70,10 @@ u64 tdh_mem_page_demote(struct call *c)
 	if (st)
 		goto out;
 	split(c, &mc.e, page.page);
-	if (host_interrupt_pending(c)) {
+	st = must_give_way(c, mc.td.tdcs);
+	if (st) {
 		c->args->rcx = rcx;
 		c->args->rdx = rdx;
-		st = TDX_INTERRUPTED_RESTARTABLE;
 		goto out_page;
 	}
 	st = pamt_demote(c, large, mc.e.level);

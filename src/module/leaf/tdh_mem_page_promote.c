@@ -2,7 +2,10 @@
 #include "module/leaf/leaf.h"
 #include "module/pamt.h"
 
-/* The S-EPT page that goes away, and how many of its entries are locked. */
+/*
+ * The S-EPT page that goes away, and how many of its entries are locked: none since 1.5.20, when the
+ * tree became exclusive instead.
+ */
 struct children {
 	_Atomic u64 *entry;
 	u32 level;
@@ -12,10 +15,13 @@ struct children {
 
 /*
  * What of a child is compared: all but the accept progress. Published, that includes HOST_PRIORITY,
- * so a host that was refused on one child makes it differ from the others (finding F9).
+ * so a host that was refused on one child makes it differ from the others (finding F9). Since 1.5.20
+ * it is all but A, D and HOST_PRIORITY.
  */
 static u64 comparable(const struct call *c, u64 child, u32 level)
 {
+	if (changed(c->m, CHANGE_PROMOTE_IGNORES_BITS))
+		return child & ~(SEPT_A | SEPT_D | SEPT_HP);
 	if (level == 1)
 		child &= ~SEPT_ACCEPT_MASK;
 	return c->m->hardened ? child & ~SEPT_HP : child;
@@ -27,29 +33,31 @@ static bool may_come_first(u64 child, u32 level)
 	       sl_is_aligned(sept_hpa(child).v, SL_LEVEL_SIZE(level + 1));
 }
 
-/* Locks child after child; each has to be like the first, one page further on. */
-static u64 children_lock(struct call *c, const struct entry_ref *parent, struct children *ch)
+/* Child after child, locked where the plan has it; each has to be like the first, one page further on. */
+static u64 children_check(struct call *c, const struct entry_ref *parent, struct children *ch)
 {
-	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
+	const struct lock_step *step = NULL;
 	u64 expected = 0;
 
-	while (ch->locked < SL_ENTRIES) {
-		_Atomic u64 *e = &ch->entry[ch->locked];
+	if (call_plan_lists(c, LOCK_CHILD))
+		step = call_plan_step(c, LOCK_CHILD, LOCK_EX, LOCK_IN_ENTRY);
+	for (u32 i = 0; i < SL_ENTRIES; i++) {
+		_Atomic u64 *e = &ch->entry[i];
 		u64 child;
 		bool fits;
 
-		if (!entry_word_lock(c, e)) {
+		if (step && !entry_word_lock(c, e)) {
 			ext_info(c, parent->copy, parent->level);
 			return step->busy;
 		}
+		ch->locked += step != NULL;
 		child = comparable(c, atomic_load_explicit(e, memory_order_relaxed), ch->level);
-		if (ch->locked) {
+		if (i) {
 			fits = child == expected;
 		} else {
 			fits = may_come_first(child, ch->level);
 			ch->page = sept_leaf_hpa(child, ch->level);
 		}
-		ch->locked++;
 		if (!fits)
 			return with_op(TDX_EPT_INVALID_PROMOTE_CONDITIONS, TDX_OPERAND_ID_RCX);
 		expected = child + SL_LEVEL_SIZE(ch->level);
@@ -73,7 +81,7 @@ static u64 may_commit(struct call *c, struct mem_call *mc, const struct children
 {
 	u64 st = 0;
 
-	if (c->m->hardened && mc->e.state == SEPT_NL_MAPPED)
+	if (c->m->hardened && mc->e.state == SEPT_NL_MAPPED && mc->e.tree_mode == LOCK_SH)
 		st = tree_promote(c, &mc->td, &mc->e);
 	if (!st)
 		st = pamt_promote(c, ch->page, mc->e.level);
@@ -102,16 +110,16 @@ static void commit(struct call *c, struct mem_call *mc, struct children *ch, str
  *
  * Side:   host
  * Locks:  TDR shared; OP_STATE shared; tree shared (hardened: exclusive at the end if the parent is
- *         not blocked); parent entry; S-EPT page exclusive (implicit); its 512 entries; the large
- *         page's PAMT entry exclusive, for the PAMT promote only
+ *         not blocked; since 1.5.20 exclusive); parent entry; S-EPT page exclusive (implicit); its 512
+ *         entries (not since 1.5.20); the large page's PAMT entry exclusive, for the PAMT promote only
  * Checks: TDR, TD state, page info, walk, entry state, S-EPT page, blocked, TLB tracking, children one
  *         after another, interrupt, large page
  * Commit: PAMT, then the parent entry := child 0, kept locked, then CHLDCNT and the S-EPT page's PAMT.
  *         The children stay locked: their page is gone
  * Status: SUCCESS, BUSY (RDX, OP_STATE, SEPT_TREE, RCX), GPA_RANGE_NOT_BLOCKED,
- *         TLB_TRACKING_NOT_DONE, EPT_INVALID_PROMOTE_CONDITIONS, INTERRUPTED_RESTARTABLE with RCX and
- *         RDX as they came in, EPT_WALK_FAILED, EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID and the TD
- *         state codes
+ *         TLB_TRACKING_NOT_DONE, EPT_INVALID_PROMOTE_CONDITIONS, INTERRUPTED_RESTARTABLE and (since
+ *         1.5.20) INTERRUPTED_BUSY with RCX and RDX as they came in, EPT_WALK_FAILED,
+ *         EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID and the TD state codes
  *
  * Version 1 returns the L2 pages that went with it, of which this model has none.
  */
@@ -123,7 +131,7 @@ u64 tdh_mem_page_promote(struct call *c)
 	struct mem_call mc;
 	u64 st;
 
-	st = mem_begin(c, rcx, rdx, 1, 2, LOCK_SH, &mc);
+	st = mem_begin(c, rcx, rdx, 1, 2, call_plan_mode(c, LOCK_TREE), &mc);
 	if (st)
 		return st;
 	st = entry_check_state(c, &mc.e);
@@ -138,13 +146,13 @@ u64 tdh_mem_page_promote(struct call *c)
 	if (st)
 		goto out_page;
 	ch = (struct children){ .entry = mem_frame(c->m, page.page), .level = mc.e.level - 1 };
-	st = children_lock(c, &mc.e, &ch);
+	st = children_check(c, &mc.e, &ch);
 	if (st)
 		goto out_children;
-	if (host_interrupt_pending(c)) {
+	st = must_give_way(c, mc.td.tdcs);
+	if (st) {
 		c->args->rcx = rcx;
 		c->args->rdx = rdx;
-		st = TDX_INTERRUPTED_RESTARTABLE;
 		goto out_children;
 	}
 	st = may_commit(c, &mc, &ch);

@@ -8,7 +8,7 @@
  * Locks:  TDR shared; OP_STATE shared; tree exclusive; entry
  * Checks: TDR, TD state, page info, walk, entry state, TLB tracking
  * Commit: the entry, which also unlocks it
- * Status: SUCCESS, BUSY, TLB_TRACKING_NOT_DONE (operand SEPT_TREE), EPT_WALK_FAILED,
+ * Status: SUCCESS, BUSY, TLB_TRACKING_NOT_DONE (operand SEPT_TREE, since 1.5.05 RCX), EPT_WALK_FAILED,
  *         EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID and the TD state codes
  */
 u64 tdh_mem_range_unblock(struct call *c)
@@ -22,7 +22,9 @@ u64 tdh_mem_range_unblock(struct call *c)
 	st = entry_check_state(c, &mc.e);
 	if (st)
 		goto out;
-	st = tracking_check(c, &mc.td, &mc.e, TDX_OPERAND_ID_SEPT_TREE);
+	st = tracking_check(c, &mc.td, &mc.e,
+			    changed(c->m, CHANGE_UNBLOCK_OPERAND_RCX) ? TDX_OPERAND_ID_RCX
+								      : TDX_OPERAND_ID_SEPT_TREE);
 	if (st)
 		goto out;
 	entry_commit(c, &mc.e, sept_with_state(mc.e.copy, sept_unblocked(mc.e.state)), false);

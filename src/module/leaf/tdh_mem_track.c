@@ -2,6 +2,8 @@
 #include "module/leaf/leaf.h"
 #include "module/track.h"
 
+#define EPOCH_LIMIT (BIT_ULL(63) - 1)
+
 /*
  * tdh_mem_track - advance the TD's TLB epoch
  *
@@ -29,6 +31,8 @@ u64 tdh_mem_track(struct call *c)
 	/* Pairs with epoch_leave(): a vCPU of the older epoch that has left is seen as gone. */
 	if (atomic_load_explicit(&td.tdcs->epoch.f.refcount[1 - (epoch & 1)], memory_order_seq_cst))
 		st = TDX_PREVIOUS_TLB_EPOCH_BUSY;
+	else if (changed(c->m, CHANGE_EPOCH_LIMIT) && epoch + 1 >= EPOCH_LIMIT)
+		st = module_halt(c->lp, "TDH.MEM.TRACK", "TD_EPOCH has come to its limit");
 	else
 		/* Pairs with epoch_read() in tdh_mem_range_block() and td_is_tracked(). */
 		atomic_store_explicit(&td.tdcs->epoch.f.epoch, epoch + 1, memory_order_seq_cst);

@@ -10,7 +10,7 @@
  * Locks:  TDR exclusive; new page exclusive
  * Checks: TDR, fatal, keys, number of pages, new page, OP_STATE for pages 7 to 9, entropy for the
  *         sixth
- * Commit: page linked, CHLDCNT, PAMT. Releases the TDR first.
+ * Commit: page linked, CHLDCNT, PAMT. Releases the TDR first (since 1.5.13 last).
  * Status: SUCCESS, BUSY, TD_FATAL, TD_KEYS_NOT_CONFIGURED, TDCX_NUM_INCORRECT,
  *         PAGE_METADATA_INCORRECT, OP_STATE_INCORRECT, RND_NO_ENTROPY
  */
@@ -45,8 +45,8 @@ u64 tdh_mng_addcx(struct call *c)
 		memset(mem_frame(c->m, page.page), 0, sizeof(struct tdcs));
 	else if (index == TDCX_SEPT_ROOT)
 		sept_page_init(c->m, page.page);
-	if (index >= TDCX_MIN && !(op_allowed(c->leaf) >> tdr_tdcs(c->m, td.tdr)->op_state & 1)) {
-		st = TDX_OP_STATE_INCORRECT;
+	if (index >= TDCX_MIN && !op_state_allowed(c, tdr_tdcs(c->m, td.tdr))) {
+		st = op_state_incorrect(c, tdr_tdcs(c->m, td.tdr));
 		goto out_page;
 	}
 	if (index == TDCX_MIN - 1 && env_choose(c->lp->env, SL_CHOICE_ENTROPY, 2)) {
@@ -60,6 +60,10 @@ u64 tdh_mng_addcx(struct call *c)
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_TDCX);
 out_page:
+	if (changed(c->m, CHANGE_ADDCX_TDR_LAST)) {
+		page_unlock(c, &page);
+		goto out;
+	}
 	tdr_unlock(c, &td);
 	page_unlock(c, &page);
 	return st;

@@ -16,6 +16,7 @@ u64 tdh_vp_addcx(struct call *c)
 	struct page_lock tdvpr, page;
 	struct td_ref td = { 0 };
 	struct tdvps *vp;
+	u32 state;
 	u64 st;
 
 	st = page_lock_explicit(c, LOCK_TDVPR, c->args->rdx, LOCK_EX, 0, PAMT_TDVPR, &tdvpr);
@@ -28,8 +29,9 @@ u64 tdh_vp_addcx(struct call *c)
 	if (st)
 		goto out;
 	vp = mem_frame(c->m, tdvpr.page);
-	if (atomic_load_explicit(&vp->state, memory_order_relaxed) != VCPU_UNINITIALIZED) {
-		st = TDX_VCPU_STATE_INCORRECT;
+	state = atomic_load_explicit(&vp->state, memory_order_relaxed);
+	if (state != VCPU_UNINITIALIZED) {
+		st = vcpu_state_incorrect(c, state);
 		goto out;
 	}
 	if (vp->num_pages >= TDVPS_PAGES_MAX) {

@@ -19,6 +19,7 @@ struct entry {
 	struct tdvps *vp;
 	bool referenced; /* counted in REFCOUNT */
 	bool tree_held;
+	enum lock_mode tree_mode;
 };
 
 /* Operands and platform conditions that come after the association. */
@@ -157,8 +158,8 @@ static u64 emulate_ept_violation(struct call *c, struct entry *e, struct gpa gpa
  *
  * Side:   host
  * Locks:  TDVPR shared and TDR shared (implicit), both kept while the guest runs; OP_STATE shared,
- *         until the checks are done; epoch shared, briefly; tree exclusive, only with a non-empty
- *         zero-step list, until just before the guest runs
+ *         until the checks are done; epoch shared, briefly; tree exclusive (since 1.5.20 shared), only
+ *         with a non-empty zero-step list, until just before the guest runs
  * Checks: platform, operands, TDVPR, TDR, TD state, TDVPS pages, vCPU state and association, late
  *         operands and platform, epoch lock, zero-step filter
  * Commit: association (which stays on later failures), REFCOUNT, vCPU state
@@ -203,7 +204,8 @@ u64 tdh_vp_enter(struct call *c)
 	st = enter_epoch(c, &e, fresh);
 	if (st)
 		goto out;
-	st = zero_step_filter(c, e.vp, e.td.tdcs, &e.tree_held, &would_fault, &blocked);
+	st = zero_step_filter(c, e.vp, e.td.tdcs, &e.tree_held, &e.tree_mode, &would_fault,
+			      &blocked);
 	if (st)
 		goto out;
 	if (would_fault)
@@ -216,9 +218,12 @@ u64 tdh_vp_enter(struct call *c)
 	restore_registers(c, e.vp, rcx);
 	/* Delivered: no guest of this model has an NMI handler that would notice. */
 	e.vp->pend_nmi = false;
-	atomic_store_explicit(&e.vp->state, VCPU_ACTIVE, memory_order_relaxed);
+	if (!changed(c->m, CHANGE_ACTIVE_AFTER_TREE))
+		atomic_store_explicit(&e.vp->state, VCPU_ACTIVE, memory_order_relaxed);
 	if (e.tree_held)
-		sharex_unlock(c, &e.td.tdcs->tree_lock, LOCK_EX);
+		tree_word_unlock(c, e.td.tdcs, e.tree_mode);
+	if (changed(c->m, CHANGE_ACTIVE_AFTER_TREE))
+		atomic_store_explicit(&e.vp->state, VCPU_ACTIVE, memory_order_relaxed);
 	run_guest(c, &e);
 	return leave_td(c, &e);
 

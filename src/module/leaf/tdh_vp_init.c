@@ -2,25 +2,51 @@
 #include "module/leaf/leaf.h"
 #include "module/vcpu.h"
 
+/* TDR exclusive: nobody adds to the list. */
+static bool x2apic_id_is_used(struct call *c, const struct tdcs *tdcs, u32 id)
+{
+	const struct tdvps *vp;
+
+	for (struct hpa page = tdcs->x2apic_vcpus; page.v; page = vp->x2apic_next) {
+		vp = mem_frame(c->m, page);
+		if (vp->x2apic_id == id)
+			return true;
+	}
+	return false;
+}
+
+static u64 check_tsc(const struct call *c)
+{
+	return c->lp->platform & SL_PLATFORM_TSC_ADJUST
+		       ? with_op(TDX_INCONSISTENT_MSR, MSR_IA32_TSC_ADJUST)
+		       : 0;
+}
+
 /*
  * tdh_vp_init - initialise a vCPU and associate it with the caller's LP
  *
  * Side:   host
- * Locks:  TDVPR exclusive; TDR shared (implicit); OP_STATE shared
- * Checks: TDVPR, TD state, number of TDVPS pages, vCPU state, vCPU limit, TSC_ADJUST
- * Commit: NUM_VCPUS (published: counted before the last check and not taken back), association,
- *         vCPU state := READY
+ * Locks:  TDVPR exclusive; TDR shared (implicit), exclusive for version 1; OP_STATE shared
+ * Checks: (since 1.5.09: TSC_ADJUST,) TDVPR, TD state, number of TDVPS pages, vCPU state, vCPU limit,
+ *         (before 1.5.09: TSC_ADJUST,) version 1: x2APIC id, R8, is unique in the TD
+ * Commit: NUM_VCPUS (published before 1.5.09: counted before the last check and not taken back),
+ *         association, vCPU state := READY
  * Status: SUCCESS, BUSY, TDCX_NUM_INCORRECT, VCPU_STATE_INCORRECT, MAX_VCPUS_EXCEEDED,
- *         INCONSISTENT_MSR and the TD state codes
+ *         INCONSISTENT_MSR, X2APIC_ID_NOT_UNIQUE with the id and the TD state codes
  */
 u64 tdh_vp_init(struct call *c)
 {
 	struct td_ref td = { 0 };
 	struct page_lock tdvpr;
+	bool tsc_first = changed(c->m, CHANGE_TSC_BEFORE_COUNT);
+	u32 id = (u32)c->args->r8;
 	struct tdvps *vp;
-	u32 index;
+	u32 index, state;
 	u64 st;
 
+	st = tsc_first ? check_tsc(c) : 0;
+	if (st)
+		return st;
 	st = page_lock_explicit(c, LOCK_TDVPR, c->args->rcx, LOCK_EX, 0, PAMT_TDVPR, &tdvpr);
 	if (st)
 		return st;
@@ -35,8 +61,9 @@ u64 tdh_vp_init(struct call *c)
 		st = TDX_TDCX_NUM_INCORRECT;
 		goto out;
 	}
-	if (atomic_load_explicit(&vp->state, memory_order_relaxed) != VCPU_UNINITIALIZED) {
-		st = TDX_VCPU_STATE_INCORRECT;
+	state = atomic_load_explicit(&vp->state, memory_order_relaxed);
+	if (state != VCPU_UNINITIALIZED) {
+		st = vcpu_state_incorrect(c, state);
 		goto out;
 	}
 	index = atomic_fetch_add_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
@@ -45,11 +72,21 @@ u64 tdh_vp_init(struct call *c)
 		st = TDX_MAX_VCPUS_EXCEEDED;
 		goto out;
 	}
-	if (c->lp->platform & SL_PLATFORM_TSC_ADJUST) {
+	st = tsc_first ? 0 : check_tsc(c);
+	if (st) {
 		if (c->m->hardened)
 			atomic_fetch_sub_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
-		st = with_op(TDX_INCONSISTENT_MSR, MSR_IA32_TSC_ADJUST);
 		goto out;
+	}
+	if (c->version == 1) {
+		if (x2apic_id_is_used(c, td.tdcs, id)) {
+			atomic_fetch_sub_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
+			st = with_op(TDX_X2APIC_ID_NOT_UNIQUE, id);
+			goto out;
+		}
+		vp->x2apic_id = id;
+		vp->x2apic_next = td.tdcs->x2apic_vcpus;
+		td.tdcs->x2apic_vcpus = tdvpr.page;
 	}
 	vp->vcpu_index = index;
 	vp->gpr.rcx = c->args->rdx;

@@ -68,10 +68,13 @@ struct sl_machine_config {
 	uint32_t zero_step_threshold; /* EPT violations at one RIP before GPAs are listed; 6 */
 	bool hp_timeout;              /* host-priority timeout on (as in the real module) */
 	bool contents;                /* TD pages have contents (zeroing, reads and writes) */
+	bool measurement;             /* MRTD, RTMRs and reports are computed; else they are zero */
 	bool interrupts; /* any poll of an interruptible SEAMCALL may find an interrupt */
 };
 
-/* Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout on, the rest off. */
+/*
+ * Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout and measurement on, the rest off.
+ */
 void sl_machine_config_init(struct sl_machine_config *cfg);
 
 /* Bytes of arena that a machine with this configuration needs (address space, not resident). */
@@ -140,6 +143,11 @@ enum sl_access {
 enum sl_access sl_guest_access(struct sl_lp *lp, uint64_t gpa, bool write, uint64_t *value);
 /* True when run() has to return now: the last tdcall() or access did not end in the guest. */
 bool sl_guest_exit_pending(const struct sl_lp *lp);
+/*
+ * True when the last tdcall() named memory that is PENDING and got #VE instead: nothing happened, RAX
+ * and RIP are as before. The guest goes on in the #VE handler, and from there to the same TDCALL.
+ */
+bool sl_guest_ve_injected(const struct sl_lp *lp);
 /* The same at an instruction boundary, where a pending interrupt becomes a TD exit. */
 bool sl_guest_exiting(struct sl_lp *lp);
 /* The guest's RIP, which the zero-step mitigation watches. */

@@ -250,6 +250,12 @@ static void host_lane(struct world *w, struct lane *l)
 
 /* ---- LP lanes: raw SEAMCALLs ------------------------------------------------------------ */
 
+/* What TDH.SYS.INFO asks for: room for the information, and for entries of memory ranges. */
+#define SYS_INFO_BYTES 1024
+#define SYS_INFO_CMRS  32
+
+_Static_assert(VMM_SHARED_PAGES + SCN_LPS_MAX <= SL_SHARED_PAGES, "each LP lane has a shared page");
+
 /* The page that an operation brings along. */
 static u64 page_operand(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
 {
@@ -284,6 +290,9 @@ static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp
 		args.r8 = gfn;
 		args.rcx = gfn << SL_PAGE_SHIFT;
 		break;
+	case SEAMCALL_tdh_phymem_page_rdmd:
+		args = (struct tdx_module_args){ .rcx = (vm->base_pfn + gfn) << SL_PAGE_SHIFT };
+		break;
 	case SEAMCALL_tdh_mr_extend:
 	case SEAMCALL_tdh_mem_rd:
 		args.rcx = gfn << SL_PAGE_SHIFT;
@@ -292,6 +301,36 @@ static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp
 		break;
 	}
 	return args;
+}
+
+/* TDH.SYS.INFO writes to shared memory: a page of the lane's own. */
+static struct tdx_module_args sys_info_args(const struct lane *l)
+{
+	u64 pa = (u64)(VMM_SHARED_PAGES + l->index) << SL_PAGE_SHIFT;
+
+	return (struct tdx_module_args){
+		.rcx = pa, .rdx = SYS_INFO_BYTES, .r8 = pa + SL_PAGE_SIZE / 2, .r9 = SYS_INFO_CMRS
+	};
+}
+
+static struct tdx_module_args lp_args(const struct world *w, const struct lane *l,
+				      const struct scn_lp_op *op, u64 gfn)
+{
+	const struct vm *vm = &w->vmm->vm[op->td];
+	struct tdx_module_args args = { .rdx = op->field, .r8 = op->value, .r9 = ~0ull };
+
+	switch (op->code) {
+	case SCN_LP_PAGE:
+		return page_args(vm, op, gfn);
+	case SCN_LP_VCPU:
+		args.rcx = vm->vcpu[op->vcpu].tdvpr.v;
+		return args;
+	case SCN_LP_TD:
+		args.rcx = vm->tdr.v;
+		return args;
+	default:
+		return op->leaf == SEAMCALL_tdh_sys_info ? sys_info_args(l) : args;
+	}
 }
 
 /* May the same SEAMCALL work later, with nothing but time in between? */
@@ -310,21 +349,15 @@ struct lp_place {
 	u64 loops; /* digest */
 };
 
-/* One SEAMCALL on the entry for @gfn, or on the TD or the vCPU; the last status if it is repeated. */
+/* One SEAMCALL, on the entry for @gfn if it is on pages; the last status if it is repeated. */
 static u64 lp_call(struct world *w, struct lane *l, struct cpu *cpu, const struct scn_lp_op *op,
 		   const struct lp_place *place, u64 gfn)
 {
-	const struct vm *vm = &w->vmm->vm[op->td];
 	struct tdx_module_args args;
 	u64 status;
 
 	for (;;) {
-		if (op->code == SCN_LP_PAGE)
-			args = page_args(vm, op, gfn);
-		else
-			args = (struct tdx_module_args){ .rcx = op->code == SCN_LP_VCPU
-									? vm->vcpu[op->vcpu].tdvpr.v
-									: vm->tdr.v };
+		args = lp_args(w, l, op, gfn);
 		status = seamcall(cpu->lp, op->leaf, &args);
 		if (!op->retry || !may_work_later(status) || stopping(w))
 			return status;

@@ -204,6 +204,12 @@ static enum progress do_accept(struct guest *g, struct sl_lp *lp, u64 gpa, u8 le
 	return accept_result(g, lp, status);
 }
 
+static void enter_ve_handler(struct guest *g, struct sl_lp *lp)
+{
+	g->ve_step = VE_GET_INFO;
+	g->ve_rip = sl_guest_rip(lp);
+}
+
 /* A large page as a whole, or piece after piece where the host has split it. */
 static enum progress accept_leaf(struct guest *g, struct sl_lp *lp, u64 gpa, u8 level)
 {
@@ -232,8 +238,7 @@ static enum progress do_access(struct guest *g, struct sl_lp *lp, u64 gpa, bool 
 	case SL_ACCESS_OK:
 		return STEP_NEXT;
 	case SL_ACCESS_VE:
-		g->ve_step = VE_GET_INFO;
-		g->ve_rip = sl_guest_rip(lp);
+		enter_ve_handler(g, lp);
 		return STEP_LEAVE;
 	case SL_ACCESS_FATAL:
 		fail(g, TDX_NON_RECOVERABLE_VCPU);
@@ -261,6 +266,42 @@ static enum progress do_attr(struct guest *g, struct sl_lp *lp, u32 leaf, u64 rc
 		return STEP_LEAVE;
 	}
 	return STEP_NEXT;
+}
+
+/* Where a report lies in its page, and the data that it carries. */
+#define REPORT_AT      0
+#define REPORT_DATA_AT 1024
+
+/* A TDCALL that needs a lock and memory: what comes back. */
+static enum progress mr_result(struct guest *g, struct sl_lp *lp, u64 status)
+{
+	if (sl_guest_exit_pending(lp))
+		return STEP_LEAVE;
+	if (sl_guest_ve_injected(lp)) {
+		enter_ve_handler(g, lp);
+		return STEP_LEAVE;
+	}
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
+		return on_busy(g, lp, status);
+	if (status) {
+		fail(g, status);
+		return STEP_LEAVE;
+	}
+	return STEP_NEXT;
+}
+
+static enum progress do_rtmr_extend(struct guest *g, struct sl_lp *lp, u64 gpa, u8 rtmr)
+{
+	struct tdx_module_args args = { .rcx = gpa, .rdx = rtmr };
+
+	return mr_result(g, lp, tdcall(lp, TDCALL_tdg_mr_rtmr_extend, &args));
+}
+
+static enum progress do_report(struct guest *g, struct sl_lp *lp, u64 gpa)
+{
+	struct tdx_module_args args = { .rcx = gpa + REPORT_AT, .rdx = gpa + REPORT_DATA_AT };
+
+	return mr_result(g, lp, tdcall(lp, TDCALL_tdg_mr_report, &args));
 }
 
 /* A VMCALL always leaves; its result is taken when the guest comes back. */
@@ -304,6 +345,10 @@ static enum progress execute(struct guest *g, struct sl_lp *lp)
 		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_rd, target(g));
 	case GUEST_ATTR_WR:
 		return do_attr(g, lp, TDCALL_tdg_mem_page_attr_wr, target(g) | op->level);
+	case GUEST_RTMR_EXTEND:
+		return do_rtmr_extend(g, lp, target(g), op->rtmr);
+	case GUEST_REPORT:
+		return do_report(g, lp, target(g));
 	case GUEST_OTHER_CALL:
 		return other_call(lp);
 	case GUEST_MAP_GPA_SHARED:
@@ -370,7 +415,7 @@ static void resume(struct guest *g, struct sl_lp *lp)
 			advance(g);
 		break;
 	default:
-		/* Host-priority timeout of an ACCEPT or ATTR.*: RAX says BUSY. */
+		/* Host-priority timeout of a TDCALL that takes a lock: RAX says BUSY. */
 		if ((rax & TDX_STATUS_CLASS_MASK & ~BIT_ULL(60)) == TDX_OPERAND_BUSY)
 			on_busy(g, lp, rax);
 		break;

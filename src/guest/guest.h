@@ -17,13 +17,15 @@
 #include "base/vmcall.h"
 
 enum guest_opcode {
-	GUEST_ACCEPT,     /* TDG.MEM.PAGE.ACCEPT of each leaf; if it is split, of its pieces */
-	GUEST_READ,       /* one 8-byte read of each page */
-	GUEST_WRITE,      /* one 8-byte write to each page */
-	GUEST_ATTR_RD,    /* TDG.MEM.PAGE.ATTR.RD of each page */
-	GUEST_ATTR_WR,    /* TDG.MEM.PAGE.ATTR.WR of each page (or 2 MB piece), nothing selected */
-	GUEST_TOUCH,      /* read the pages, all at one RIP */
-	GUEST_OTHER_CALL, /* TDG.VP.INFO: a TDCALL that takes no lock */
+	GUEST_ACCEPT,      /* TDG.MEM.PAGE.ACCEPT of each leaf; if it is split, of its pieces */
+	GUEST_READ,        /* one 8-byte read of each page */
+	GUEST_WRITE,       /* one 8-byte write to each page */
+	GUEST_ATTR_RD,     /* TDG.MEM.PAGE.ATTR.RD of each page */
+	GUEST_ATTR_WR,     /* TDG.MEM.PAGE.ATTR.WR of each page (or 2 MB piece), nothing selected */
+	GUEST_RTMR_EXTEND, /* TDG.MR.RTMR.EXTEND with the first bytes of each page */
+	GUEST_REPORT,      /* TDG.MR.REPORT into each page */
+	GUEST_TOUCH,       /* read the pages, all at one RIP */
+	GUEST_OTHER_CALL,  /* TDG.VP.INFO: a TDCALL that takes no lock */
 	GUEST_MAP_GPA_SHARED,  /* TDG.VP.VMCALL<MapGPA>: convert each page to shared */
 	GUEST_MAP_GPA_PRIVATE, /* the same, back to private */
 	GUEST_HALT,            /* TDG.VP.VMCALL<HLT>: wait for an interrupt */
@@ -38,6 +40,7 @@ enum guest_opcode {
 struct guest_op {
 	enum guest_opcode code;
 	u8 level;    /* of the range's leaves: 0 = 4 KB, 1 = 2 MB */
+	u8 rtmr;     /* RTMR_EXTEND: which register */
 	bool random; /* one page of the range, drawn anew each time, instead of all */
 	u64 gpa;     /* first page */
 	u64 count;   /* leaves in the range; 1 for operations without a range */

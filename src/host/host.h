@@ -33,9 +33,11 @@
 #include "base/vmcall.h"
 #include "host/policy.h"
 
-#define VMM_VMS_MAX   8
-#define VM_RANGES_MAX 64
-#define VM_VCPUS_MAX  64
+#define VMM_VMS_MAX 8
+/* Pages of shared memory that the VMM uses, from the first one on. */
+#define VMM_SHARED_PAGES 16
+#define VM_RANGES_MAX    64
+#define VM_VCPUS_MAX     64
 /* Control pages: TDCX of a TD, TDCX of a vCPU (besides the TDVPR page). */
 #define VM_TDCX_PAGES   6
 #define VCPU_TDCX_PAGES 5

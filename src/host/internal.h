@@ -86,6 +86,8 @@ void tdx_unlock(struct cpu *cpu);
 #define SHARED_PA_TDMR_INFO  (2 * SL_PAGE_SIZE)
 #define SHARED_PA_SOURCE     (3 * SL_PAGE_SIZE)
 #define SHARED_PA_PARAMS     (8 * SL_PAGE_SIZE) /* + VM index */
+_Static_assert(SHARED_PA_PARAMS + VMM_VMS_MAX * SL_PAGE_SIZE <= VMM_SHARED_PAGES * SL_PAGE_SIZE,
+	       "the VMM stays within its part of shared memory");
 
 static inline u32 vcpu_id(const struct vcpu *v)
 {

@@ -23,6 +23,7 @@ struct call {
 	u32 held;                     /* locks held now; 0 when the leaf returns */
 	bool restart;                 /* TDCALL: nothing happened as far as the guest can tell */
 	bool exits;                   /* TDCALL: a TD exit is pending */
+	bool ve;                      /* TDCALL: #VE was injected instead */
 	bool keeps_locks;             /* VP.ENTER: hands its locks to the running guest */
 };
 

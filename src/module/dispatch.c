@@ -189,7 +189,7 @@ static void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
 		sl_count(lp->env, SL_CTR_guest_busy_hp);
 }
 
-/* One execution of the leaf. Sets c->restart or c->exits as the leaf does. */
+/* One execution of the leaf. Sets c->restart, c->exits or c->ve as the leaf does. */
 static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, struct call *c)
 {
 	u32 leaf = RAX_LEAF(rax);
@@ -200,9 +200,10 @@ static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, 
 			    .m = lp->machine,
 			    .args = args,
 			    .leaf = leaf,
+			    .version = RAX_VERSION(rax),
 			    .plan = lock_plan(lp->machine->cfg.release, true, leaf, 0) };
-	/* No leaf of this release that is modelled here has a version above 0. */
-	if ((rax & RAX_RESERVED_MASK) || RAX_VERSION(rax) || !fn)
+	/* Only TDG.VM.RD has a version 1. */
+	if ((rax & RAX_RESERVED_MASK) || !fn || RAX_VERSION(rax) > (leaf == TDCALL_tdg_vm_rd))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	st = fn(c);
 	SL_BUG_ON(c->held);
@@ -221,6 +222,7 @@ u64 tdcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 		td_exit_async(lp, TDX_UNINITIALIZE_ERROR);
 		return TDX_UNINITIALIZE_ERROR;
 	}
+	lp->ve_injected = false;
 	/* A TDCALL is a VM exit too. */
 	zero_step_on_vm_exit(lp);
 	for (;;) {
@@ -230,7 +232,8 @@ u64 tdcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 			td_exit_async(lp, st);
 			break;
 		}
-		if (c.exits)
+		lp->ve_injected = c.ve;
+		if (c.exits || c.ve)
 			break;
 		count_tdcall(lp, RAX_LEAF(rax), st);
 		st = hp_timer(lp, st, args);

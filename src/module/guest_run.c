@@ -31,6 +31,11 @@ bool sl_guest_exit_pending(const struct sl_lp *lp)
 	return lp->exit.pending;
 }
 
+bool sl_guest_ve_injected(const struct sl_lp *lp)
+{
+	return lp->ve_injected;
+}
+
 bool sl_guest_exiting(struct sl_lp *lp)
 {
 	if (lp->exit.pending)
@@ -97,11 +102,25 @@ static enum sl_access inject_ve(struct sl_lp *lp, u64 gpa, u64 qualification)
 	return SL_ACCESS_VE;
 }
 
+enum sl_access td_ept_violation(struct sl_lp *lp, u64 gpa, u64 qualification, u64 entry)
+{
+	u64 extended = 0;
+
+	if (sept_state_flags(sept_state(entry)) & SEPT_GUEST_PENDING) {
+		if (!(atomic_load_explicit(&lp->tdcs->td_ctls, memory_order_relaxed) &
+		      TD_CTLS_PENDING_VE_DISABLE))
+			return inject_ve(lp, gpa, qualification);
+		extended = TDX_EEQ_PENDING;
+	}
+	td_exit_ept_violation(lp, gpa, qualification, extended);
+	return SL_ACCESS_EXIT;
+}
+
 static enum sl_access ept_violation(struct sl_lp *lp, u64 gpa, bool write)
 {
 	u64 qualification = write ? EPT_QUAL_WRITE : EPT_QUAL_READ;
+	enum sl_access result;
 	struct sept_walk w;
-	u64 extended = 0;
 
 	zero_step_on_vm_exit(lp);
 	if (!sept_gpa_is_private(lp->tdcs, (struct gpa){ gpa })) {
@@ -110,14 +129,10 @@ static enum sl_access ept_violation(struct sl_lp *lp, u64 gpa, bool write)
 	}
 	/* The module walks again: the entry may have changed since the hardware looked. */
 	w = sept_walk(lp->machine, lp->tdcs, (struct gpa){ gpa }, 0);
-	if (sept_state_flags(sept_state(w.copy)) & SEPT_GUEST_PENDING) {
-		if (!(atomic_load_explicit(&lp->tdcs->td_ctls, memory_order_relaxed) & 1))
-			return inject_ve(lp, gpa, qualification);
-		extended = TDX_EEQ_PENDING;
-	}
-	zero_step_log(lp, gpa);
-	td_exit_ept_violation(lp, gpa, qualification, extended);
-	return SL_ACCESS_EXIT;
+	result = td_ept_violation(lp, gpa, qualification, w.copy);
+	if (result == SL_ACCESS_EXIT)
+		zero_step_log(lp, gpa);
+	return result;
 }
 
 static void access_contents(struct sl_lp *lp, struct hpa page, u64 gpa, bool write, u64 *value)

@@ -17,6 +17,7 @@ void sl_machine_config_init(struct sl_machine_config *cfg)
 		.packages = 1,
 		.zero_step_threshold = ZERO_STEP_THRESHOLD,
 		.hp_timeout = true,
+		.measurement = true,
 	};
 }
 

@@ -16,6 +16,7 @@
 #include "base/env.h"
 #include "base/stats.h"
 #include "base/types.h"
+#include "module/digest.h"
 #include "module/release.h"
 
 /* ---- PAMT (spec: "PAMT") ---------------------------------------------------------------- */
@@ -171,7 +172,12 @@ union td_epoch {
 
 #define TD_ATTR_DEBUG              BIT_ULL(0)
 #define TD_ATTR_SEPT_VE_DISABLE    BIT_ULL(28)
+#define TD_CONFIG_FLEXIBLE_VE      BIT_ULL(1)
+#define TD_CTLS_PENDING_VE_DISABLE BIT_ULL(0)
 #define HP_LOCK_TIMEOUT_DEFAULT_US 1000000ull
+#define HP_LOCK_TIMEOUT_MIN_US     10000ull
+#define HP_LOCK_TIMEOUT_MAX_US     100000000ull
+#define RTMRS                      4
 
 /* In the first TDCX page. Plain fields: as in struct tdr. */
 struct tdcs {
@@ -194,7 +200,18 @@ struct tdcs {
 	_Atomic u64 hp_lock_timeout; /* TSC ticks */
 	_Atomic u64 notify_enables;
 	_Atomic u64 td_ctls; /* bit 0: PENDING_VE_DISABLE */
-	u64 measurement;     /* running hash over PAGE.ADD and MR.EXTEND */
+	u64 config_flags;    /* as in TD_PARAMS */
+	/* MRCONFIGID, MROWNER, MROWNERCONFIG; set by MNG.INIT, as are all of the above. */
+	u8 ids[3][SHA384_SIZE];
+	struct sha384 mrtd_ctx;      /* until MR.FINALIZE */
+	u8 mrtd[SHA384_SIZE];        /* from then on */
+	u8 rtmr[RTMRS][SHA384_SIZE]; /* RTMR lock */
+	/*
+	 * The digest of TDINFO as the last MR.REPORT computed it. Written under the RTMR lock shared:
+	 * reports that run at once write the same (finding H7); RTMR.EXTEND, exclusive, invalidates.
+	 */
+	_Atomic bool tdinfo_hash_valid;
+	_Atomic u64 tdinfo_hash[SHA384_SIZE / 8];
 	struct hpa
 		x2apic_vcpus; /* TDVPRs of vCPUs with an x2APIC id, by x2apic_next; TDR exclusive */
 	struct hpa sept_root;
@@ -232,6 +249,8 @@ struct tdvps {
 	u64 rip;
 	u64 rax;               /* saved guest RAX */
 	bool tdcall_completed; /* RIP is past a TDCALL whose result the guest has not seen */
+	bool pend_nmi;         /* PEND_NMI, set by the host */
+	bool cpuid_ve[2];      /* CPUID raises #VE: in supervisor mode, in user mode */
 	bool hp_lock_busy;
 	u64 hp_lock_busy_start;
 	u64 vmcall_mask;
@@ -286,6 +305,7 @@ struct sl_lp {
 	struct tdcs *tdcs;
 	struct hpa tdr_hpa;
 	struct td_exit exit;
+	bool ve_injected; /* the last TDCALL did not happen: #VE instead */
 	u64 rip_at_entry;
 	struct hpa last_vcpu; /* TDVPR of the vCPU that ran here last */
 	struct tlb_entry tlb[TLB_SIZE];

@@ -2,14 +2,14 @@
 /* Association of vCPUs with LPs. Layer: module. */
 #include "module/vcpu.h"
 
-u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *fresh)
+u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool disabled, bool *fresh)
 {
 	u32 old = LPID_NONE, state;
 
 	*fresh = false;
 	/* Pairs with the stores of READY in tdh_vp_init() and at TD exit. */
 	state = atomic_load_explicit(&vp->state, memory_order_acquire);
-	if (state != VCPU_READY)
+	if (state != VCPU_READY && !(disabled && state == VCPU_DISABLED))
 		return vcpu_state_incorrect(c, state);
 	/* Pairs with the release in tdh_vp_flush(): the vCPU's state moves with it. */
 	if (atomic_compare_exchange_strong_explicit(&vp->assoc_lpid, &old, c->lp->index,

@@ -9,9 +9,10 @@
 #define MSR_IA32_MISC_ENABLE 0x1A0u
 
 /*
- * State READY, then associate with the caller's LP. *fresh says whether this very call did it. From
- * here on a failure of the leaf leaves the vCPU associated.
+ * State READY, or DISABLED if @disabled allows that too, then associate with the caller's LP. *fresh
+ * says whether this very call did it. From here on a failure of the leaf leaves the vCPU associated.
  */
-u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool *fresh) SL_WARN_UNUSED;
+u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool disabled,
+		   bool *fresh) SL_WARN_UNUSED;
 
 #endif

@@ -22,6 +22,7 @@
 #define SCN_NEVER_MAX   16
 #define SCN_BOUNDS_MAX  16
 #define SCN_BOUND_MAX   200u
+#define SCN_RTMRS       4
 #define SCN_RANGES_MAX  64
 #define SCN_NAME_MAX    64
 /* Limits of the reader: bytes of a file, of a title, operations of all lanes, memory of one TD. */
@@ -83,6 +84,7 @@ enum scn_lp_opcode {
 	SCN_LP_PAGE, /* @leaf, a SEAMCALL on each S-EPT entry */
 	SCN_LP_TD,   /* @leaf, a SEAMCALL on the TD */
 	SCN_LP_VCPU, /* @leaf, a SEAMCALL on the vCPU */
+	SCN_LP_SYS,  /* @leaf, a SEAMCALL on the module */
 	SCN_LP_LOOP,
 	SCN_LP_END,
 };
@@ -98,6 +100,8 @@ struct scn_lp_op {
 	u64 gpa;
 	u64 count; /* entries */
 	u32 vcpu;
+	u64 field; /* id of a metadata field */
+	u64 value; /* for it */
 	u32 times; /* LOOP */
 	u32 match; /* LOOP <-> END */
 };

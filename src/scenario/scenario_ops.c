@@ -9,18 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One more than any operation has, so that one too many is seen. */
 #define WORDS_MAX 6
 
 enum op_args {
 	ARGS_NONE,
 	ARGS_PAGES,
-	ARGS_SPAN,  /* pages, or pages..pages */
-	ARGS_SHARE, /* pages and shared|private */
+	ARGS_PAGES_RTMR, /* pages, and a register or register 0 */
+	ARGS_SPAN,       /* pages, or pages..pages */
+	ARGS_SHARE,      /* pages and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
 	ARGS_TD_OR_NOT, /* a TD, or td0 */
 	ARGS_SIDE,      /* host|guest, and retry or not */
 	ARGS_RETRY,     /* retry or not */
+	ARGS_FIELD,     /* a metadata field of the module */
+	ARGS_FIELD_TD,  /* of a TD, and the TD or td0 */
+	ARGS_FIELD_VCPU,
+	ARGS_VALUE_TD, /* the same with a value behind the field */
+	ARGS_VALUE_VCPU,
 	/* Pages; [a level]; where a raw SEAMCALL takes a page, [a spare page]. */
 	ARGS_ENTRY,
 	ARGS_ENTRY_PAGE,
@@ -42,12 +49,12 @@ static const struct op_desc guest_ops[] = {
 	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE, NULL },
 	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD, NULL },
 	{ "attr-wr", "'attr-wr PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ATTR_WR, NULL },
+	{ "rtmr-extend", "'rtmr-extend PAGES [N]'", ARGS_PAGES_RTMR, GUEST_RTMR_EXTEND, NULL },
+	{ "report", "'report PAGES'", ARGS_PAGES, GUEST_REPORT, NULL },
 	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
 	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
 	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
 	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT, NULL },
-	{ "rtmr-extend", NULL, ARGS_NONE, 0, "TDG.MR.RTMR.EXTEND" },
-	{ "report", NULL, ARGS_NONE, 0, "TDG.MR.REPORT" },
 };
 
 static const struct op_desc host_ops[] = {
@@ -95,7 +102,16 @@ static const struct op_desc lp_ops[] = {
 	{ "MEM.TRACK", "'MEM.TRACK [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mem_track, NULL },
 	{ "MR.FINALIZE", "'MR.FINALIZE [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mr_finalize,
 	  NULL },
+	{ "MNG.KEY.RECLAIMID", "'MNG.KEY.RECLAIMID [TD] [retry]'", ARGS_TD_OR_NOT,
+	  SEAMCALL_tdh_mng_key_reclaimid, NULL },
+	{ "MNG.RD", "'MNG.RD FIELD [TD] [retry]'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd, NULL },
+	{ "MNG.WR", "'MNG.WR FIELD VALUE [TD] [retry]'", ARGS_VALUE_TD, SEAMCALL_tdh_mng_wr, NULL },
+	LP_ENTRY("PHYMEM.PAGE.RDMD", ARGS_ENTRY, tdh_phymem_page_rdmd),
+	{ "SYS.INFO", "'SYS.INFO [retry]'", ARGS_NONE, SEAMCALL_tdh_sys_info, NULL },
+	{ "SYS.RD", "'SYS.RD FIELD [retry]'", ARGS_FIELD, SEAMCALL_tdh_sys_rd, NULL },
 	{ "VP.FLUSH", "'VP.FLUSH VCPU [retry]'", ARGS_VCPU, SEAMCALL_tdh_vp_flush, NULL },
+	{ "VP.RD", "'VP.RD FIELD VCPU [retry]'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd, NULL },
+	{ "VP.WR", "'VP.WR FIELD VALUE VCPU [retry]'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr, NULL },
 };
 
 static const struct op_desc caller_ops[] = {
@@ -178,6 +194,9 @@ struct op {
 	bool random;
 	u64 gpa;
 	u64 count;
+	u8 rtmr;
+	u64 field;
+	u64 value;
 	u32 times;
 };
 
@@ -522,6 +541,7 @@ static bool emit_guest(struct lane *l, const struct op *op)
 	ops[l->vcpu->count++] = (struct guest_op){
 		.code = (enum guest_opcode)op->code,
 		.level = op->level,
+		.rtmr = op->rtmr,
 		.random = op->random,
 		.gpa = op->gpa,
 		.count = op->count ? op->count : 1,
@@ -568,6 +588,8 @@ static bool emit_lp(struct lane *l, const struct op *op)
 		.gpa = op->gpa,
 		.count = op->count,
 		.vcpu = op->vcpu,
+		.field = op->field,
+		.value = op->value,
 		.times = op->times,
 	};
 	return true;
@@ -769,6 +791,108 @@ static int read_td(struct lane *l, const struct scn_node *at, struct word word, 
 	return 0;
 }
 
+/* A register of MR.RTMR.EXTEND. */
+static int read_rtmr(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	u64 n;
+
+	if (!scn_parse_number(word.text, word.size, &n) || n >= SCN_RTMRS)
+		return scn_fail(l->r, at, "found %s; expected a register from 0 to %u",
+				scn_show_text(&shown, word.text, word.size), SCN_RTMRS - 1);
+	op->rtmr = (u8)n;
+	return 0;
+}
+
+/* A number in decimal, or in hexadecimal with 0x in front. */
+static bool parse_word64(struct word word, u64 *out)
+{
+	u64 v = 0;
+
+	if (word.size < 3 || memcmp(word.text, "0x", 2) != 0)
+		return scn_parse_number(word.text, word.size, out);
+	if (word.size > 2 + 16)
+		return false;
+	for (size_t i = 2; i < word.size; i++) {
+		char c = word.text[i];
+		u32 digit = c >= '0' && c <= '9'   ? (u32)(c - '0')
+			    : c >= 'a' && c <= 'f' ? (u32)(c - 'a' + 10)
+			    : c >= 'A' && c <= 'F' ? (u32)(c - 'A' + 10)
+						   : 16;
+
+		if (digit == 16)
+			return false;
+		v = v << 4 | digit;
+	}
+	*out = v;
+	return true;
+}
+
+enum field_of { FIELD_SYS, FIELD_TD, FIELD_VP };
+
+static const struct {
+	const char *name;
+	u64 id;
+	enum field_of of;
+} fields[] = {
+#define MD_FIELD(context, name, id, count, host, debug, guest, value) \
+	{ #name, id, FIELD_##context },
+#include "module/metadata.def"
+#undef MD_FIELD
+};
+
+/* A metadata field by its name, or any id as a number. */
+static int read_field(struct lane *l, const struct scn_node *at, struct word word, enum field_of of,
+		      struct op *op)
+{
+	static const char *const whose[] = { "the module", "a TD", "a vCPU" };
+	struct scn_near near = { .word = word.text, .size = word.size };
+	struct scn_names names = { .used = 0 };
+	struct scn_shown shown, hint;
+
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (fields[i].of != of)
+			continue;
+		if (scn_text_is(word.text, word.size, fields[i].name)) {
+			op->field = fields[i].id;
+			return 0;
+		}
+		scn_names_add(&names, fields[i].name);
+		scn_near_try(&near, fields[i].name);
+	}
+	if (parse_word64(word, &op->field))
+		return 0;
+	scn_show_text(&shown, word.text, word.size);
+	return scn_fail(l->r, at, "found %s; expected a field of %s, by its id or one of %s%s",
+			shown.text, whose[of], names.text, scn_near_text(&near, &hint));
+}
+
+static int read_value(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+
+	if (parse_word64(word, &op->value))
+		return 0;
+	return scn_fail(l->r, at, "found %s; expected a value as N or 0xN",
+			scn_show_text(&shown, word.text, word.size));
+}
+
+/* A field of a TD or vCPU, the value if there is one, and whose it is. */
+static int read_owned_field(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+			    const struct word *words, u32 count, struct op *op)
+{
+	bool vcpu = d->args == ARGS_FIELD_VCPU || d->args == ARGS_VALUE_VCPU;
+	bool value = d->args == ARGS_VALUE_TD || d->args == ARGS_VALUE_VCPU;
+	u32 owner = value ? 3 : 2;
+	int ret = read_field(l, at, words[1], vcpu ? FIELD_VP : FIELD_TD, op);
+
+	if (!ret && value)
+		ret = read_value(l, at, words[2], op);
+	if (ret || count <= owner)
+		return ret;
+	return vcpu ? read_vcpu(l, at, words[owner], op) : read_td(l, at, words[owner], op);
+}
+
 static int read_side(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
 {
 	struct scn_shown shown;
@@ -865,6 +989,9 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 		return 0;
 	case ARGS_PAGES:
 		return read_pages(l, at, words[1], op);
+	case ARGS_PAGES_RTMR:
+		ret = read_pages(l, at, words[1], op);
+		return ret || count == 2 ? ret : read_rtmr(l, at, words[2], op);
 	case ARGS_SPAN:
 		return read_span(l, at, words[1], op);
 	case ARGS_SHARE:
@@ -888,6 +1015,13 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 		return ret || count == 2 ? ret : read_retry(l, at, words[2], op);
 	case ARGS_RETRY:
 		return count == 2 ? read_retry(l, at, words[1], op) : 0;
+	case ARGS_FIELD:
+		return read_field(l, at, words[1], FIELD_SYS, op);
+	case ARGS_FIELD_TD:
+	case ARGS_FIELD_VCPU:
+	case ARGS_VALUE_TD:
+	case ARGS_VALUE_VCPU:
+		return read_owned_field(l, at, d, words, count, op);
 	case ARGS_ENTRY:
 	case ARGS_ENTRY_PAGE:
 	case ARGS_TABLE:
@@ -901,9 +1035,26 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 static void set_leaf(const struct op_desc *d, struct op *op)
 {
 	op->leaf = d->code;
-	op->code = d->args >= ARGS_ENTRY  ? (u32)SCN_LP_PAGE
-		   : d->args == ARGS_VCPU ? (u32)SCN_LP_VCPU
-					  : (u32)SCN_LP_TD;
+	switch (d->args) {
+	case ARGS_ENTRY:
+	case ARGS_ENTRY_PAGE:
+	case ARGS_TABLE:
+	case ARGS_TABLE_PAGE:
+		op->code = SCN_LP_PAGE;
+		break;
+	case ARGS_VCPU:
+	case ARGS_FIELD_VCPU:
+	case ARGS_VALUE_VCPU:
+		op->code = SCN_LP_VCPU;
+		break;
+	case ARGS_NONE:
+	case ARGS_FIELD:
+		op->code = SCN_LP_SYS;
+		break;
+	default:
+		op->code = SCN_LP_TD;
+		break;
+	}
 }
 
 /* An acquire. */
@@ -984,10 +1135,15 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	static const struct {
 		u32 least, most;
 	} arg_count[] = {
-		[ARGS_NONE] = { 0, 0 },       [ARGS_PAGES] = { 1, 1 }, [ARGS_SPAN] = { 1, 1 },
-		[ARGS_SHARE] = { 2, 2 },      [ARGS_VCPU] = { 1, 1 },  [ARGS_TD] = { 1, 1 },
-		[ARGS_TD_OR_NOT] = { 0, 1 },  [ARGS_SIDE] = { 1, 2 },  [ARGS_RETRY] = { 0, 1 },
-		[ARGS_ENTRY] = { 1, 2 },      [ARGS_TABLE] = { 1, 2 }, [ARGS_ENTRY_PAGE] = { 1, 3 },
+		[ARGS_NONE] = { 0, 0 },       [ARGS_PAGES] = { 1, 1 },
+		[ARGS_PAGES_RTMR] = { 1, 2 }, [ARGS_SPAN] = { 1, 1 },
+		[ARGS_SHARE] = { 2, 2 },      [ARGS_VCPU] = { 1, 1 },
+		[ARGS_TD] = { 1, 1 },         [ARGS_TD_OR_NOT] = { 0, 1 },
+		[ARGS_SIDE] = { 1, 2 },       [ARGS_RETRY] = { 0, 1 },
+		[ARGS_FIELD] = { 1, 1 },      [ARGS_FIELD_TD] = { 1, 2 },
+		[ARGS_FIELD_VCPU] = { 2, 2 }, [ARGS_VALUE_TD] = { 2, 3 },
+		[ARGS_VALUE_VCPU] = { 3, 3 }, [ARGS_ENTRY] = { 1, 2 },
+		[ARGS_ENTRY_PAGE] = { 1, 3 }, [ARGS_TABLE] = { 1, 2 },
 		[ARGS_TABLE_PAGE] = { 1, 3 },
 	};
 	struct word words[WORDS_MAX];

@@ -12,7 +12,7 @@
 
 /* Words of the user and what was expected in their place, for both kinds of place. */
 struct complaint {
-	char text[420];
+	char text[700];
 };
 
 /* "blind-N" takes a number. */

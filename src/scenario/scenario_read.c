@@ -84,7 +84,16 @@ static const char *const releases[] = {
 
 static int read_module(struct scn_reader *r, const struct scn_node *n)
 {
-	enum { RELEASE, FLAVOUR, THRESHOLD, HP_TIMEOUT, PACKAGES, CONTENTS, INTERRUPTS };
+	enum {
+		RELEASE,
+		FLAVOUR,
+		THRESHOLD,
+		HP_TIMEOUT,
+		PACKAGES,
+		CONTENTS,
+		MEASUREMENT,
+		INTERRUPTS
+	};
 	struct scn_key keys[] = {
 		[RELEASE] = { .name = "release" },
 		[FLAVOUR] = { .name = "flavour" },
@@ -92,6 +101,7 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		[HP_TIMEOUT] = { .name = "hp-timeout" },
 		[PACKAGES] = { .name = "packages" },
 		[CONTENTS] = { .name = "contents" },
+		[MEASUREMENT] = { .name = "measurement" },
 		[INTERRUPTS] = { .name = "interrupts" },
 	};
 	struct sl_machine_config *m = &r->s->module;
@@ -116,6 +126,8 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		ret = scn_get_number(r, keys[PACKAGES].value, 1, SL_PACKAGES_MAX, &m->packages);
 	if (!ret && keys[CONTENTS].value)
 		ret = scn_get_bool(r, keys[CONTENTS].value, &m->contents);
+	if (!ret && keys[MEASUREMENT].value)
+		ret = scn_get_bool(r, keys[MEASUREMENT].value, &m->measurement);
 	if (!ret && keys[INTERRUPTS].value)
 		ret = scn_get_bool(r, keys[INTERRUPTS].value, &m->interrupts);
 	return ret;

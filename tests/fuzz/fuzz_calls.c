@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "module/leaf_status.h"
 #include "module/machine.h"
-#include "module/plan.h"
 #include "module/sept.h"
 
 #define LPS      4
@@ -173,193 +173,41 @@ static const struct sl_module_hooks hooks = { .translate = on_translate };
 
 /* ---- what each leaf may return ---------------------------------------------------------------- */
 
-enum group {
-	G_PAGE = 1,  /* an explicit page: address, coverage, type */
-	G_STATE = 2, /* the TD's state */
-	G_WALK = 4,  /* S-EPT walk and entry state */
-};
-
-#define EXTRA 7
-
-static const struct {
-	u32 leaf;
-	u32 groups;
-	u32 upper[EXTRA]; /* further statuses, bits 63:32 */
-} documented[] = {
-	{ SEAMCALL_tdh_sys_init, 0, { 0xC0000500 } },
-	{ SEAMCALL_tdh_sys_lp_init, 0, { 0xC000050B, 0xC0000503, 0x80000203 } },
-	{ SEAMCALL_tdh_sys_config, 0, { 0xC000050C, 0xC0000A00, 0xC0000A02 } },
-	{ SEAMCALL_tdh_sys_key_config, 0, { 0xC0000507, 0x00000815, 0x80000800 } },
-	{ SEAMCALL_tdh_sys_tdmr_init, 0, { 0x00000A03 } },
-	{ SEAMCALL_tdh_mng_create, G_PAGE, { 0xC0000820, 0x80000203 } },
-	{ SEAMCALL_tdh_mng_key_config, G_PAGE, { 0xE0000604, 0xC0000607, 0x00000815, 0x80000800 } },
-	{ SEAMCALL_tdh_mng_addcx,
-	  G_PAGE,
-	  { 0xE0000604, 0x80000810, 0xC0000610, 0xC0000608, 0x80000203 } },
-	{ SEAMCALL_tdh_mng_init, G_PAGE | G_STATE, { 0 } },
-	{ SEAMCALL_tdh_mng_vpflushdone, G_PAGE, { 0xC0000607, 0x80000824 } },
-	{ SEAMCALL_tdh_mng_key_freeid, G_PAGE, { 0xC0000607, 0x80000817 } },
-	{ SEAMCALL_tdh_vp_create, G_PAGE | G_STATE, { 0 } },
-	{ SEAMCALL_tdh_vp_addcx, G_PAGE | G_STATE, { 0xC0000700, 0xC0000610 } },
-	{ SEAMCALL_tdh_vp_init,
-	  G_PAGE | G_STATE,
-	  { 0xC0000610, 0xC0000700, 0xC0000705, 0xC0000920, 0xC0000621 } },
-	{ SEAMCALL_tdh_vp_flush, G_PAGE, { 0x80000810, 0x80000702 } },
-	{ SEAMCALL_tdh_mem_sept_add, G_PAGE | G_STATE | G_WALK, { 0 } },
-	{ SEAMCALL_tdh_mem_sept_rd, G_PAGE | G_STATE | G_WALK, { 0 } },
-	{ SEAMCALL_tdh_mem_page_add, G_PAGE | G_STATE | G_WALK, { 0 } },
-	{ SEAMCALL_tdh_mem_page_aug, G_PAGE | G_STATE | G_WALK, { 0 } },
-	{ SEAMCALL_tdh_mem_page_remove, G_PAGE | G_STATE | G_WALK, { 0xC0000B06, 0xC0000B08 } },
-	{ SEAMCALL_tdh_mem_page_relocate, G_PAGE | G_STATE | G_WALK, { 0xC0000B06, 0xC0000B08 } },
-	{ SEAMCALL_tdh_mem_page_demote,
-	  G_PAGE | G_STATE | G_WALK,
-	  { 0xC0000B06, 0xC0000B08, 0x80000004 } },
-	{ SEAMCALL_tdh_mem_page_promote,
-	  G_PAGE | G_STATE | G_WALK,
-	  { 0xC0000B06, 0xC0000B08, 0xC0000B09, 0x80000004 } },
-	{ SEAMCALL_tdh_mem_sept_remove,
-	  G_PAGE | G_STATE | G_WALK,
-	  { 0xC0000B06, 0xC0000B08, 0xC0000B0E } },
-	{ SEAMCALL_tdh_mem_rd, G_PAGE | G_STATE, { 0xC0000605, 0xC0000B03, 0xC0000B0D } },
-	{ SEAMCALL_tdh_mem_wr, G_PAGE | G_STATE, { 0xC0000605, 0xC0000B03, 0xC0000B0D } },
-	{ SEAMCALL_tdh_mem_range_block, G_PAGE | G_STATE | G_WALK, { 0x00000B07 } },
-	{ SEAMCALL_tdh_mem_range_unblock, G_PAGE | G_STATE | G_WALK, { 0xC0000B08 } },
-	{ SEAMCALL_tdh_mem_track, G_PAGE | G_STATE, { 0x80000201 } },
-	{ SEAMCALL_tdh_mr_extend, G_PAGE | G_STATE, { 0xC0000B03 } },
-	{ SEAMCALL_tdh_mr_finalize, G_PAGE | G_STATE, { 0xC0000609 } },
-	{ SEAMCALL_tdh_phymem_page_reclaim, G_PAGE, { 0xC0000607, 0xC0000400 } },
-	{ SEAMCALL_tdh_phymem_page_wbinvd, G_PAGE, { 0 } },
-	{ SEAMCALL_tdh_phymem_cache_wb, 0, { 0x00000821, 0xC0000823, 0x80000003 } },
-	{ SEAMCALL_tdh_vp_enter,
-	  G_PAGE | G_STATE,
-	  { 0xC0000901, 0xC0000610, 0xC0000700, 0x80000701, 0xC0000920, 0xC0000706, 0xC0000921 } },
-};
-
-static bool in_groups(u32 groups, u32 upper)
+/* What 1.5.25 returns, as 1.5.01 would say it; 0 for what 1.5.01 has nothing of. */
+static u64 without_news(u32 leaf, u64 st)
 {
-	switch (upper) {
-	case 0xC0000101:
-	case 0xC0000300:
-		return groups & G_PAGE;
-	case 0xE0000604:
-	case 0xC0000606:
-	case 0xC0000608:
-	case 0x80000810:
-		return groups & G_STATE;
-	case 0xC0000B00:
-	case 0xC0000B0D:
-		return groups & G_WALK;
-	default:
-		return false;
-	}
-}
+	u32 upper = (u32)(st >> 32), low = (u32)st;
 
-/* The low half: an operand, a level, an MSR, a TDMR's number, or nothing. */
-static bool detail_is_plausible(u32 upper, u32 low)
-{
-	switch (upper) {
-	case 0xC0000100:
-	case 0xC0000101:
-	case 0x80000200:
-	case 0xC0000300:
-		return tdx_operand_name(low) != NULL;
-	case 0xC0000B00:
-	case 0xC0000B06:
-	case 0xC0000B09:
-	case 0xC0000B0D:
-	case 0xC0000B0E:
-	case 0x00000B07:
-		return low == 1;
-	case 0xC0000B08:
-		return low == 1 || low == 146;
-	case 0xC0000B03:
-		return low <= 1;
-	case 0x00000B0A:
-	case 0xC0000B0B:
-		return low <= 4;
-	case 0xC0000920:
-		return low == 0x3B;
-	case 0xC0000921:
-		return low == 0x1A0;
-	case 0xC0000A00:
-	case 0xC0000A02:
-		return low <= 1;
-	case 0xC0000608:
-		return low == 0 || (z.later && low < 12);
-	case 0xC0000700:
-		return low == 0 || (z.later && (low == 2 || low == 4 || low == 8));
-	case 0xC0000621:
-		return z.later;
-	default:
-		return low == 0;
-	}
-}
-
-/* BUSY comes from a lock of the leaf's plan. */
-static bool is_planned(const struct lock_step *p, u64 st)
-{
-	for (; p && p->object != LOCK_END; p++)
-		if (p->busy == st)
-			return true;
-	return false;
-}
-
-static bool is_td_exit(u64 st)
-{
-	return st == EXIT_REASON_EXTERNAL_INTERRUPT || st == EXIT_REASON_EPT_VIOLATION ||
-	       st == EXIT_REASON_TDCALL || st == 0x4000000100000002ull ||
-	       st == 0x9000020500000000ull;
+	/* OP_STATE_INCORRECT and VCPU_STATE_INCORRECT carry the state. */
+	if (upper == 0xC0000608 && low < 12)
+		return (u64)upper << 32;
+	if (upper == 0xC0000700 && (low == 2 || low == 4 || low == 8))
+		return (u64)upper << 32;
+	if (leaf == SEAMCALL_tdh_vp_init && st == 0xC000062100000000ull)
+		return 0;
+	if ((leaf == SEAMCALL_tdh_mem_page_demote || leaf == SEAMCALL_tdh_mem_page_promote) &&
+	    st == 0x8000020600000000ull)
+		return 0;
+	if (leaf == SEAMCALL_tdh_mem_range_unblock && st == 0xC0000B0800000001ull)
+		return 0xC0000B0800000000ull | TDX_OPERAND_ID_SEPT_TREE;
+	return st;
 }
 
 static void check_status(u32 leaf, u64 st)
 {
-	u32 upper = (u32)(st >> 32), low = (u32)st;
-
-	REQUIRE(tdx_status_name(st), leaf, st);
-	if (leaf == SEAMCALL_tdh_vp_enter && is_td_exit(st))
-		return;
-	REQUIRE(detail_is_plausible(upper, low), leaf, st);
-	if (st == 0) {
-		REQUIRE(leaf != SEAMCALL_tdh_vp_enter, leaf, st);
-		return;
-	}
-	/* From the dispatcher. */
-	if (upper == 0xC0000100 || upper == 0xC0000505)
-		return;
-	if (upper == 0x80000200 || upper == 0x80000202) {
-		REQUIRE(is_planned(lock_plan_seamcall(leaf), st), leaf, st);
-		return;
-	}
-	for (u32 i = 0; i < ARRAY_SIZE(documented); i++) {
-		if (documented[i].leaf != leaf)
-			continue;
-		if (in_groups(documented[i].groups, upper))
-			return;
-		for (u32 k = 0; k < EXTRA; k++)
-			if (documented[i].upper[k] == upper)
-				return;
-	}
-	die("this leaf does not return this", leaf, st);
+	REQUIRE(tdx_status_name(st) || leaf == SEAMCALL_tdh_vp_enter, leaf, st);
+	/* A TDH.VP.ENTER that succeeds ends in a TD exit. */
+	REQUIRE(st != 0 || leaf != SEAMCALL_tdh_vp_enter, leaf, st);
+	if (z.later)
+		st = without_news(leaf, st);
+	if (!leaf_may_return(false, leaf, st))
+		die("this leaf does not return this", leaf, st);
 }
 
 static void check_tdcall_status(u32 leaf, u64 st)
 {
-	u32 upper = (u32)(st >> 32), low = (u32)st;
-	bool entry = leaf == TDCALL_tdg_mem_page_accept || leaf == TDCALL_tdg_mem_page_attr_rd ||
-		     leaf == TDCALL_tdg_mem_page_attr_wr;
-
-	REQUIRE(tdx_status_name(st) && detail_is_plausible(upper, low), leaf, st);
-	if (st == 0 || upper == 0xC0000100)
-		return;
-	if (entry && st == 0x8000020000000001ull)
-		return;
-	if (leaf == TDCALL_tdg_mem_page_accept && (upper == 0x00000B0A || upper == 0xC0000B0B))
-		return;
-	if (leaf == TDCALL_tdg_mem_page_attr_wr && upper == 0xC0000B0B)
-		return;
-	if (leaf == TDCALL_tdg_vp_veinfo_get && upper == 0xC0000704)
-		return;
-	die("this TDCALL does not return this", leaf, st);
+	if (!leaf_may_return(true, leaf, st))
+		die("this TDCALL does not return this", leaf, st);
 }
 
 /* ---- state at rest ---------------------------------------------------------------------------- */
@@ -592,6 +440,29 @@ static u64 maybe(u64 good)
 	return byte() & 1 ? good ^ 1ull << (byte() & 63) : anything();
 }
 
+/* A metadata field, mostly; of whatever it may be. */
+static u64 any_field(void)
+{
+	static const u64 ids[] = {
+		0x9110000300000011, 0x9110000300000011, 0x9110000300000010, 0x1110000300000017,
+		0x1110000300000016, 0x9210000300000000, 0x9210000100000002, 0x8010000200000002,
+		0x9010000200000001, 0xA020000000000000, 0xA020000300000006, 0xA02000000000000B,
+		0xA02000000000000B, 0xA22000030000021F, 0x0A00000300000008, ~0ull,
+	};
+
+	return ids[byte() & 15] + (rarely(8) ? byte() & 3 : 0);
+}
+
+static u64 any_value(void)
+{
+	return rarely(4) ? word() : (u64)byte() << (byte() & 31);
+}
+
+static u64 any_mask(void)
+{
+	return rarely(3) ? word() : ~0ull;
+}
+
 static void write_params(void)
 {
 	u8 *p = sl_machine_shared(z.m, SHARED_PARAMS);
@@ -677,6 +548,27 @@ static void operands(u32 leaf, struct tdx_module_args *a)
 		/* Few x2APIC ids, so that some come twice. */
 		a->r8 = byte() % 4;
 		break;
+	case SEAMCALL_tdh_sys_rd:
+		a->rdx = any_field();
+		break;
+	case SEAMCALL_tdh_sys_info:
+		*a = (struct tdx_module_args){
+			.rcx = SHARED_SOURCE, .rdx = 1024, .r8 = SHARED_SOURCE + 1024, .r9 = 32
+		};
+		break;
+	case SEAMCALL_tdh_mng_rd:
+	case SEAMCALL_tdh_mng_wr:
+	case SEAMCALL_tdh_vp_rd:
+	case SEAMCALL_tdh_vp_wr:
+		a->rcx = leaf == SEAMCALL_tdh_mng_rd || leaf == SEAMCALL_tdh_mng_wr ? any_tdr()
+										    : any_vcpu();
+		a->rdx = any_field();
+		a->r8 = any_value();
+		a->r9 = any_mask();
+		break;
+	case SEAMCALL_tdh_phymem_page_rdmd:
+		a->rcx = any_page();
+		break;
 	case SEAMCALL_tdh_mem_sept_add:
 		a->rcx = any_page_info(1u + byte() % 4);
 		a->rdx = any_tdr() | (byte() & 1);
@@ -744,9 +636,9 @@ static void page_way(u32 lp, u64 tdr, u64 at);
 
 static void guest_tdcall(struct sl_lp *lp)
 {
-	static const u8 leaves[] = { 0, 1, 3, 6, 6, 6, 24, 23 };
+	static const u8 leaves[] = { 0, 1, 3, 6, 6, 6, 24, 23, 2, 2, 4, 5, 7, 8, 9, 10 };
 	struct tdx_module_args a = { 0 };
-	u64 rax = leaves[byte() & 7], st;
+	u64 rax = leaves[byte() & 15], st;
 	u32 level = leaf_level();
 
 	switch (rax) {
@@ -761,15 +653,37 @@ static void guest_tdcall(struct sl_lp *lp)
 		a.rdx = maybe(0x8007);
 		a.r8 = maybe(0);
 		break;
+	case TDCALL_tdg_mr_rtmr_extend:
+		a.rcx = any_gpa() | (byte() & 63u) << 6;
+		a.rdx = byte() % 5;
+		break;
+	case TDCALL_tdg_mr_report:
+		a.rcx = any_gpa() | (byte() & 3u) << 10;
+		a.rdx = any_gpa() | (byte() & 63u) << 6;
+		break;
+	case TDCALL_tdg_vp_cpuidve_set:
+		a.rcx = byte() & 3;
+		break;
+	case TDCALL_tdg_vm_rd:
+	case TDCALL_tdg_vm_wr:
+	case TDCALL_tdg_vp_rd:
+	case TDCALL_tdg_vp_wr:
+		a.rdx = any_field();
+		a.r8 = any_value();
+		a.r9 = any_mask();
+		if (rax == TDCALL_tdg_vm_rd)
+			rax |= (byte() & 1u) << 16;
+		break;
 	default:
 		a.rcx = any_gpa();
 		break;
 	}
 	a.rcx = maybe(a.rcx);
+	a.rdx = maybe(a.rdx);
 	rax = rarely(32) ? maybe(word()) : rax;
 	z.calls++;
 	st = tdcall(lp, rax, &a);
-	if (!sl_guest_exit_pending(lp))
+	if (!sl_guest_exit_pending(lp) && !sl_guest_ve_injected(lp))
 		check_tdcall_status((u32)(rax & 0xFFFF), st);
 }
 
@@ -796,6 +710,38 @@ static void guest_insists(struct sl_lp *lp)
 	}
 }
 
+/* A page around z.gpa that the guest can access; z.gpa if there is none. */
+static u64 page_that_is_there(const struct sl_lp *lp)
+{
+	for (u64 i = 0; i < 8; i++) {
+		u64 gpa = z.gpa + (i << SL_PAGE_SHIFT);
+		u64 entry = sept_walk(z.m, lp->tdcs, (struct gpa){ gpa }, 0).copy;
+
+		if (sept_is_leaf(entry) && (entry & SEPT_RWX) == SEPT_RWX)
+			return gpa;
+	}
+	return z.gpa;
+}
+
+/* Measures, mostly with a page that is there. */
+static void guest_measures(struct sl_lp *lp)
+{
+	u64 gpa = rarely(4) ? any_gpa() & ~SL_PAGE_MASK : page_that_is_there(lp);
+	struct tdx_module_args a = { .rcx = gpa + 64 * (byte() & 63u), .rdx = byte() & 3 };
+	u64 st;
+
+	st = tdcall(lp, TDCALL_tdg_mr_rtmr_extend, &a);
+	if (sl_guest_exit_pending(lp) || sl_guest_ve_injected(lp))
+		return;
+	check_tdcall_status(TDCALL_tdg_mr_rtmr_extend, st);
+	if (rarely(8))
+		sl_lp_interrupt_raise(lp);
+	a = (struct tdx_module_args){ .rcx = gpa + 1024 * (byte() & 3u), .rdx = gpa };
+	st = tdcall(lp, TDCALL_tdg_mr_report, &a);
+	if (!sl_guest_exit_pending(lp))
+		check_tdcall_status(TDCALL_tdg_mr_report, st);
+}
+
 /* Uses a page, and uses it again when a host has been at it in between. */
 static void guest_uses(struct sl_lp *lp, u32 other)
 {
@@ -814,6 +760,7 @@ static void guest_uses(struct sl_lp *lp, u32 other)
 static void guest_step(struct sl_lp *lp)
 {
 	u32 other = (sl_lp_index(lp) + 1 + byte() % (LPS - 1)) % LPS;
+	u8 b;
 
 	switch (byte() & 7) {
 	case 0:
@@ -826,10 +773,13 @@ static void guest_step(struct sl_lp *lp)
 			sl_guest_access(lp, maybe(any_gpa() | (byte() & 0xFF8u)), byte() & 1, NULL);
 		break;
 	case 4:
-		if (byte() & 1)
+		b = byte();
+		if (b & 1)
 			sl_guest_set_rip(lp, byte() & 3);
-		else
+		else if (b & 2)
 			guest_uses(lp, other);
+		else
+			guest_measures(lp);
 		break;
 	case 5:
 		sl_lp_interrupt_raise(z.lp[other]);
@@ -1009,7 +959,8 @@ static void one_call(u32 lp)
 		0,  0,  0,  0,  0,  2,  3,  3,  3,  6,  6,  6,  6,  7,  7,  7,  16, 17,
 		18, 19, 20, 21, 22, 25, 25, 28, 28, 29, 29, 29, 38, 38, 38, 39, 39, 39,
 		40, 40, 41, 1,  4,  8,  9,  10, 31, 33, 35, 36, 45, 1,  4,  4,  10, 22,
-		38, 7,  29, 18, 0,  0,  6,  3,  38, 18, 5,  12, 14, 15, 15, 23, 23, 30,
+		38, 7,  29, 18, 0,  0,  6,  3,  38, 18, 11, 11, 13, 13, 24, 24, 26, 26,
+		27, 32, 34, 34, 43, 43, 13, 26, 5,  12, 14, 15, 15, 23, 23, 30,
 	};
 	struct tdx_module_args a = { 0 };
 	u64 rax = leaves[byte() % sizeof(leaves)];
@@ -1023,7 +974,8 @@ static void one_call(u32 lp)
 		calm = true;
 	operands((u32)(rax & 0xFFFF), &a);
 	if ((rax == SEAMCALL_tdh_mem_sept_add || rax == SEAMCALL_tdh_mem_page_promote ||
-	     rax == SEAMCALL_tdh_mem_sept_remove) &&
+	     rax == SEAMCALL_tdh_mem_sept_remove || rax == SEAMCALL_tdh_mng_rd ||
+	     rax == SEAMCALL_tdh_vp_rd) &&
 	    byte() & 1)
 		rax |= 1 << 16;
 	if (rax == SEAMCALL_tdh_vp_enter)
@@ -1270,7 +1222,8 @@ static void machine_up(u8 first)
 	cfg.contents = first & 2;
 	cfg.hp_timeout = !(first & 4);
 	cfg.zero_step_threshold = first & 8 ? 1 : 6;
-	cfg.interrupts = first & 16;
+	cfg.measurement = !(first & 16);
+	cfg.interrupts = first & 32;
 	if (!z.arena) {
 		z.arena_size = sl_machine_arena_size(&cfg);
 		z.arena = mmap(NULL, z.arena_size, PROT_READ | PROT_WRITE,

@@ -78,10 +78,15 @@ static void check_vcpu(const struct scn_td *td, const struct scn_vcpu *v)
 		case GUEST_READ:
 		case GUEST_WRITE:
 		case GUEST_ATTR_RD:
+		case GUEST_REPORT:
 		case GUEST_TOUCH:
 		case GUEST_MAP_GPA_SHARED:
 		case GUEST_MAP_GPA_PRIVATE:
 			check_pages(td, op->gpa, op->count, op->level);
+			break;
+		case GUEST_RTMR_EXTEND:
+			check_pages(td, op->gpa, op->count, op->level);
+			REQUIRE(op->rtmr < SCN_RTMRS);
 			break;
 		case GUEST_OTHER_CALL:
 		case GUEST_HALT:
@@ -161,6 +166,7 @@ static void check_lp(const struct scenario *s, const struct scn_lp *l)
 			REQUIRE(op->vcpu < s->td[op->td].vcpus);
 			break;
 		case SCN_LP_TD:
+		case SCN_LP_SYS:
 			break;
 		case SCN_LP_LOOP:
 			REQUIRE(++depth <= GUEST_LOOPS_MAX);
@@ -415,7 +421,9 @@ static const char *const corpus[] = {
 	"  lp0: [MEM.PAGE.AUG a spare1 retry, {loop 2: [MEM.RANGE.BLOCK b@random 2M]}, VP.FLUSH 1]\n"
 	"  setup: [MEM.SEPT.ADD b]\n"
 	"  lp7: [MEM.TRACK, MEM.TRACK td0, MEM.PAGE.REMOVE a]\n"
-	"  vcpu0: [accept a]\n"
+	"  lp2: [SYS.INFO, SYS.RD 0x1, MNG.RD OP_STATE td0, MNG.WR HP_LOCK_TIMEOUT 20000,\n"
+	"        VP.RD VCPU_STATE 1, VP.WR PEND_NMI 1 vcpu0, PHYMEM.PAGE.RDMD b, MNG.KEY.RECLAIMID]\n"
+	"  vcpu0: [accept a, rtmr-extend a, rtmr-extend a 3, report b@2]\n"
 	"claims: [never TDX_OPERAND_BUSY(SEPT_TREE), never TDX_EPT_WALK_FAILED]\n",
 
 	("{\"title\": \"as JSON\",\n"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 /* The lock library's complaint: a lock was released that nobody held. */
 void hp_misuse(const char *what)
@@ -154,6 +155,18 @@ static u32 seamcall_outputs(u32 rax)
 		return M_RCX | M_RDX | M_R8;
 	case SEAMCALL_tdh_sys_tdmr_init:
 		return M_RDX;
+	case SEAMCALL_tdh_sys_rd:
+		return M_RDX | M_R8;
+	case SEAMCALL_tdh_sys_info:
+		return M_RDX | M_R9;
+	case SEAMCALL_tdh_mng_rd | 1 << 16:
+	case SEAMCALL_tdh_vp_rd | 1 << 16:
+		return M_RDX | M_R8;
+	case SEAMCALL_tdh_mng_rd:
+	case SEAMCALL_tdh_vp_rd:
+	case SEAMCALL_tdh_mng_wr:
+	case SEAMCALL_tdh_vp_wr:
+		return M_R8;
 	case SEAMCALL_tdh_mng_init:
 		return M_RCX;
 	case SEAMCALL_tdh_mem_sept_add:
@@ -177,15 +190,16 @@ static u32 seamcall_outputs(u32 rax)
 	case SEAMCALL_tdh_mr_extend:
 		return M_INFO;
 	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_rdmd:
 		return M_INFO | M_R8 | M_R9 | M_R10 | M_R11;
 	default:
 		return 0;
 	}
 }
 
-static u32 tdcall_outputs(u32 leaf)
+static u32 tdcall_outputs(u32 rax)
 {
-	switch (leaf) {
+	switch (rax) {
 	case TDCALL_tdg_vp_info:
 		return M_INFO | M_R8 | M_R9 | M_R10 | M_R11;
 	case TDCALL_tdg_vp_veinfo_get:
@@ -193,6 +207,13 @@ static u32 tdcall_outputs(u32 leaf)
 	case TDCALL_tdg_mem_page_attr_rd:
 	case TDCALL_tdg_mem_page_attr_wr:
 		return M_INFO;
+	case TDCALL_tdg_vm_rd | 1 << 16:
+	case TDCALL_tdg_vp_rd:
+		return M_RDX | M_R8;
+	case TDCALL_tdg_vm_rd:
+	case TDCALL_tdg_vm_wr:
+	case TDCALL_tdg_vp_wr:
+		return M_R8;
 	default:
 		return 0;
 	}
@@ -221,6 +242,48 @@ static void check_marks(const struct tdx_module_args *in, const struct tdx_modul
 				 (unsigned long long)after[i], (unsigned long long)before[i]);
 }
 
+/*
+ * The statuses seen, as pairs with their leaf: written to the file that SEAMLAB_STATUS_LOG names when
+ * the program ends, one line each: 1 for a TDCALL, leaf, status.
+ */
+#define SEEN_MAX 2048
+
+static struct {
+	bool guest;
+	u32 leaf;
+	u64 status;
+} seen[SEEN_MAX];
+static u32 seen_count;
+
+static void write_seen(void)
+{
+	const char *path = getenv("SEAMLAB_STATUS_LOG");
+	FILE *log = path ? fopen(path, "a") : NULL;
+
+	if (!log)
+		return;
+	for (u32 i = 0; i < seen_count; i++)
+		fprintf(log, "%u %u %llx\n", seen[i].guest, seen[i].leaf,
+			(unsigned long long)seen[i].status);
+	fclose(log);
+}
+
+static void saw(bool guest, u64 rax, u64 status)
+{
+	u32 leaf = (u32)(rax & 0xFFFF);
+
+	/* A dead module says the same to everything. */
+	if (status == ST_HALTED)
+		return;
+	for (u32 i = 0; i < seen_count; i++)
+		if (seen[i].guest == guest && seen[i].leaf == leaf && seen[i].status == status)
+			return;
+	assert_true(seen_count < SEEN_MAX);
+	seen[seen_count].guest = guest;
+	seen[seen_count].leaf = leaf;
+	seen[seen_count++].status = status;
+}
+
 u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 {
 	u32 outputs = seamcall_outputs((u32)(rax & 0xFFFFFF));
@@ -233,6 +296,7 @@ u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 	st = seamcall(f->lp[lp], rax, &regs);
 	check_marks(&in, &regs, outputs, (u32)(rax & 0xFFFF));
 	f->out = regs;
+	saw(false, rax, st);
 	if (!f->depth)
 		fx_check_locks(f);
 	return st;
@@ -248,8 +312,11 @@ u64 fx_tdcall(struct fx *f, struct sl_lp *lp, u64 rax, struct tdx_module_args in
 		mark(&in);
 	regs = in;
 	st = tdcall(lp, rax, &regs);
-	check_marks(&in, &regs, tdcall_outputs(leaf), leaf);
+	check_marks(&in, &regs, tdcall_outputs((u32)(rax & 0xFFFFFF)), leaf);
 	f->g = regs;
+	/* A TDCALL that did not go back to the guest has no status. */
+	if (!sl_guest_exit_pending(lp) && !sl_guest_ve_injected(lp))
+		saw(true, rax, st);
 	return st;
 }
 
@@ -286,8 +353,12 @@ static struct fx *new_release(enum sl_release release, enum sl_flavour flavour, 
 {
 	struct sl_machine_config cfg;
 	struct fx *f = calloc(1, sizeof(*f));
+	static bool logged;
 
 	assert_non_null(f);
+	if (!logged)
+		assert_int_equal(atexit(write_seen), 0);
+	logged = true;
 	sl_machine_config_init(&cfg);
 	cfg.release = release;
 	cfg.flavour = flavour;
@@ -505,11 +576,16 @@ u64 fx_vcpu_add(struct fx *f, struct fx_td *td, u32 lp)
 	return vcpu;
 }
 
-void fx_td_initialized(struct fx *f, struct fx_td *td, u32 vcpus)
+void fx_td_allocated(struct fx *f, struct fx_td *td)
 {
 	fx_td_create(f, td);
 	key_config(f, td);
 	fx_td_addcx(f, td, FX_TDCX);
+}
+
+void fx_td_initialized(struct fx *f, struct fx_td *td, u32 vcpus)
+{
+	fx_td_allocated(f, td);
 	fx_td_init(f, td);
 	for (u32 i = 0; i < vcpus; i++)
 		fx_vcpu_add(f, td, i);
@@ -671,6 +747,11 @@ struct fx_word fx_w_tree(struct fx *f, const struct fx_td *td)
 struct fx_word fx_w_epoch(struct fx *f, const struct fx_td *td)
 {
 	return (struct fx_word){ FX_SHAREX, &fx_tdcs(f, td)->epoch_lock };
+}
+
+struct fx_word fx_w_rtmr(struct fx *f, const struct fx_td *td)
+{
+	return (struct fx_word){ FX_SHAREX_HP, &fx_tdcs(f, td)->rtmr_lock };
 }
 
 struct fx_word fx_w_entry(struct fx *f, const struct fx_td *td, u64 gpa, u32 level)
@@ -1043,19 +1124,37 @@ void fx_restore(struct fx *f)
 
 static struct fx *trapped;
 
+/* The processor's flag that asks for a trap after the next instruction. */
+#define SINGLE_STEP 0x100
+
+/* Behind a write that was let through: the next one traps again. */
+static void on_step(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~SINGLE_STEP;
+	if (trapped)
+		mprotect(trapped->trap_page, SL_PAGE_SIZE, PROT_READ);
+}
+
 static void on_write(int sig, siginfo_t *info, void *context)
 {
 	struct fx *f = trapped;
 	u8 *at = info->si_addr;
 
-	(void)context;
 	if (!f || at < (u8 *)f->trap_page || at >= (u8 *)f->trap_page + SL_PAGE_SIZE) {
 		/* Not ours: happens again, and then ends the program. */
 		signal(sig, SIG_DFL);
 		return;
 	}
-	trapped = NULL;
 	mprotect(f->trap_page, SL_PAGE_SIZE, PROT_READ | PROT_WRITE);
+	if (f->trap_skip) {
+		/* Let it write, and come back behind it: see on_step(). */
+		f->trap_skip--;
+		((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] |= SINGLE_STEP;
+		return;
+	}
+	trapped = NULL;
 	f->traps++;
 	f->trap_fn(f, NULL);
 }
@@ -1067,6 +1166,8 @@ static void trap_install(void)
 
 	trapped = NULL;
 	assert_int_equal(sigaction(SIGSEGV, &sa, NULL), 0);
+	sa.sa_sigaction = on_step;
+	assert_int_equal(sigaction(SIGTRAP, &sa, NULL), 0);
 }
 
 static void trap_at(struct fx *f, void *page, fx_guest_fn fn)
@@ -1074,6 +1175,7 @@ static void trap_at(struct fx *f, void *page, fx_guest_fn fn)
 	assert_null(trapped);
 	f->trap_page = page;
 	f->trap_fn = fn;
+	f->trap_skip = 0;
 	trapped = f;
 	assert_int_equal(mprotect(page, SL_PAGE_SIZE, PROT_READ), 0);
 }
@@ -1081,6 +1183,12 @@ static void trap_at(struct fx *f, void *page, fx_guest_fn fn)
 void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn)
 {
 	trap_at(f, frame(f, hpa), fn);
+}
+
+void fx_trap_after(struct fx *f, u64 hpa, u32 skip, fx_guest_fn fn)
+{
+	fx_trap(f, hpa, fn);
+	f->trap_skip = skip;
 }
 
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn)

@@ -44,8 +44,10 @@ enum {
 	R_ARCH_CAPABILITIES = 72,
 	R_TDR = 0x80,
 	R_SEPT_TREE = 0x92,
+	R_RTMR = 0xA8,
 	R_TD_EPOCH = 0xA9,
 	R_OP_STATE = 0xAC,
+	R_METADATA_FIELD = 0xB0,
 	R_KOT = 0xBA,
 	R_KET = 0xBB,
 	R_WBCACHE = 0xBC,
@@ -64,6 +66,7 @@ enum {
 #define ST_HP_TIMEOUT              0x9000020500000000ull
 #define ST_ASSOCIATED_PAGES_EXIST  0xC000040000000000ull
 #define ST_SYS_INIT_NOT_PENDING    0xC000050000000000ull
+#define ST_SYS_LP_INIT_NOT_DONE    0xC000050200000000ull
 #define ST_SYS_LP_INIT_DONE        0xC000050300000000ull
 #define ST_SYS_NOT_READY           0xC000050500000000ull
 #define ST_SYS_SHUTDOWN            0xC000050600000000ull
@@ -107,6 +110,12 @@ enum {
 #define ST_SIZE_MISMATCH(level)    (0xC0000B0B00000000ull + (level))
 #define ST_ENTRY_STATE             0xC0000B0D00000001ull
 #define ST_PAGE_NOT_FREE           0xC0000B0E00000001ull
+#define ST_FIELD_ID                0xC0000C0000000000ull
+#define ST_FIELD_NOT_WRITABLE      0xC0000C0100000000ull
+#define ST_FIELD_NOT_READABLE      0xC0000C0200000000ull
+#define ST_FIELD_VALUE             0xC0000C0300000000ull
+#define ST_WR_MASK                 0xC0000C0A00000000ull
+#define ST_FIRST_FIELD             0x00000C0B00000000ull
 #define ST_HALTED                  0xFFFFFFFFFFFFFFFFull
 
 #define EXIT_EPT_VIOLATION 48ull
@@ -261,6 +270,7 @@ struct fx {
 	void *trap_page;
 	fx_guest_fn trap_fn;
 	u32 traps;
+	u32 trap_skip; /* writes that go through before */
 
 	void *snapshot;
 };
@@ -322,6 +332,8 @@ u8 *fx_td_params(struct fx *f);
 void fx_td_create(struct fx *f, struct fx_td *td);
 void fx_td_addcx(struct fx *f, struct fx_td *td, u32 count);
 void fx_td_init(struct fx *f, struct fx_td *td);
+/* The first three steps, up to and with the TDCX pages: what TDH.MNG.INIT needs. */
+void fx_td_allocated(struct fx *f, struct fx_td *td);
 /* TDVPR and its pages, VP.INIT not called. */
 u64 fx_vcpu_create(struct fx *f, struct fx_td *td);
 /* The same with VP.INIT on @lp. */
@@ -363,6 +375,7 @@ struct fx_word fx_w_pamt(struct fx *f, u64 hpa, u32 level);
 struct fx_word fx_w_op_state(struct fx *f, const struct fx_td *td);
 struct fx_word fx_w_tree(struct fx *f, const struct fx_td *td);
 struct fx_word fx_w_epoch(struct fx *f, const struct fx_td *td);
+struct fx_word fx_w_rtmr(struct fx *f, const struct fx_td *td);
 struct fx_word fx_w_entry(struct fx *f, const struct fx_td *td, u64 gpa, u32 level);
 struct fx_word fx_w_sharex(sharex_t *l);
 struct fx_word fx_w_mutex(hp_mutex_t *l);
@@ -394,6 +407,8 @@ void fx_restore(struct fx *f);
  * before the write: this is how tests get between two steps of a leaf.
  */
 void fx_trap(struct fx *f, u64 hpa, fx_guest_fn fn);
+/* The same at the write after @skip others. */
+void fx_trap_after(struct fx *f, u64 hpa, u32 skip, fx_guest_fn fn);
 /* The same at the next event that @lp counts. */
 void fx_trap_count(struct fx *f, u32 lp, fx_guest_fn fn);
 /* The same at the PAMT entry of @hpa, and those beside it. */

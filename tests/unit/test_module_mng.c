@@ -196,13 +196,14 @@ static void test_mr(void **state)
 	struct fx *f = fx_up_contents(SL_PUBLISHED);
 	struct fx_td *td = &f->td[0];
 	u8 *source = sl_machine_shared(f->m, FX_SOURCE);
-	u64 page = fx_page_high(f), first, second;
+	u64 page = fx_page_high(f);
+	struct sha384 first, second;
 
 	(void)state;
 	fx_td_initialized(f, td, 0);
 	fx_sept(f, td, GPA, 0);
 	memset(source, 0x5C, SL_PAGE_SIZE);
-	first = fx_tdcs(f, td)->measurement;
+	first = fx_tdcs(f, td)->mrtd_ctx;
 	is(SC(f, 0, tdh_mem_page_add, .rcx = GPA, .rdx = td->tdr, .r8 = page, .r9 = FX_SOURCE),
 	   ST_SUCCESS);
 	eq(f->out.rcx | f->out.rdx, 0);
@@ -210,11 +211,11 @@ static void test_mr(void **state)
 	page_is(f, page, 0, PAMT_REG, td->tdr, 0);
 	eq(fx_chldcnt(f, td), 6 + 3 + 1);
 	assert_memory_equal(source, f->m->mem.frames + (page - SL_PRIVATE_BASE), SL_PAGE_SIZE);
-	second = fx_tdcs(f, td)->measurement;
-	assert_true(first != second);
+	second = fx_tdcs(f, td)->mrtd_ctx;
+	assert_memory_not_equal(&first, &second, sizeof(first));
 	is(SC(f, 0, tdh_mr_extend, .rcx = GPA + 0xF00, .rdx = td->tdr), ST_SUCCESS);
 	eq(f->out.rcx | f->out.rdx, 0);
-	assert_true(fx_tdcs(f, td)->measurement != second);
+	assert_memory_not_equal(&fx_tdcs(f, td)->mrtd_ctx, &second, sizeof(second));
 	is(SC(f, 0, tdh_mr_finalize, .rcx = td->tdr), ST_NO_VCPUS);
 	eq(fx_tdcs(f, td)->op_state, OP_INITIALIZED);
 	fx_vcpu_add(f, td, 0);

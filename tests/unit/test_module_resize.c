@@ -651,6 +651,37 @@ static void test_data(void **state)
 	}
 }
 
+/* MEM.RD has walked to the entry and is about to lock it: the page goes, as it may before the TD runs. */
+static void remove_page_meanwhile(struct fx *f, struct sl_lp *lp)
+{
+	(void)lp;
+	saw = remove_page(f, 1, GPA, 0);
+}
+
+static void test_data_window(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		struct fx *f = fx_up(flavours[i]);
+		u64 page = fx_page_high(f);
+
+		f->attributes = 1;
+		initialized(f);
+		fx_aug(f, &f->td[0], GPA, 0, page);
+		fx_poke(f, &f->td[0], GPA, 0, E_MAPPED(page));
+		fx_trap(f, HPA_OF(fx_entry_value(f, &f->td[0], GPA, 1)), remove_page_meanwhile);
+		f->depth = 1;
+		is(rd(f, GPA), ST_ENTRY_STATE);
+		f->depth = 0;
+		info(f, X_FREE, X_RDX(0, PUB_FREE));
+		eq(f->out.r8, KEPT);
+		eq(f->traps, 1);
+		is(saw, ST_SUCCESS);
+		fx_check_locks(f);
+		fx_down(f);
+	}
+}
+
 /* MEM.RD has let go of the TDR, or not, when it gives the tree back (hazard H3). */
 static void finalize_meanwhile(struct fx *f, struct sl_lp *lp)
 {
@@ -696,7 +727,7 @@ int main(void)
 		cmocka_unit_test(test_promote_window),  cmocka_unit_test(test_promote_tree),
 		cmocka_unit_test(test_relocate),        cmocka_unit_test(test_relocate_tracking),
 		cmocka_unit_test(test_sept_remove),     cmocka_unit_test(test_data),
-		cmocka_unit_test(test_release_order),
+		cmocka_unit_test(test_data_window),     cmocka_unit_test(test_release_order),
 	};
 
 	return cmocka_run_group_tests_name("module: MEM, sizes and contents", tests, NULL, NULL);

@@ -86,7 +86,7 @@ static void test_not_ready(void **state)
 				is(fx_seamcall(f, 0, leaf, (struct tdx_module_args){ 0 }),
 				   ST_SYS_NOT_READY);
 		/* Exempt, but not implemented. */
-		is(fx_seamcall(f, 0, 34, (struct tdx_module_args){ 0 }), ST_INVALID(R_RAX));
+		is(fx_seamcall(f, 0, 37, (struct tdx_module_args){ 0 }), ST_INVALID(R_RAX));
 	}
 	fx_down(f);
 }
@@ -105,7 +105,7 @@ static void test_shutdown(void **state)
 
 static void test_unknown_leaf(void **state)
 {
-	static const u32 unknown[] = { 11, 13, 24, 26, 27, 42, 43, 46, 63, 64, 255, 0xFFFF };
+	static const u32 unknown[] = { 37, 42, 44, 46, 63, 64, 255, 0xFFFF };
 	struct fx *f = fx_up(SL_PUBLISHED);
 
 	(void)state;
@@ -152,7 +152,7 @@ static void test_halted_under_a_guest(void **state)
 
 static void tdcall_rax(struct fx *f, struct sl_lp *lp)
 {
-	static const u32 unknown[] = { 2, 4, 5, 7, 8, 9, 10, 11, 12, 25, 31, 32, 0xFFFF };
+	static const u32 unknown[] = { 11, 12, 13, 25, 31, 32, 0xFFFF };
 	struct tdx_module_args none = { 0 };
 
 	for (u32 bit = 16; bit < 64; bit++)

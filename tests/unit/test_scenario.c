@@ -46,6 +46,7 @@ static void check_range(const struct scn_td *td, u32 index, const char *name, u8
 struct guest_want {
 	enum guest_opcode code;
 	u8 level;
+	u8 rtmr;
 	bool random;
 	u64 gpa;
 	u64 count;
@@ -59,6 +60,7 @@ static void check_guest(const struct scn_vcpu *v, const struct guest_want *want,
 	for (u32 i = 0; i < count; i++) {
 		assert_int_equal(v->ops[i].code, want[i].code);
 		assert_int_equal(v->ops[i].level, want[i].level);
+		assert_int_equal(v->ops[i].rtmr, want[i].rtmr);
 		assert_int_equal(v->ops[i].random, want[i].random);
 		assert_int_equal(v->ops[i].gpa, want[i].gpa);
 		assert_int_equal(v->ops[i].count, want[i].count);
@@ -107,6 +109,7 @@ static void test_defaults(void **state)
 	assert_int_equal(s->module.zero_step_threshold, 6);
 	assert_int_equal(s->module.packages, 1);
 	assert_true(s->module.hp_timeout);
+	assert_true(s->module.measurement);
 	assert_false(s->module.contents);
 	assert_string_equal(s->rules.name, "kvm-6.19");
 	assert_int_equal(s->on_busy, GUEST_BUSY_RETRY);
@@ -154,6 +157,7 @@ static void test_all_keys(void **state)
 				       "  hp-timeout: false\n"
 				       "  packages: 8\n"
 				       "  contents: true\n"
+				       "  measurement: false\n"
 				       "td:\n"
 				       "  vcpus: 16\n"
 				       "  sept-ve-disable: true\n"
@@ -180,6 +184,7 @@ static void test_all_keys(void **state)
 	assert_int_equal(s->module.packages, 8);
 	assert_false(s->module.hp_timeout);
 	assert_true(s->module.contents);
+	assert_false(s->module.measurement);
 	assert_int_equal(s->td[0].vcpus, 16);
 	assert_true(s->td[0].sept_ve_disable);
 	assert_int_equal(s->td[0].range_count, 5);
@@ -257,6 +262,9 @@ static void test_guest_program(void **state)
 		"    - read  m@7\n"
 		"    - write m@3..9\n"
 		"    - attr-rd m@1/4\n"
+		"    - rtmr-extend m@0..1 3\n"
+		"    - rtmr-extend m@5\n"
+		"    - report m@1\n"
 		"    - accept m@random\n"
 		"    - accept m@3/4@random\n"
 		"    - read m@0..1@random\n"
@@ -286,6 +294,9 @@ static void test_guest_program(void **state)
 		    { .code = GUEST_READ, .gpa = 0x7000, .count = 1 },
 		    { .code = GUEST_WRITE, .gpa = 0x3000, .count = 7 },
 		    { .code = GUEST_ATTR_RD, .gpa = 0x4000, .count = 4 },
+		    { .code = GUEST_RTMR_EXTEND, .count = 2, .rtmr = 3 },
+		    { .code = GUEST_RTMR_EXTEND, .gpa = 0x5000, .count = 1 },
+		    { .code = GUEST_REPORT, .gpa = 0x1000, .count = 1 },
 		    { .code = GUEST_ACCEPT, .random = true, .count = 16 },
 		    { .code = GUEST_ACCEPT, .random = true, .gpa = 0xc000, .count = 4 },
 		    { .code = GUEST_READ, .random = true, .count = 2 },
@@ -825,7 +836,7 @@ static const struct bad bad_module[] = {
 	{ "1.5.01", "2:9: found '1.5.01'; expected a mapping" },
 	{ "{relase: \"1.5.01\"}",
 	  "2:10: found key 'relase'; expected one of release, flavour, zero-step-threshold,"
-	  " hp-timeout, packages, contents, interrupts; did you mean 'release'?" },
+	  " hp-timeout, packages, contents, measurement, interrupts; did you mean 'release'?" },
 	{ "{release: \"1.5.26\"}",
 	  "2:19: found the string '1.5.26'; expected one of 1.5.01, 1.5.25; did you mean "
 	  "'1.5.25'?" },
@@ -847,6 +858,7 @@ static const struct bad bad_module[] = {
 	{ "{zero-step-threshold: 99999999999999999999}",
 	  "2:31: found '99999999999999999999'; expected a whole number from 1 to 255" },
 	{ "{hp-timeout: yes}", "2:22: found 'yes'; expected true or false" },
+	{ "{measurement: 1}", "2:23: found '1'; expected true or false" },
 	{ "{hp-timeout: 'true'}", "2:22: found the string 'true'; expected true or false" },
 	{ "{packages: 9}", "2:20: found '9'; expected a whole number from 1 to 8" },
 	{ "{contents: 1}", "2:20: found '1'; expected true or false" },
@@ -1111,12 +1123,15 @@ static const struct bad bad_lanes[] = {
 	{ "vcpu0: {loop 2: [halt]}", "4:10: found a mapping; expected a list of operations" },
 };
 
+/* What a message lists. */
+#define GUEST_OPS                                                                                  \
+	"accept, read, write, attr-rd, attr-wr, rtmr-extend, report, touch, other-call, map-gpa, " \
+	"halt, {loop N: [...]}"
+
 static const struct bad bad_guest_operations[] = {
 	{ "acept a",
-	  "5:7: found operation 'acept'; expected one of accept, read, write, attr-rd, attr-wr, "
-	  "touch, other-call, map-gpa, halt, {loop N: [...]}; did you mean 'accept'?" },
-	{ "frobnicate", "5:7: found operation 'frobnicate'; expected one of accept, read, write, "
-			"attr-rd, attr-wr, touch, other-call, map-gpa, halt, {loop N: [...]}" },
+	  "5:7: found operation 'acept'; expected one of " GUEST_OPS "; did you mean 'accept'?" },
+	{ "frobnicate", "5:7: found operation 'frobnicate'; expected one of " GUEST_OPS },
 	{ "''", "5:7: found the string ''; expected an operation" },
 	{ "' '", "5:7: found the string ' '; expected an operation" },
 	{ "[accept a]", "5:7: found a list; expected an operation" },
@@ -1126,22 +1141,17 @@ static const struct bad bad_guest_operations[] = {
 	{ "accept a 4K retry", "5:7: found 'accept a 4K retry'; expected 'accept PAGES [LEVEL]'" },
 	{ "halt a", "5:7: found 'halt a'; expected 'halt'" },
 	{ "other-call 3", "5:7: found 'other-call 3'; expected 'other-call'" },
-	{ "other call",
-	  "5:7: found operation 'other'; expected one of accept, read, write, attr-rd, attr-wr, "
-	  "touch, other-call, map-gpa, halt, {loop N: [...]}; did you mean 'other-call'?" },
-	{ "zap a",
-	  "5:7: found operation 'zap', which belongs into a host lane; expected one "
-	  "of accept, read, write, attr-rd, attr-wr, touch, other-call, map-gpa, halt, {loop "
-	  "N: [...]}" },
+	{ "other call", "5:7: found operation 'other'; expected one of " GUEST_OPS
+			"; did you mean 'other-call'?" },
+	{ "zap a", "5:7: found operation 'zap', which belongs into a host lane; expected one "
+		   "of " GUEST_OPS },
 	{ "attr-wr", "5:7: found 'attr-wr'; expected 'attr-wr PAGES [LEVEL]'" },
-	{ "rtmr-extend",
-	  "5:7: found operation 'rtmr-extend', whose TDG.MR.RTMR.EXTEND this version's "
-	  "module lacks; expected one of accept, read, write, attr-rd, attr-wr, touch, other-call, "
-	  "map-gpa, halt, {loop N: [...]}" },
-	{ "report",
-	  "5:7: found operation 'report', whose TDG.MR.REPORT this version's module "
-	  "lacks; expected one of accept, read, write, attr-rd, attr-wr, touch, other-call, "
-	  "map-gpa, halt, {loop N: [...]}" },
+	{ "rtmr-extend", "5:7: found 'rtmr-extend'; expected 'rtmr-extend PAGES [N]'" },
+	{ "rtmr-extend a 4", "5:7: found '4'; expected a register from 0 to 3" },
+	{ "rtmr-extend a x", "5:7: found 'x'; expected a register from 0 to 3" },
+	{ "rtmr-extend a 1 2", "5:7: found 'rtmr-extend a 1 2'; expected 'rtmr-extend PAGES [N]'" },
+	{ "report", "5:7: found 'report'; expected 'report PAGES'" },
+	{ "report a 1", "5:7: found 'report a 1'; expected 'report PAGES'" },
 	{ "accept aa", "5:7: found range 'aa'; expected one of td0: a, b, big, cc" },
 	{ "accept bgi", "5:7: found range 'bgi'; expected one of td0: a, b, big, cc; did you mean "
 			"'big'?" },
@@ -1238,8 +1248,7 @@ static const struct bad bad_guest_operations[] = {
 	{ "{loop 2: [{loop 2: [{loop 2: [{loop 2: [{loop 2: [halt]}]}]}]}]}",
 	  "5:48: found a loop inside 4 loops; expected at most 4 loops in each other" },
 	{ "loop 2:\n        - halt\n        - loop 2:\n            - hlat",
-	  "8:15: found operation 'hlat'; expected one of accept, read, write, attr-rd, attr-wr, "
-	  "touch, other-call, map-gpa, halt, {loop N: [...]}; did you mean 'halt'?" },
+	  "8:15: found operation 'hlat'; expected one of " GUEST_OPS "; did you mean 'halt'?" },
 };
 
 static const struct bad bad_host_operations[] = {
@@ -1280,16 +1289,18 @@ static const struct bad bad_host_operations[] = {
 	{ "loop 2: []", "5:15: found an empty list; expected a list of operations" },
 };
 
-#define LP_NAMES                                                                                  \
-	"expected one of MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.DEMOTE, MEM.PAGE.PROMOTE, "         \
-	"MEM.PAGE.RELOCATE, MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, MEM.RD, "        \
-	"MEM.SEPT.ADD, MEM.SEPT.RD, MEM.SEPT.REMOVE, MEM.WR, MR.EXTEND, MEM.TRACK, MR.FINALIZE, " \
-	"VP.FLUSH, {loop N: [...]}"
+#define LP_OPS                                                                               \
+	"MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.DEMOTE, MEM.PAGE.PROMOTE, MEM.PAGE.RELOCATE, " \
+	"MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, MEM.RD, MEM.SEPT.ADD, "        \
+	"MEM.SEPT.RD, MEM.SEPT.REMOVE, MEM.WR, MR.EXTEND, MEM.TRACK, MR.FINALIZE, "          \
+	"MNG.KEY.RECLAIMID, MNG.RD, MNG.WR, PHYMEM.PAGE.RDMD, SYS.INFO, SYS.RD, VP.FLUSH, "  \
+	"VP.RD, VP.WR, {loop N: [...]}"
 
 static const struct bad bad_lp_operations[] = {
-	{ "MEM.RANGE.BLOK a",
-	  "5:7: found operation 'MEM.RANGE.BLOK'; " LP_NAMES "; did you mean 'MEM.RANGE.BLOCK'?" },
-	{ "zap a", "5:7: found operation 'zap', which belongs into a host lane; " LP_NAMES },
+	{ "MEM.RANGE.BLOK a", "5:7: found operation 'MEM.RANGE.BLOK'; expected one of " LP_OPS
+			      "; did you mean 'MEM.RANGE.BLOCK'?" },
+	{ "zap a",
+	  "5:7: found operation 'zap', which belongs into a host lane; expected one of " LP_OPS },
 	{ "MEM.PAGE.AUG",
 	  "5:7: found 'MEM.PAGE.AUG'; expected 'MEM.PAGE.AUG PAGES [LEVEL] [spareN] [retry]'" },
 	{ "MEM.PAGE.AUG b", "5:7: found range 'b'; expected one of td0: a" },
@@ -1313,6 +1324,29 @@ static const struct bad bad_lp_operations[] = {
 	  "5:7: found 'MEM.TRACK td0 now'; expected 'MEM.TRACK [TD] [retry]'" },
 	{ "MEM.TRACK td1", "5:7: found 'td1'; expected td0, the only TD" },
 	{ "VP.FLUSH 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
+	{ "MNG.RD", "5:7: found 'MNG.RD'; expected 'MNG.RD FIELD [TD] [retry]'" },
+	{ "MNG.RD VCPU_STATE",
+	  "5:7: found 'VCPU_STATE'; expected a field of a TD, by its id or one of FATAL, NUM_TDCX, "
+	  "CHLDCNT, LIFECYCLE_STATE, HKID, NUM_VCPUS, NUM_ASSOC_VCPUS, OP_STATE, MAX_VCPUS, "
+	  "NOTIFY_ENABLES, HP_LOCK_TIMEOUT, CONFIG_FLAGS, TD_CTLS, TD_EPOCH, REFCOUNT, BW_EPOCH" },
+	{ "SYS.RD MAX_TDMR",
+	  "5:7: found 'MAX_TDMR'; expected a field of the module, by its id or one of "
+	  "TDX_FEATURES0, MAX_TDMRS, MAX_RESERVED_PER_TDMR, PAMT_ENTRY_SIZE, ATTRIBUTES_FIXED0, "
+	  "ATTRIBUTES_FIXED1, XFAM_FIXED0, XFAM_FIXED1; did you mean 'MAX_TDMRS'?" },
+	{ "MNG.RD OP_STATE td1", "5:7: found 'td1'; expected td0, the only TD" },
+	{ "MNG.WR HP_LOCK_TIMEOUT",
+	  "5:7: found 'MNG.WR HP_LOCK_TIMEOUT'; expected 'MNG.WR FIELD VALUE [TD] [retry]'" },
+	{ "MNG.WR HP_LOCK_TIMEOUT 1 td0 x",
+	  "5:7: found 'MNG.WR HP_LOCK_TIMEOUT 1 td0 x'; expected 'MNG.WR FIELD VALUE [TD] "
+	  "[retry]'" },
+	{ "MNG.WR HP_LOCK_TIMEOUT 0x", "5:7: found '0x'; expected a value as N or 0xN" },
+	{ "MNG.WR HP_LOCK_TIMEOUT 0x12345678123456789",
+	  "5:7: found '0x12345678123456789'; expected a value as N or 0xN" },
+	{ "VP.RD VCPU_STATE",
+	  "5:7: found 'VP.RD VCPU_STATE'; expected 'VP.RD FIELD VCPU [retry]'" },
+	{ "VP.RD VCPU_STATE 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
+	{ "VP.WR PEND_NMI -1 0", "5:7: found '-1'; expected a value as N or 0xN" },
+	{ "SYS.INFO 3", "5:7: found 'SYS.INFO 3'; expected 'SYS.INFO [retry]'" },
 };
 
 /* What has to go together. */
@@ -1322,7 +1356,7 @@ static const struct bad bad_setup[] = {
 	{ "{vcpus: 1, memory: {a: {}}}\nrun:\n  lp0: []\n  setup: [{loop forever: [MEM.TRACK]}]",
 	  "4:3: found 'loop forever' in 'setup'; expected loops that end" },
 	{ "{vcpus: 1, memory: {a: {}}}\nrun:\n  lp0: []\n  setup: [accept a]",
-	  "5:11: found operation 'accept', which belongs into a vCPU lane; " LP_NAMES },
+	  "5:11: found operation 'accept', which belongs into a vCPU lane; expected one of " LP_OPS },
 	{ "{vcpus: 1}\nrun:\n  lp0: []\n  setup: []\n  setup: []",
 	  "6:3: found lane 'setup' again; expected one program for it (line 5)" },
 	{ "{vcpus: 1, finalized: false}\nrun:\n  vcpu0: []",
@@ -1429,24 +1463,32 @@ static const struct bad bad_run[] = {
 };
 
 static const struct bad bad_many_ranges[] = {
-	{ "accept range-number",
-	  "3:15: found range 'range-number'; expected one of td0: range-number-0, range-num"
-	  "ber-1, range-number-2, range-number-3, range-number-4, range-number-5, range-num"
-	  "ber-6, range-number-7, range-number-8, range-number-9, range-number-10, "
-	  "range-number-11, "
-	  "range-number-12, range-number-13, range-number-14, range-number-15, ...; did you mean 'range-number-0'?" },
-	{ "accept range-numbre-14",
-	  "3:15: found range 'range-numbre-14'; expected one of td0: range-number-0, "
-	  "range-number-1, range-number-2, range-number-3, range-number-4, range-number-5, "
-	  "range-number-6, range-number-7, range-number-8, range-number-9, range-number-10,"
-	  " range-number-11, "
-	  "range-number-12, range-number-13, range-number-14, range-number-15, ...; did you mean 'range-number-14'?" },
+	{ "accept quite-a-long-range-number",
+	  "3:15: found range 'quite-a-long-range-number'; expected one of td0: qu"
+	  "ite-a-long-range-number-0, quite-a-long-range-number-1, quite-a-long-r"
+	  "ange-number-2, quite-a-long-range-number-3, quite-a-long-range-number-"
+	  "4, quite-a-long-range-number-5, quite-a-long-range-number-6, quite-a-l"
+	  "ong-range-number-7, quite-a-long-range-number-8, quite-a-long-range-nu"
+	  "mber-9, quite-a-long-range-number-10, quite-a-long-range-number-11, qu"
+	  "ite-a-long-range-number-12, ...; did you mean 'quite-a-long-range-numb"
+	  "er-0'?" },
+	{ "accept quite-a-long-range-numbre-14",
+	  "3:15: found range 'quite-a-long-range-numbre-14'; expected one of td0:"
+	  " quite-a-long-range-number-0, quite-a-long-range-number-1, quite-a-lon"
+	  "g-range-number-2, quite-a-long-range-number-3, quite-a-long-range-numb"
+	  "er-4, quite-a-long-range-number-5, quite-a-long-range-number-6, quite-"
+	  "a-long-range-number-7, quite-a-long-range-number-8, quite-a-long-range"
+	  "-number-9, quite-a-long-range-number-10, quite-a-long-range-number-11,"
+	  " quite-a-long-range-number-12, ...; did you mean 'quite-a-long-range-n"
+	  "umber-14'?" },
 	{ "accept rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr",
-	  "3:15: found range 'rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr.."
-	  ".'; expected one of td0: range-number-0, range-number-1, range-number-2, "
-	  "range-number-3, range-number-4, range-number-5, range-number-6, range-number-7, "
-	  "range-number-8, range-number-9, range-number-10, range-number-11, "
-	  "range-number-12, range-number-13, range-number-14, range-number-15, ..." },
+	  "3:15: found range 'rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"
+	  "rrrrrrrr...'; expected one of td0: quite-a-long-range-number-0, quite-"
+	  "a-long-range-number-1, quite-a-long-range-number-2, quite-a-long-range"
+	  "-number-3, quite-a-long-range-number-4, quite-a-long-range-number-5, q"
+	  "uite-a-long-range-number-6, quite-a-long-range-number-7, quite-a-long-"
+	  "range-number-8, quite-a-long-range-number-9, quite-a-long-range-number"
+	  "-10, quite-a-long-range-number-11, quite-a-long-range-number-12, ..." },
 };
 
 /* The gap behind a 4K range in front of a 2M range; one that ends at a multiple of 2M leaves none. */
@@ -1566,13 +1608,15 @@ static const struct {
 	  "\n" },
 	{ bad_many_ranges, ARRAY_SIZE(bad_many_ranges),
 	  "title: t\n"
-	  "td: {vcpus: 1, memory: {range-number-0: {}, range-number-1: {}, "
-	  "range-number-2: {}, range-number-3: {}, range-number-4: {}, "
-	  "range-number-5: {}, range-number-6: {}, range-number-7: {}, "
-	  "range-number-8: {}, range-number-9: {}, range-number-10: {}, "
-	  "range-number-11: {}, range-number-12: {}, range-number-13: {}, "
-	  "range-number-14: {}, range-number-15: {}, range-number-16: {}, "
-	  "range-number-17: {}, range-number-18: {}, range-number-19: {}}}\n"
+	  "td: {vcpus: 1, memory: {quite-a-long-range-number-0: {}, quite-a-long-"
+	  "range-number-1: {}, quite-a-long-range-number-2: {}, quite-a-long-rang"
+	  "e-number-3: {}, quite-a-long-range-number-4: {}, quite-a-long-range-nu"
+	  "mber-5: {}, quite-a-long-range-number-6: {}, quite-a-long-range-number"
+	  "-7: {}, quite-a-long-range-number-8: {}, quite-a-long-range-number-9: "
+	  "{}, quite-a-long-range-number-10: {}, quite-a-long-range-number-11: {}"
+	  ", quite-a-long-range-number-12: {}, quite-a-long-range-number-13: {}, "
+	  "quite-a-long-range-number-14: {}}}"
+	  "\n"
 	  "run: {vcpu0: [",
 	  "]}\n" },
 	{ bad_spans, ARRAY_SIZE(bad_spans),
@@ -1682,9 +1726,73 @@ static void check_lp(const struct scn_lp *l, const struct scn_lp_op *want, u32 c
 		assert_int_equal(l->ops[i].gpa, want[i].gpa);
 		assert_int_equal(l->ops[i].count, want[i].count);
 		assert_int_equal(l->ops[i].vcpu, want[i].vcpu);
+		assert_int_equal(l->ops[i].field, want[i].field);
+		assert_int_equal(l->ops[i].value, want[i].value);
 		assert_int_equal(l->ops[i].times, want[i].times);
 		assert_int_equal(l->ops[i].match, want[i].match);
 	}
+}
+
+/* SEAMCALLs on metadata. */
+static void test_lp_fields(void **state)
+{
+	static const struct scn_lp_op want[] = {
+		{ .code = SCN_LP_SYS, .leaf = SEAMCALL_tdh_sys_info },
+		{ .code = SCN_LP_SYS, .leaf = SEAMCALL_tdh_sys_rd, .field = 0x0A00000300000008 },
+		{ .code = SCN_LP_TD, .leaf = SEAMCALL_tdh_mng_key_reclaimid },
+		{ .code = SCN_LP_TD, .leaf = SEAMCALL_tdh_mng_rd, .field = 0x9210000300000000 },
+		{ .code = SCN_LP_TD,
+		  .leaf = SEAMCALL_tdh_mng_rd,
+		  .td = 1,
+		  .field = 0xFFFFFFFFFFFFFFFF },
+		{ .code = SCN_LP_TD,
+		  .leaf = SEAMCALL_tdh_mng_wr,
+		  .td = 1,
+		  .field = 0x9110000300000011,
+		  .value = 20000 },
+		{ .code = SCN_LP_VCPU,
+		  .leaf = SEAMCALL_tdh_vp_rd,
+		  .td = 1,
+		  .vcpu = 1,
+		  .field = 0xA020000300000006 },
+		{ .code = SCN_LP_VCPU,
+		  .leaf = SEAMCALL_tdh_vp_wr,
+		  .field = 0xA02000000000000B,
+		  .value = 0xAb1 },
+		{ .code = SCN_LP_PAGE, .leaf = SEAMCALL_tdh_phymem_page_rdmd, .count = 2 },
+		{ .code = SCN_LP_PAGE,
+		  .leaf = SEAMCALL_tdh_phymem_page_rdmd,
+		  .level = 1,
+		  .count = 1,
+		  .retry = true },
+		{ .code = SCN_LP_SYS, .leaf = SEAMCALL_tdh_sys_info, .retry = true },
+		{ .code = SCN_LP_TD,
+		  .leaf = SEAMCALL_tdh_mng_wr,
+		  .td = 1,
+		  .field = 0x9110000300000011,
+		  .value = 1,
+		  .retry = true },
+	};
+	struct scenario *s = read_good("title: t\n"
+				       "td: [{vcpus: 1, memory: {a: {size: 8K}}}, {vcpus: 2}]\n"
+				       "run:\n"
+				       "  lp0:\n"
+				       "    - SYS.INFO\n"
+				       "    - SYS.RD TDX_FEATURES0\n"
+				       "    - MNG.KEY.RECLAIMID\n"
+				       "    - MNG.RD TD_EPOCH\n"
+				       "    - MNG.RD 0xffffffffffffffff td1\n"
+				       "    - MNG.WR HP_LOCK_TIMEOUT 20000 td1\n"
+				       "    - VP.RD VCPU_EPOCH td1.vcpu1\n"
+				       "    - VP.WR PEND_NMI 0xAb1 0\n"
+				       "    - PHYMEM.PAGE.RDMD a\n"
+				       "    - PHYMEM.PAGE.RDMD a 2M retry\n"
+				       "    - SYS.INFO retry\n"
+				       "    - MNG.WR HP_LOCK_TIMEOUT 1 td1 retry\n");
+
+	(void)state;
+	check_lp(&s->lp[0], want, ARRAY_SIZE(want));
+	scenario_free(s);
 }
 
 static void test_lps(void **state)
@@ -1996,6 +2104,7 @@ int main(void)
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_lps),
 		cmocka_unit_test(test_lp_operands),
+		cmocka_unit_test(test_lp_fields),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_bad_sizes),
 		cmocka_unit_test(test_too_many_lanes),

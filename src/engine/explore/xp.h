@@ -276,7 +276,7 @@ static inline u8 xp_halves(const volatile void *addr, size_t size)
 	u32 first = (u32)(xp_offset(addr) >> 1 & 3);
 	u32 last = (u32)((xp_offset(addr) + size - 1) >> 1 & 3);
 
-	return size > 8 ? 0xF : (u8)((2u << last) - (1u << first));
+	return (u8)(size > 8 ? 0xFu : (2u << last) - (1u << first));
 }
 
 static inline void xp_saw(u64 value)

@@ -43,7 +43,4 @@ static inline void no_l2_pages(struct call *c)
 		c->args->r9 = c->args->r10 = c->args->r11 = ~0ull;
 }
 
-/* Extends the TD's measurement by one event. */
-void td_measure(struct tdcs *tdcs, u32 leaf, u64 gpa, const void *data, size_t size);
-
 #endif

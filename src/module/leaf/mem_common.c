@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What the S-EPT leaves have in common. Layer: module. */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "module/leaf/leaf.h"
 
 u64 mem_begin(struct call *c, u64 rcx, u64 tdr, u32 level_min, u32 level_max,
@@ -40,13 +37,4 @@ void mem_end(struct call *c, struct mem_call *mc)
 	entry_unlock(c, &mc->e);
 	tree_unlock(c, &mc->td, &mc->e);
 	tdr_unlock(c, &mc->td);
-}
-
-void td_measure(struct tdcs *tdcs, u32 leaf, u64 gpa, const void *data, size_t size)
-{
-	u64 head[4] = { tdcs->measurement, leaf, gpa, size };
-
-	if (data)
-		head[0] ^= XXH64(data, size, leaf);
-	tdcs->measurement = XXH64(head, sizeof(head), 0);
 }

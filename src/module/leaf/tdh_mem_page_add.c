@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/measure.h"
 
 /*
  * tdh_mem_page_add - add a page with contents while the TD is being built
@@ -71,7 +72,7 @@ u64 tdh_mem_page_add(struct call *c)
 		memcpy(mem_frame(c->m, page.page), source, SL_PAGE_SIZE);
 	atomic_store_explicit(w.entry, sept_make_leaf(SEPT_MAPPED, page.page),
 			      memory_order_release);
-	td_measure(td.tdcs, c->leaf, e.gpa.v, NULL, 0);
+	mrtd_event(c, td.tdcs, "MEM.PAGE.ADD", e.gpa.v);
 	atomic_fetch_add_explicit(&td.tdr->chldcnt, 1, memory_order_relaxed);
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);

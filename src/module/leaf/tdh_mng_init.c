@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/measure.h"
+#include "module/sys_info.h"
 
 /* TD_PARAMS, 1024 bytes (spec: "Limits"). */
 struct td_params {
@@ -22,11 +24,8 @@ struct td_params {
 };
 _Static_assert(sizeof(struct td_params) == 1024, "TD_PARAMS is 1024 bytes");
 
-#define ATTR_ALLOWED   (TD_ATTR_DEBUG | TD_ATTR_SEPT_VE_DISABLE | BIT_ULL(30) | BIT_ULL(63))
-#define XFAM_FIXED1    3ull /* x87 and SSE */
-#define XFAM_ALLOWED   0x600E7ull
 #define CONFIG_GPAW    BIT_ULL(0)
-#define CONFIG_ALLOWED (CONFIG_GPAW | BIT_ULL(1) | BIT_ULL(2))
+#define CONFIG_ALLOWED (CONFIG_GPAW | TD_CONFIG_FLEXIBLE_VE | BIT_ULL(2))
 #define EPTP_MT_WB     6ull
 #define TSC_MIN        4   /* 100 MHz */
 #define TSC_MAX        400 /* 10 GHz */
@@ -43,9 +42,9 @@ static u64 params_check(const struct td_params *p, u64 *rcx)
 {
 	u64 walk = p->eptp_controls >> 3 & 7;
 
-	if (p->attributes & ~ATTR_ALLOWED)
+	if (p->attributes & ~TD_ATTRIBUTES_ALLOWED)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_ATTRIBUTES);
-	if ((p->xfam & XFAM_FIXED1) != XFAM_FIXED1 || (p->xfam & ~XFAM_ALLOWED))
+	if ((p->xfam & TD_XFAM_FIXED1) != TD_XFAM_FIXED1 || (p->xfam & ~TD_XFAM_ALLOWED))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_XFAM);
 	if (!p->max_vcpus)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_MAX_VCPUS);
@@ -90,7 +89,9 @@ static void tdcs_init(struct call *c, struct td_ref *td, const struct td_params 
 			      HP_LOCK_TIMEOUT_DEFAULT_US * c->lp->env->tsc_per_us,
 			      memory_order_relaxed);
 	atomic_store_explicit(&t->epoch.f.epoch, 1, memory_order_relaxed);
-	td_measure(t, c->leaf, 0, p, sizeof(*p));
+	t->config_flags = p->config_flags;
+	memcpy(t->ids, p->ids, sizeof(t->ids));
+	mrtd_begin(c, t);
 	t->op_state = OP_INITIALIZED;
 }
 

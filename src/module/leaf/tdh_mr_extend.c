@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
-
-#define MR_EXTEND_CHUNK 256
+#include "module/measure.h"
 
 /*
  * tdh_mr_extend - extend the TD's measurement by 256 bytes of a page
@@ -9,7 +8,7 @@
  * Side:   host
  * Locks:  TDR exclusive
  * Checks: TDR, TD state, GPA, walk, entry state
- * Commit: the running measurement
+ * Commit: MRTD, by the GPA and by the contents
  * Status: SUCCESS, BUSY, OPERAND_INVALID, EPT_ENTRY_NOT_PRESENT (with operand RCX when the walk
  *         fails, without when the state is wrong) and the TD state codes
  */
@@ -29,8 +28,7 @@ u64 tdh_mr_extend(struct call *c)
 	st = td_state_check(c, &td, false);
 	if (st)
 		goto out;
-	if (!sl_is_aligned(gpa, MR_EXTEND_CHUNK) ||
-	    !sept_gpa_is_private(td.tdcs, (struct gpa){ gpa })) {
+	if (!sl_is_aligned(gpa, MR_CHUNK) || !sept_gpa_is_private(td.tdcs, (struct gpa){ gpa })) {
 		st = with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 		goto out;
 	}
@@ -51,7 +49,8 @@ u64 tdh_mr_extend(struct call *c)
 	}
 	if (c->m->cfg.contents)
 		data = (const u8 *)mem_frame(c->m, sept_hpa(w.copy)) + (gpa & SL_PAGE_MASK);
-	td_measure(td.tdcs, c->leaf, gpa, data, MR_EXTEND_CHUNK);
+	mrtd_event(c, td.tdcs, "MR.EXTEND", gpa);
+	mrtd_data(c, td.tdcs, data);
 out:
 	tdr_unlock(c, &td);
 	return st;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
+#include "module/measure.h"
 
 /*
  * tdh_mr_finalize - close the measurement; the TD may run from here on
@@ -7,7 +8,7 @@
  * Side:   host
  * Locks:  TDR exclusive
  * Checks: TDR, TD state, at least one vCPU initialised
- * Commit: OP_STATE := RUNNABLE
+ * Commit: MRTD, OP_STATE := RUNNABLE
  * Status: SUCCESS, BUSY, NO_VCPUS and the TD state codes
  */
 u64 tdh_mr_finalize(struct call *c)
@@ -25,7 +26,7 @@ u64 tdh_mr_finalize(struct call *c)
 		st = TDX_NO_VCPUS;
 		goto out;
 	}
-	td_measure(td.tdcs, c->leaf, 0, NULL, 0);
+	mrtd_end(c, td.tdcs);
 	td.tdcs->op_state = OP_RUNNABLE;
 out:
 	tdr_unlock(c, &td);

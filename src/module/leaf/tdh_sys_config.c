@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
 #include "module/sys.h"
+#include "module/sys_info.h"
 
-#define TDMRS_MAX       64
 #define TDMR_INFO_ALIGN 512
 
 /*
@@ -26,7 +26,7 @@ u64 tdh_sys_config(struct call *c)
 	const u64 *info_pa, *info;
 	u64 st;
 
-	if (count < 1 || count > TDMRS_MAX)
+	if (count < 1 || count > SYS_MAX_TDMRS)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
 	if (hkid < SL_HKID_PRIVATE || hkid >= SL_HKIDS)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);

@@ -195,7 +195,7 @@ u64 tdh_vp_enter(struct call *c)
 		st = TDX_TDCX_NUM_INCORRECT;
 		goto out;
 	}
-	st = vcpu_associate(c, e.vp, e.td.tdcs, &fresh);
+	st = vcpu_associate(c, e.vp, e.td.tdcs, false, &fresh);
 	if (st)
 		goto out;
 	st = check_operands(c, e.vp, rcx);
@@ -216,6 +216,8 @@ u64 tdh_vp_enter(struct call *c)
 		c->lp->last_vcpu = e.tdvpr.page;
 	}
 	restore_registers(c, e.vp, rcx);
+	/* Delivered: no guest of this model has an NMI handler that would notice. */
+	e.vp->pend_nmi = false;
 	if (!changed(c->m, CHANGE_ACTIVE_AFTER_TREE))
 		atomic_store_explicit(&e.vp->state, VCPU_ACTIVE, memory_order_relaxed);
 	if (e.tree_held)

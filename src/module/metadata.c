@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/* Metadata fields by their ids, from metadata.def. Layer: module. */
+#include "module/metadata.h"
+
+#include "module/sys_info.h"
+
+#define ID_CODE      GENMASK_ULL(23, 0)
+#define ID_CLASS     GENMASK_ULL(61, 56)
+#define ID_LAST      GENMASK_ULL(46, 34) /* last element, last field: of a list of fields only */
+#define ID_RESERVED  (GENMASK_ULL(31, 24) | GENMASK_ULL(49, 47) | BIT_ULL(55) | BIT_ULL(62))
+#define ID_COMPARED  (ID_CODE | ID_CLASS)
+#define LOAD(object) atomic_load_explicit(&(object), memory_order_relaxed)
+
+enum md_name {
+#define MD_FIELD(context, name, id, count, host, debug, guest, value) MD_##name,
+#include "module/metadata.def"
+#undef MD_FIELD
+};
+
+struct md_access {
+	u64 rd, wr; /* masks of bits */
+};
+
+struct md_field {
+	u64 id;
+	enum md_context context;
+	u32 count;
+	struct md_access access[MD_WHO];
+};
+
+#define NONE         \
+	{            \
+		0, 0 \
+	}
+#define RO               \
+	{                \
+		~0ull, 0 \
+	}
+#define RW                   \
+	{                    \
+		~0ull, ~0ull \
+	}
+#define RD_WR(r, w)  \
+	{            \
+		r, w \
+	}
+
+static const struct md_field fields[] = {
+#define MD_FIELD(context_, name, id_, count_, host, debug, guest, value) \
+	[MD_##name] = { .id = id_,                                       \
+			.context = MD_##context_,                        \
+			.count = count_,                                 \
+			.access = {                                      \
+				[MD_HOST] = host, [MD_HOST_DEBUG] = debug, [MD_GUEST] = guest } },
+#include "module/metadata.def"
+#undef MD_FIELD
+};
+
+/* One field: a row and, of rows of several, which. */
+struct md_at {
+	enum md_name name;
+	u32 i;
+};
+
+static u64 value_of(const struct md *md, struct md_at at)
+{
+	const struct sl_lp *lp = md->c->lp;
+	const struct tdr *tdr = md->tdr;
+	struct tdcs *tdcs = md->tdcs;
+	struct tdvps *vp = md->vp;
+	u32 i = at.i;
+
+	(void)i;
+	switch (at.name) {
+#define MD_FIELD(context, name, id, count, host, debug, guest, value) \
+	case MD_##name:                                               \
+		return value;
+#include "module/metadata.def"
+#undef MD_FIELD
+	}
+	return 0;
+}
+
+enum md_who md_host(const struct tdcs *tdcs)
+{
+	return tdcs->attributes & TD_ATTR_DEBUG ? MD_HOST_DEBUG : MD_HOST;
+}
+
+static bool find(const struct md *md, u64 id, struct md_at *at)
+{
+	if (id & (ID_RESERVED | ID_LAST))
+		return false;
+	for (u32 n = 0; n < ARRAY_SIZE(fields); n++) {
+		u64 i = (id & ID_COMPARED) - (fields[n].id & ID_COMPARED);
+
+		if (fields[n].context != md->context || i >= fields[n].count)
+			continue;
+		*at = (struct md_at){ (enum md_name)n, (u32)i };
+		return true;
+	}
+	return false;
+}
+
+/* The first readable field from row @n on. */
+static u64 first_from(const struct md *md, u32 n)
+{
+	for (; n < ARRAY_SIZE(fields); n++)
+		if (fields[n].context == md->context && fields[n].access[md->who].rd)
+			return fields[n].id;
+	return MD_NULL_ID;
+}
+
+static u64 next_of(const struct md *md, struct md_at at)
+{
+	if (at.i + 1 < fields[at.name].count)
+		return fields[at.name].id + at.i + 1;
+	return first_from(md, (u32)at.name + 1);
+}
+
+u64 md_read(const struct md *md, u64 id, u64 *value, u64 *next)
+{
+	struct md_at at;
+	u64 mask;
+
+	*value = 0;
+	if (next && id == MD_NULL_ID) {
+		*next = first_from(md, 0);
+		return TDX_METADATA_FIRST_FIELD_ID_IN_CONTEXT;
+	}
+	if (next)
+		*next = MD_NULL_ID;
+	if (!find(md, id, &at))
+		return TDX_METADATA_FIELD_ID_INCORRECT;
+	mask = fields[at.name].access[md->who].rd;
+	if (!mask)
+		return TDX_METADATA_FIELD_NOT_READABLE;
+	*value = value_of(md, at) & mask;
+	if (next)
+		*next = next_of(md, at);
+	return 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* Microseconds outside, ticks inside; a plain store, so that running vCPUs see it at once. */
+static u64 write_timeout(const struct md *md, u64 data, u64 mask)
+{
+	u64 ticks = data * md->c->lp->env->tsc_per_us;
+
+	if (mask != ~0ull)
+		return TDX_METADATA_WR_MASK_NOT_VALID;
+	if (data < HP_LOCK_TIMEOUT_MIN_US || data > HP_LOCK_TIMEOUT_MAX_US)
+		return TDX_METADATA_FIELD_VALUE_NOT_VALID;
+	/* Published: cut to 32 bits, so that a long timeout becomes some short one. */
+	if (!md->c->m->hardened)
+		ticks = (u32)ticks;
+	atomic_store_explicit(&md->tdcs->hp_lock_timeout, ticks, memory_order_relaxed);
+	return 0;
+}
+
+/* A field of a TD: one compare-and-swap, which fails if somebody else was faster. */
+static u64 swap(_Atomic u64 *word, u64 old, u64 data, u64 mask)
+{
+	if (!atomic_compare_exchange_strong_explicit(word, &old, (old & ~mask) | (data & mask),
+						     memory_order_relaxed, memory_order_relaxed))
+		return with_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_METADATA_FIELD);
+	return 0;
+}
+
+static u64 write_td_ctls(const struct md *md, u64 old, u64 data, u64 mask)
+{
+	if (((old ^ data) & mask & TD_CTLS_PENDING_VE_DISABLE) &&
+	    !(md->tdcs->config_flags & TD_CONFIG_FLEXIBLE_VE))
+		return TDX_METADATA_FIELD_VALUE_NOT_VALID;
+	return swap(&md->tdcs->td_ctls, old, data, mask);
+}
+
+u64 md_write(const struct md *md, u64 id, u64 data, u64 mask, u64 *old)
+{
+	u64 writable, was, st;
+	struct md_at at;
+
+	*old = 0;
+	if (!find(md, id, &at))
+		return TDX_METADATA_FIELD_ID_INCORRECT;
+	writable = fields[at.name].access[md->who].wr;
+	if (!writable || (at.name != MD_HP_LOCK_TIMEOUT && !(writable & mask)))
+		return TDX_METADATA_FIELD_NOT_WRITABLE;
+	was = value_of(md, at);
+	switch (at.name) {
+	case MD_HP_LOCK_TIMEOUT:
+		st = write_timeout(md, data, mask);
+		break;
+	case MD_NOTIFY_ENABLES:
+		st = swap(&md->tdcs->notify_enables, was, data, mask & writable);
+		break;
+	case MD_TD_CTLS:
+		st = write_td_ctls(md, was, data, mask & writable);
+		break;
+	case MD_PEND_NMI:
+		/* A vCPU's fields are its associated LP's: a plain store. */
+		md->vp->pend_nmi = data & 1;
+		st = 0;
+		break;
+	default:
+		SL_BUG_ON(1);
+		return TDX_UNINITIALIZE_ERROR;
+	}
+	if (!st)
+		*old = was & fields[at.name].access[md->who].rd;
+	return st;
+}

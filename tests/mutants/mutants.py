@@ -16,12 +16,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # name, file, what stands there (once), what replaces it, scenario that must be violated
 MUTANTS = [
-    ("kick-after-track-dropped", "src/host/zap.c", "if (vm->vmm->policy->sw.kick_after_track)",
-     "if (0)", "contention/zap-vs-accept"),
-    ("kick-before-retry-dropped", "src/host/site.c", "		kick_all(cpu, vm);\n", "",
+    ("kick-after-track-dropped", "src/host/zap.c", "	if (HOST_IS(policy, track, kick_after) ||\n",
+     "	if (0 ||\n", "contention/zap-vs-accept"),
+    ("kick-before-retry-dropped", "src/host/kick.c", "	if (kick)\n		kick_vcpus(cpu, vm, late);\n",
+     "	(void)kick;\n	(void)late;\n",
      "contention/zap-vs-accept"),
-    ("keep-out-ignored", "src/host/run.c",
-     "if (sl_unlikely(atomic_load_explicit(&vm->keep_out, memory_order_acquire))) {", "if (0) {",
+    ("keep-out-ignored", "src/host/run.c", "	if (sl_unlikely(held)) {", "	if (held && 0) {",
      "contention/zap-vs-accept"),
     ("kick-not-waited-for", "src/host/kick.c", "for (u32 i = 0; kicked && i < vm->vcpu_count; i++) {",
      "for (u32 i = 0; 0 && i < vm->vcpu_count; i++) {", "contention/zap-vs-accept"),

@@ -4,35 +4,28 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <x86intrin.h>
 
-#include <seamlab/hplock.h>
-
-#include "base/rng.h"
+#include "base/bug.h"
 #include "engine/claims.h"
+#include "engine/threads/plain_env.h"
 #include "engine/world.h"
 
 #define TICK_SECONDS 0.1
-/* With `interrupts` on: one poll in so many finds one. */
-#define POLLS_PER_INTERRUPT 16
 
 struct run;
 
 /* A lane's surroundings. */
 struct thread_env {
-	struct sl_env base; /* first */
+	struct plain_env plain; /* first */
 	struct run *run;
-	struct sl_rng rng;
 	struct sl_stats *stats;
 	u32 lane;
-	u32 pauses;
 	struct claim_counts counts;
 	char name[24];
 	pthread_t thread;
@@ -47,31 +40,13 @@ struct run {
 	pthread_mutex_t lock; /* findings, and the end of the run */
 	pthread_cond_t ended;
 	u64 tsc_per_us;
+	struct sl_env_ops ops;
+	struct sl_env_ops watched_ops; /* of lanes that a claim listens to */
 };
 
-/* The lane that this thread runs: the lock library reports misuse without saying where. */
-static _Thread_local struct thread_env *current_env;
-
-_Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct sl_mutex), "sl_mutex has room");
-_Static_assert(sizeof(pthread_rwlock_t) <= sizeof(struct sl_rwlock), "sl_rwlock has room");
-
-static double now_seconds(void)
+static void must(int rc)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static u64 calibrate_tsc(void)
-{
-	double t0 = now_seconds(), t1;
-	u64 c0 = __rdtsc();
-
-	do
-		t1 = now_seconds();
-	while (t1 - t0 < 0.01);
-	return (u64)((double)(__rdtsc() - c0) / ((t1 - t0) * 1e6));
+	SL_BUG_ON(rc);
 }
 
 /* ---- env ------------------------------------------------------------------------------- */
@@ -79,108 +54,6 @@ static u64 calibrate_tsc(void)
 static struct thread_env *self(struct sl_env *env)
 {
 	return (struct thread_env *)env;
-}
-
-static u32 op_choose(struct sl_env *env, enum sl_choice what, u32 n)
-{
-	switch (what) {
-	case SL_CHOICE_RANDOM_PAGE:
-		return sl_rng_below(&self(env)->rng, n);
-	case SL_CHOICE_INTERRUPT:
-		return sl_rng_below(&self(env)->rng, POLLS_PER_INTERRUPT) == 0;
-	case SL_CHOICE_ENTROPY:
-	default:
-		/* The platform does not fail here. */
-		return 0;
-	}
-}
-
-static u64 op_now(struct sl_env *env)
-{
-	(void)env;
-	return __rdtsc();
-}
-
-static void op_pause(struct sl_env *env)
-{
-	/* More lanes than CPUs is the normal case: let the one that holds the lock run. */
-	if ((++self(env)->pauses & 3) == 0)
-		sched_yield();
-	else
-		_mm_pause();
-}
-
-static void op_wait_while(struct sl_env *env, const _Atomic u32 *word, u32 old)
-{
-	struct run *r = self(env)->run;
-
-	for (u32 i = 0; atomic_load_explicit(word, memory_order_acquire) == old; i++) {
-		if (i < 64) {
-			_mm_pause();
-		} else if (i < 1024) {
-			sched_yield();
-		} else {
-			struct timespec t = { .tv_nsec = 50000 };
-
-			/* The caller tests again; what it waits for may never come now. */
-			if (atomic_load_explicit(&r->stop, memory_order_relaxed))
-				return;
-			nanosleep(&t, NULL);
-		}
-	}
-}
-
-static void must(int rc)
-{
-	SL_BUG_ON(rc);
-}
-
-static void op_mutex_init(struct sl_env *env, struct sl_mutex *m)
-{
-	(void)env;
-	must(pthread_mutex_init((pthread_mutex_t *)m->room, NULL));
-}
-
-static void op_mutex_lock(struct sl_env *env, struct sl_mutex *m)
-{
-	(void)env;
-	must(pthread_mutex_lock((pthread_mutex_t *)m->room));
-}
-
-static void op_mutex_unlock(struct sl_env *env, struct sl_mutex *m)
-{
-	(void)env;
-	must(pthread_mutex_unlock((pthread_mutex_t *)m->room));
-}
-
-static void op_rwlock_init(struct sl_env *env, struct sl_rwlock *l)
-{
-	pthread_rwlockattr_t attr;
-
-	(void)env;
-	must(pthread_rwlockattr_init(&attr));
-	/* A zap must not starve behind faults. */
-	must(pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
-	must(pthread_rwlock_init((pthread_rwlock_t *)l->room, &attr));
-	pthread_rwlockattr_destroy(&attr);
-}
-
-static void op_read_lock(struct sl_env *env, struct sl_rwlock *l)
-{
-	(void)env;
-	must(pthread_rwlock_rdlock((pthread_rwlock_t *)l->room));
-}
-
-static void op_read_unlock(struct sl_env *env, struct sl_rwlock *l)
-{
-	(void)env;
-	must(pthread_rwlock_unlock((pthread_rwlock_t *)l->room));
-}
-
-static void op_write_lock(struct sl_env *env, struct sl_rwlock *l)
-{
-	(void)env;
-	must(pthread_rwlock_wrlock((pthread_rwlock_t *)l->room));
 }
 
 static void op_violate(struct sl_env *env, enum sl_violation kind, const char *id, const char *text)
@@ -201,7 +74,6 @@ static void op_violate(struct sl_env *env, enum sl_violation kind, const char *i
 	must(pthread_mutex_unlock(&r->lock));
 }
 
-/* Only set where a claim wants to know. */
 static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 {
 	struct thread_env *me = self(env);
@@ -213,32 +85,6 @@ static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 		env_violate(env, SL_VIOLATION_BOUND, id, "%s", text);
 }
 
-static const struct sl_env_ops thread_ops = {
-	.choose = op_choose,
-	.now = op_now,
-	.pause = op_pause,
-	.wait_while = op_wait_while,
-	.mutex_init = op_mutex_init,
-	.mutex_lock = op_mutex_lock,
-	.mutex_unlock = op_mutex_unlock,
-	.rwlock_init = op_rwlock_init,
-	.read_lock = op_read_lock,
-	.read_unlock = op_read_unlock,
-	.write_lock = op_write_lock,
-	.write_unlock = op_read_unlock,
-	.violate = op_violate,
-};
-
-static struct sl_env_ops watched_ops;
-
-/* The lock library's report of a misused lock word: a module check that failed. */
-void hp_misuse(const char *what)
-{
-	if (!current_env)
-		sl_bug(__FILE__, __LINE__, "hp_misuse", what);
-	env_violate(&current_env->base, SL_VIOLATION_MODULE_HALT, "lock word", "%s", what);
-}
-
 /* ---- threads --------------------------------------------------------------------------- */
 
 static void *lane_main(void *arg)
@@ -246,7 +92,7 @@ static void *lane_main(void *arg)
 	struct thread_env *te = arg;
 	struct run *r = te->run;
 
-	current_env = te;
+	plain_env_set_current(&te->plain.base);
 	world_run_lane(r->world, te->lane);
 	must(pthread_mutex_lock(&r->lock));
 	if (atomic_fetch_sub_explicit(&r->running, 1, memory_order_relaxed) == 1)
@@ -257,6 +103,10 @@ static void *lane_main(void *arg)
 
 static int envs_make(struct run *r, const struct threads_options *o, u32 lanes)
 {
+	plain_env_ops(&r->ops);
+	r->ops.violate = op_violate;
+	r->watched_ops = r->ops;
+	r->watched_ops.note = op_note;
 	r->env = calloc(lanes + 1u, sizeof(*r->env));
 	if (!r->env)
 		return -ENOMEM;
@@ -266,12 +116,13 @@ static int envs_make(struct run *r, const struct threads_options *o, u32 lanes)
 		te->stats = calloc(1, sizeof(*te->stats));
 		if (!te->stats)
 			return -ENOMEM;
-		te->base = (struct sl_env){ .ops = &thread_ops,
-					    .stats = te->stats,
-					    .tsc_per_us = r->tsc_per_us };
+		te->plain.base = (struct sl_env){ .ops = &r->ops,
+						  .stats = te->stats,
+						  .tsc_per_us = r->tsc_per_us };
+		te->plain.stop = &r->stop;
 		te->run = r;
 		te->lane = i;
-		te->rng.state = o->seed * 0x9E3779B97F4A7C15ull + i;
+		te->plain.rng.state = o->seed * 0x9E3779B97F4A7C15ull + i;
 	}
 	snprintf(r->env[lanes].name, sizeof(r->env[lanes].name), "main");
 	return 0;
@@ -322,12 +173,12 @@ static void report_progress(struct run *r, const struct threads_options *o, doub
 /* Until time is up, all lanes have ended, something was found, or somebody pressed Ctrl-C. */
 static void wait_for_end(struct run *r, const struct threads_options *o)
 {
-	double start = now_seconds(), at;
+	double start = plain_env_seconds(), at;
 	struct timespec t;
 
 	must(pthread_mutex_lock(&r->lock));
 	for (;;) {
-		at = now_seconds() - start;
+		at = plain_env_seconds() - start;
 		if (!atomic_load_explicit(&r->running, memory_order_relaxed)) {
 			r->out->finished = true;
 			break;
@@ -345,7 +196,7 @@ static void wait_for_end(struct run *r, const struct threads_options *o)
 		t.tv_nsec %= 1000000000;
 		pthread_cond_timedwait(&r->ended, &r->lock, &t);
 		must(pthread_mutex_unlock(&r->lock));
-		report_progress(r, o, now_seconds() - start);
+		report_progress(r, o, plain_env_seconds() - start);
 		must(pthread_mutex_lock(&r->lock));
 	}
 	must(pthread_mutex_unlock(&r->lock));
@@ -357,21 +208,19 @@ static int run_world(struct run *r, const struct threads_options *o, struct sl_e
 	struct world *w = r->world;
 	struct thread_env *boss = &r->env[w->lane_count];
 	struct threads_result *out = r->out;
-	double t0 = now_seconds(), t1, t2;
+	double t0 = plain_env_seconds(), t1, t2;
 	int rc;
 
-	watched_ops = thread_ops;
-	watched_ops.note = op_note;
 	for (u32 i = 0; i < w->lane_count; i++) {
 		if (claims_listen(w->scenario))
-			r->env[i].base.ops = &watched_ops;
-		world_set_env(w, i, &r->env[i].base);
+			r->env[i].plain.base.ops = &r->watched_ops;
+		world_set_env(w, i, &r->env[i].plain.base);
 		memcpy(r->env[i].name, w->lane[i].name, sizeof(r->env[i].name));
 	}
-	rc = world_start(w, &boss->base, err);
+	rc = world_start(w, &boss->plain.base, err);
 	if (rc)
 		return rc;
-	t1 = now_seconds();
+	t1 = plain_env_seconds();
 	rc = start_threads(r, err);
 	if (rc)
 		return rc;
@@ -379,11 +228,11 @@ static int run_world(struct run *r, const struct threads_options *o, struct sl_e
 	world_stop(w);
 	for (u32 i = 0; i < w->lane_count; i++)
 		pthread_join(r->env[i].thread, NULL);
-	t2 = now_seconds();
-	world_finish(w, &boss->base);
+	t2 = plain_env_seconds();
+	world_finish(w, &boss->plain.base);
 	out->build_seconds = t1 - t0;
 	out->run_seconds = t2 - t1;
-	out->teardown_seconds = now_seconds() - t2;
+	out->teardown_seconds = plain_env_seconds() - t2;
 	out->lanes = w->lane_count;
 	for (u32 i = 0; i <= w->lane_count; i++)
 		sl_stats_merge(&out->stats, r->env[i].stats);
@@ -417,7 +266,7 @@ int threads_run(const struct scenario *s, const struct threads_options *o,
 	if (arena == MAP_FAILED)
 		return sl_err_set(err, -errno, "%s: cannot reserve %zu bytes of address space: %s",
 				  s->path, size, strerror(errno));
-	r.tsc_per_us = calibrate_tsc();
+	r.tsc_per_us = plain_env_calibrate();
 	out->tsc_per_us = r.tsc_per_us;
 	must(pthread_mutex_init(&r.lock, NULL));
 	must(pthread_condattr_init(&attr));
@@ -429,11 +278,11 @@ int threads_run(const struct scenario *s, const struct threads_options *o,
 		sl_err_set(err, rc, "no memory for %u lanes", lanes);
 		goto out;
 	}
-	current_env = &r.env[lanes];
-	r.world = world_init(s, arena, size, &r.env[lanes].base);
+	plain_env_set_current(&r.env[lanes].plain.base);
+	r.world = world_init(s, arena, size, &r.env[lanes].plain.base);
 	rc = run_world(&r, o, err);
 	out->rss_peak_bytes = peak_rss();
-	current_env = NULL;
+	plain_env_set_current(NULL);
 out:
 	envs_free(&r, lanes);
 	pthread_cond_destroy(&r.ended);

@@ -40,9 +40,9 @@ enum sl_release {
 };
 
 /* "1.5.01"; NULL for a number that is no release. */
-const char *sl_release_name(enum sl_release release);
+SL_API const char *sl_release_name(enum sl_release release);
 /* False if no release has this name. */
-bool sl_release_find(const char *name, enum sl_release *release);
+SL_API bool sl_release_find(const char *name, enum sl_release *release);
 
 enum sl_flavour {
 	SL_PUBLISHED, /* bug for bug */
@@ -75,30 +75,30 @@ struct sl_machine_config {
 /*
  * Release 1.5.01, published, 1 LP, 1 package, threshold 6, timeout and measurement on, the rest off.
  */
-void sl_machine_config_init(struct sl_machine_config *cfg);
+SL_API void sl_machine_config_init(struct sl_machine_config *cfg);
 
 /* Bytes of arena that a machine with this configuration needs (address space, not resident). */
-size_t sl_machine_arena_size(const struct sl_machine_config *cfg);
+SL_API size_t sl_machine_arena_size(const struct sl_machine_config *cfg);
 
 /*
  * Builds a machine at the start of @arena, which must be zero, page aligned and of at least
  * sl_machine_arena_size() bytes. The module is in state INIT_PENDING.
  */
-struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *arena, size_t size);
+SL_API struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *arena, size_t size);
 
 /* Pointer to the byte at shared physical address @pa, good to the end of its 4 KB page; NULL if
  * @pa is not shared memory.
  */
-void *sl_machine_shared(struct sl_machine *m, uint64_t pa);
+SL_API void *sl_machine_shared(struct sl_machine *m, uint64_t pa);
 
 /* True once an internal check of the module has failed. */
-bool sl_machine_halted(const struct sl_machine *m);
+SL_API bool sl_machine_halted(const struct sl_machine *m);
 
 /* The LP with this index; its env must be set before it is used. */
-struct sl_lp *sl_machine_lp(struct sl_machine *m, uint32_t index);
-void sl_lp_set_env(struct sl_lp *lp, struct sl_env *env);
-struct sl_env *sl_lp_env(const struct sl_lp *lp);
-uint32_t sl_lp_index(const struct sl_lp *lp);
+SL_API struct sl_lp *sl_machine_lp(struct sl_machine *m, uint32_t index);
+SL_API void sl_lp_set_env(struct sl_lp *lp, struct sl_env *env);
+SL_API struct sl_env *sl_lp_env(const struct sl_lp *lp);
+SL_API uint32_t sl_lp_index(const struct sl_lp *lp);
 
 /* Platform conditions that make TDH.VP.ENTER or TDH.VP.INIT refuse (0 = none). */
 enum sl_platform {
@@ -107,7 +107,7 @@ enum sl_platform {
 	SL_PLATFORM_TSC_ROLLBACK = 4, /* the TSC went backwards: TSC_ROLLBACK */
 	SL_PLATFORM_NO_MONITOR = 8,   /* MONITOR disabled: INCORRECT_MSR_VALUE */
 };
-void sl_lp_set_platform(struct sl_lp *lp, uint32_t flags);
+SL_API void sl_lp_set_platform(struct sl_lp *lp, uint32_t flags);
 
 /*
  * SEAMCALL and TDCALL. RAX in: leaf 15:0, version 23:16. Returns RAX; *args is read and written as
@@ -115,10 +115,10 @@ void sl_lp_set_platform(struct sl_lp *lp, uint32_t flags);
  * runs on this LP; elsewhere it returns TDX_OPERAND_INVALID with operand RAX.
  */
 #define TDX_RAX_VERSION_SHIFT 16
-uint64_t seamcall(struct sl_lp *lp, uint64_t rax, struct tdx_module_args *args);
-uint64_t tdcall(struct sl_lp *lp, uint64_t rax, struct tdx_module_args *args);
+SL_API uint64_t seamcall(struct sl_lp *lp, uint64_t rax, struct tdx_module_args *args);
+SL_API uint64_t tdcall(struct sl_lp *lp, uint64_t rax, struct tdx_module_args *args);
 /* The highest version of this SEAMCALL leaf that the machine's release takes: 0 or 1. */
-uint32_t sl_seamcall_version(const struct sl_machine *m, uint32_t leaf);
+SL_API uint32_t sl_seamcall_version(const struct sl_machine *m, uint32_t leaf);
 
 /*
  * A guest. run() executes guest code on @lp from the guest's current RIP and returns when a TD exit
@@ -130,7 +130,7 @@ struct sl_guest {
 };
 
 /* Puts @guest behind the vCPU whose TDVPR page is at @tdvpr_hpa. -EINVAL if that is no TDVPR. */
-int sl_guest_bind(struct sl_machine *m, uint64_t tdvpr_hpa, struct sl_guest *guest);
+SL_API int sl_guest_bind(struct sl_machine *m, uint64_t tdvpr_hpa, struct sl_guest *guest);
 
 enum sl_access {
 	SL_ACCESS_OK,
@@ -140,25 +140,25 @@ enum sl_access {
 };
 
 /* One guest memory access to a private GPA (8 bytes; *value read or written if contents are on). */
-enum sl_access sl_guest_access(struct sl_lp *lp, uint64_t gpa, bool write, uint64_t *value);
+SL_API enum sl_access sl_guest_access(struct sl_lp *lp, uint64_t gpa, bool write, uint64_t *value);
 /* True when run() has to return now: the last tdcall() or access did not end in the guest. */
-bool sl_guest_exit_pending(const struct sl_lp *lp);
+SL_API bool sl_guest_exit_pending(const struct sl_lp *lp);
 /*
  * True when the last tdcall() named memory that is PENDING and got #VE instead: nothing happened, RAX
  * and RIP are as before. The guest goes on in the #VE handler, and from there to the same TDCALL.
  */
-bool sl_guest_ve_injected(const struct sl_lp *lp);
+SL_API bool sl_guest_ve_injected(const struct sl_lp *lp);
 /* The same at an instruction boundary, where a pending interrupt becomes a TD exit. */
-bool sl_guest_exiting(struct sl_lp *lp);
+SL_API bool sl_guest_exiting(struct sl_lp *lp);
 /* The guest's RIP, which the zero-step mitigation watches. */
-uint64_t sl_guest_rip(const struct sl_lp *lp);
-void sl_guest_set_rip(struct sl_lp *lp, uint64_t rip);
+SL_API uint64_t sl_guest_rip(const struct sl_lp *lp);
+SL_API void sl_guest_set_rip(struct sl_lp *lp, uint64_t rip);
 /*
  * After a TD exit in the middle of a TDCALL that the module completed (VMCALL, host-priority
  * timeout): true, once, with the guest's RAX; RIP has then moved past the TDCALL by
  * SL_TDCALL_LENGTH.
  */
-bool sl_guest_tdcall_completed(struct sl_lp *lp, uint64_t *rax, struct tdx_module_args *args);
+SL_API bool sl_guest_tdcall_completed(struct sl_lp *lp, uint64_t *rax, struct tdx_module_args *args);
 #define SL_TDCALL_LENGTH 1
 
 /*
@@ -166,9 +166,9 @@ bool sl_guest_tdcall_completed(struct sl_lp *lp, uint64_t *rax, struct tdx_modul
  * returns a ticket. take() is the LP opening its interrupts: whatever is pending is taken. wait()
  * returns once the interrupt with this ticket has been taken; @env is the waiter's.
  */
-uint32_t sl_lp_interrupt_raise(struct sl_lp *lp);
-bool sl_lp_interrupt_take(struct sl_lp *lp);
-void sl_lp_interrupt_wait(struct sl_lp *lp, uint32_t ticket, struct sl_env *env);
+SL_API uint32_t sl_lp_interrupt_raise(struct sl_lp *lp);
+SL_API bool sl_lp_interrupt_take(struct sl_lp *lp);
+SL_API void sl_lp_interrupt_wait(struct sl_lp *lp, uint32_t ticket, struct sl_env *env);
 
 #ifdef __cplusplus
 }

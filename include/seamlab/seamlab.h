@@ -11,14 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <seamlab/api.h>
+
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-#if defined(__GNUC__)
-#define SL_API __attribute__((visibility("default")))
-#else
-#define SL_API
 #endif
 
 /* Exit codes of the program. */

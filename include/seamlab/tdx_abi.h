@@ -8,14 +8,12 @@
 
 #include <stdint.h>
 
+#include <seamlab/api.h>
+#include <seamlab/tdx_args.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Register operands of a SEAMCALL or TDCALL other than RAX, in the layout that kernels use. */
-struct tdx_module_args {
-	uint64_t rcx, rdx, r8, r9, r10, r11, r12, r13, r14, r15, rbx, rdi, rsi;
-};
 
 /* Full 64-bit status values, low half zero: TDX_SUCCESS, TDX_OPERAND_BUSY, ... */
 #define SL_STATUS(name, upper) static const uint64_t TDX_##name = (uint64_t)(upper) << 32;
@@ -87,10 +85,10 @@ enum tdx_eeq_type {
 };
 
 /* Names for reports; NULL where the number names nothing. */
-const char *tdx_status_name(uint64_t status);
-const char *tdx_operand_name(uint32_t operand);
-const char *tdx_seamcall_name(uint32_t leaf);
-const char *tdx_tdcall_name(uint32_t leaf);
+SL_API const char *tdx_status_name(uint64_t status);
+SL_API const char *tdx_operand_name(uint32_t operand);
+SL_API const char *tdx_seamcall_name(uint32_t leaf);
+SL_API const char *tdx_tdcall_name(uint32_t leaf);
 
 #ifdef __cplusplus
 }

@@ -11,6 +11,7 @@
 
 __asm__(".text\n"
 	".globl xp_switch\n"
+	".hidden xp_switch\n"
 	".type xp_switch, @function\n"
 	"xp_switch:\n"
 	"	push %rbp\n"

@@ -106,8 +106,8 @@ static void add_rows(struct play *p, u32 index, const struct xs_step *step)
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-/* Where the program was loaded; from the linker. */
-extern const char __executable_start[], _end[];
+/* Where the program or library that this is part of was loaded; from the linker. */
+__attribute__((visibility("hidden"))) extern const char __ehdr_start[], _end[];
 
 /*
  * The value as it would be in any process: addresses differ from one to the next. Those of the arena
@@ -115,7 +115,7 @@ extern const char __executable_start[], _end[];
  */
 static u64 portable(u64 v)
 {
-	u64 program = (u64)(uintptr_t)__executable_start;
+	u64 program = (u64)(uintptr_t)__ehdr_start;
 
 	if (v - (u64)(uintptr_t)xp.arena < xp.arena_size)
 		return (v - (u64)(uintptr_t)xp.arena) ^ 0xA5A5000000000000ull;

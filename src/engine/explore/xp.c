@@ -111,7 +111,8 @@ void xp_report(u32 kind, const char *id, const char *text)
 
 size_t xp_program_offset(const void *pc)
 {
-	extern const char __executable_start[];
+	/* From the linker: where the program or library that this is part of was loaded. */
+	__attribute__((visibility("hidden"))) extern const char __ehdr_start[];
 
-	return (size_t)((const char *)pc - __executable_start);
+	return (size_t)((const char *)pc - __ehdr_start);
 }

@@ -84,7 +84,8 @@ SL_API size_t sl_machine_arena_size(const struct sl_machine_config *cfg);
  * Builds a machine at the start of @arena, which must be zero, page aligned and of at least
  * sl_machine_arena_size() bytes. The module is in state INIT_PENDING.
  */
-SL_API struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *arena, size_t size);
+SL_API struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *arena,
+					  size_t size);
 
 /* Pointer to the byte at shared physical address @pa, good to the end of its 4 KB page; NULL if
  * @pa is not shared memory.
@@ -158,7 +159,8 @@ SL_API void sl_guest_set_rip(struct sl_lp *lp, uint64_t rip);
  * timeout): true, once, with the guest's RAX; RIP has then moved past the TDCALL by
  * SL_TDCALL_LENGTH.
  */
-SL_API bool sl_guest_tdcall_completed(struct sl_lp *lp, uint64_t *rax, struct tdx_module_args *args);
+SL_API bool sl_guest_tdcall_completed(struct sl_lp *lp, uint64_t *rax,
+				      struct tdx_module_args *args);
 #define SL_TDCALL_LENGTH 1
 
 /*

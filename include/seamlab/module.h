@@ -125,9 +125,16 @@ SL_API uint32_t sl_seamcall_version(const struct sl_machine *m, uint32_t leaf);
  * A guest. run() executes guest code on @lp from the guest's current RIP and returns when a TD exit
  * is pending: it looks with sl_guest_exit_pending() after each tdcall() and sl_guest_access(), before
  * it uses their results, and with sl_guest_exiting() between two instructions, where interrupts come.
+ *
+ * With leave() a guest has none of that to do, because it stands on a stack of its own: tdcall() and
+ * sl_guest_access() call leave() when a TD exit is pending. leave() goes back to run(), which returns;
+ * the next run() comes back out of leave(), which returns the LP that the guest is on then. The
+ * instruction goes on there: it begins again, or has the result with which the exit completed it.
+ * A guest that never runs again stays in leave(). NULL: run() sees the exits.
  */
 struct sl_guest {
 	void (*run)(struct sl_guest *guest, struct sl_lp *lp);
+	struct sl_lp *(*leave)(struct sl_guest *guest);
 };
 
 /* Puts @guest behind the vCPU whose TDVPR page is at @tdvpr_hpa. -EINVAL if that is no TDVPR. */
@@ -135,12 +142,15 @@ SL_API int sl_guest_bind(struct sl_machine *m, uint64_t tdvpr_hpa, struct sl_gue
 
 enum sl_access {
 	SL_ACCESS_OK,
-	SL_ACCESS_EXIT,  /* a TD exit is pending: run() must return */
+	SL_ACCESS_EXIT,  /* a TD exit is pending: run() must return. Not with leave() */
 	SL_ACCESS_VE,    /* #VE was injected: go on in the #VE handler */
 	SL_ACCESS_FATAL, /* double fault: the guest cannot go on; a TD exit is pending */
 };
 
-/* One guest memory access to a private GPA (8 bytes; *value read or written if contents are on). */
+/*
+ * One guest memory access to a private GPA (8 bytes; *value read or written if contents are on). With
+ * leave() the guest's RIP is where this returns to.
+ */
 SL_API enum sl_access sl_guest_access(struct sl_lp *lp, uint64_t gpa, bool write, uint64_t *value);
 /* True when run() has to return now: the last tdcall() or access did not end in the guest. */
 SL_API bool sl_guest_exit_pending(const struct sl_lp *lp);
@@ -162,6 +172,14 @@ SL_API void sl_guest_set_rip(struct sl_lp *lp, uint64_t rip);
 SL_API bool sl_guest_tdcall_completed(struct sl_lp *lp, uint64_t *rax,
 				      struct tdx_module_args *args);
 #define SL_TDCALL_LENGTH 1
+
+/*
+ * For guests with leave(): tdcall() with this RIP, and an instruction boundary at it, where the guest
+ * leaves if an interrupt is pending. The latter does nothing outside such a guest.
+ */
+SL_API uint64_t sl_guest_tdcall(struct sl_lp *lp, uint64_t rip, uint64_t rax,
+				struct tdx_module_args *args);
+SL_API void sl_guest_step(struct sl_lp *lp, uint64_t rip);
 
 /*
  * Interrupts. raise() marks one as pending: a running guest exits, an interruptible flow lets go; it

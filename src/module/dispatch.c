@@ -3,6 +3,7 @@
  * SEAMCALL and TDCALL dispatchers: pre-checks, the leaf, what happens after it (spec:
  * "Leaf/version word", "Host-priority timeout"). Layer: module.
  */
+#include "module/guest_leave.h"
 #include "module/leaf/leaf.h"
 #include "module/sys.h"
 #include "module/td_exit.h"
@@ -210,7 +211,7 @@ static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, 
 	return st;
 }
 
-u64 tdcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
+u64 tdcall_once_through(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 {
 	struct tdx_module_args in = *args;
 	struct call c;
@@ -246,4 +247,18 @@ u64 tdcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 	}
 	env_note(lp->env, SL_NOTE_TDCALL, rax, st);
 	return st;
+}
+
+u64 tdcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
+{
+	if (sl_unlikely(guest_is_left(lp)))
+		return tdcall_resumed(lp, lp->vp->rip, rax, args);
+	return tdcall_once_through(lp, rax, args);
+}
+
+u64 sl_guest_tdcall(struct sl_lp *lp, u64 rip, u64 rax, struct tdx_module_args *args)
+{
+	if (guest_is_left(lp))
+		return tdcall_resumed(lp, rip, rax, args);
+	return tdcall_once_through(lp, rax, args);
 }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "module/guest_leave.h"
 #include "module/td_exit.h"
 #include "module/tlb.h"
 #include "module/zero_step.h"
@@ -149,7 +150,7 @@ static void access_contents(struct sl_lp *lp, struct hpa page, u64 gpa, bool wri
 		*value = __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-enum sl_access sl_guest_access(struct sl_lp *lp, u64 gpa, bool write, u64 *value)
+enum sl_access guest_access_once(struct sl_lp *lp, u64 gpa, bool write, u64 *value)
 {
 	struct tlb_entry *t = tlb_lookup(lp, (struct gpa){ gpa });
 	struct sept_walk w;
@@ -177,4 +178,12 @@ enum sl_access sl_guest_access(struct sl_lp *lp, u64 gpa, bool write, u64 *value
 	tlb_fill(lp, (struct gpa){ gpa }, page, w.level);
 	access_contents(lp, page, gpa, write, value);
 	return SL_ACCESS_OK;
+}
+
+enum sl_access sl_guest_access(struct sl_lp *lp, u64 gpa, bool write, u64 *value)
+{
+	if (sl_unlikely(guest_is_left(lp)))
+		return guest_access_resumed(lp, (u64)(uintptr_t)__builtin_return_address(0), gpa,
+					    write, value);
+	return guest_access_once(lp, gpa, write, value);
 }

@@ -22,12 +22,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <seamlab/api.h>
+/* Defined by files with a kernel's own headers, which have the same names. */
+#ifdef SEAMLAB_OWN_TDX_H
+#include <stdint.h>
+#else
 #include <seamlab/tdx_abi.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+struct tdx_module_args;
 struct sl_env;
 struct sl_lp;
 struct sl_machine;

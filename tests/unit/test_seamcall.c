@@ -168,6 +168,7 @@ static void test_create_checks_its_operands(void **state)
 	create_refuses((bad = good, bad.private_pages = 0, bad));
 	create_refuses((bad = good, bad.private_pages = (1ull << 28) + 1, bad));
 	create_refuses((bad = good, bad.flavour = (enum sl_flavour)7, bad));
+	create_refuses((bad = good, bad.release = SL_RELEASES, bad));
 	sl_machine_destroy(NULL);
 	errno = 0;
 	assert_null(sl_guest_create(NULL, NULL, SL_GUEST_STACK_MIN - 1));

@@ -92,15 +92,14 @@ static u64 gpa_of(unsigned int i)
 
 /* ---- the guest ------------------------------------------------------------------------------- */
 
-/* One access; a page that has come back since the last one is accepted first. */
-static void guest_access(struct td *td, u64 gpa, bool write, u64 *value)
+/* The #VE handler: a page has come back since it was last used. */
+static void guest_virt_exception(void *arg)
 {
-	while ((write ? sl_guest_store(gpa, *value) : sl_guest_load(gpa, value)) == SL_ACCESS_VE) {
-		if (!tdx_handle_virt_exception())
-			abort();
-		td->accepts++;
-	}
-	td->writes += write;
+	struct td *td = arg;
+
+	if (!tdx_handle_virt_exception())
+		abort();
+	td->accepts++;
 }
 
 /* What the TD runs. @arg is for the report alone: a guest of its own would use shared memory. */
@@ -110,7 +109,7 @@ static void guest_main(void *arg)
 	u64 magic = 0;
 
 	/* The first page came with the TD, contents and all. */
-	guest_access(td, GPA, false, &magic);
+	sl_guest_load(GPA, &magic);
 	if (magic != 0x5EED || td->accepts)
 		abort();
 	if (!tdx_accept_memory(gpa_of(1), gpa_of(1 + PAGES)))
@@ -118,9 +117,10 @@ static void guest_main(void *arg)
 	for (u64 n = 0; !atomic_load(&td->stop); n++) {
 		u64 gpa = gpa_of(1 + n % PAGES), value = n;
 
-		guest_access(td, gpa, true, &value);
+		sl_guest_store(gpa, n);
+		td->writes++;
 		/* Still there, unless the host has taken the page away in between. */
-		guest_access(td, gpa, false, &value);
+		sl_guest_load(gpa, &value);
 		if (value && value != n)
 			abort();
 	}
@@ -384,6 +384,7 @@ int main(void)
 		perror("kernel_td");
 		return 1;
 	}
+	sl_guest_set_ve_handler(td.guest, guest_virt_exception);
 	td.next_page = SL_PRIVATE_BASE;
 	pthread_mutex_init(&td.mmu_lock, NULL);
 	pthread_barrier_init(&td.ready, NULL, 2);

@@ -138,10 +138,15 @@ SL_API uint32_t sl_seamcall_version(const struct sl_machine *m, uint32_t leaf);
  * the next run() comes back out of leave(), which returns the LP that the guest is on then. The
  * instruction goes on there: it begins again, or has the result with which the exit completed it.
  * A guest that never runs again stays in leave(). NULL: run() sees the exits.
+ *
+ * ve() is the #VE handler of such a guest: it is called in the middle of the instruction, which begins
+ * again afterwards, on the LP that ve() returns. NULL, or ve() returning NULL: the access returns
+ * SL_ACCESS_VE, and the TDCALL its own RAX with nothing done, sl_guest_ve_injected() being true.
  */
 struct sl_guest {
 	void (*run)(struct sl_guest *guest, struct sl_lp *lp);
 	struct sl_lp *(*leave)(struct sl_guest *guest);
+	struct sl_lp *(*ve)(struct sl_guest *guest);
 };
 
 /* Puts @guest behind the vCPU whose TDVPR page is at @tdvpr_hpa. -EINVAL if that is no TDVPR. */

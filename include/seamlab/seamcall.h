@@ -110,13 +110,21 @@ SL_API void sl_machine_on_finding(struct sl_machine *m,
 SL_API struct sl_guest *sl_guest_create(void (*fn)(void *arg), void *arg, size_t stack_size);
 /* NULL is fine. */
 SL_API void sl_guest_destroy(struct sl_guest *guest);
+/*
+ * The guest's #VE handler, from now on: it is called on the guest's stack, in the middle of a memory
+ * access or of a TDCALL that names memory that is PENDING, with the guest's @arg. It reads the information
+ * with TDG.VP.VEINFO.GET and accepts the page; what was interrupted begins again. Without a handler the
+ * access returns SL_ACCESS_VE, and the TDCALL returns its @fn and has done nothing. By the guest itself,
+ * or while no vCPU runs it.
+ */
+SL_API void sl_guest_set_ve_handler(struct sl_guest *guest, void (*handler)(void *arg));
 /* Has @fn returned? Between two entries, @guest being from sl_guest_create(). */
 SL_API bool sl_guest_returned(const struct sl_guest *guest);
 
 /* For the guest itself: one turn of a waiting loop. Outside a guest: the same without the exit. */
 SL_API void sl_guest_pause(void);
 
-/* For the guest itself: 8 bytes at a private GPA. SL_ACCESS_OK or SL_ACCESS_VE. */
+/* For the guest itself: 8 bytes at a private GPA. SL_ACCESS_OK; without a #VE handler SL_ACCESS_VE, too. */
 static inline enum sl_access sl_guest_load(uint64_t gpa, uint64_t *value)
 {
 	return sl_guest_access(sl_lp_bound(), gpa, false, value);

@@ -10,22 +10,43 @@ static struct sl_lp *leave(struct sl_lp *lp)
 	return guest->leave(guest);
 }
 
+/*
+ * #VE: runs the guest's handler. Returns the LP on which the instruction begins again; NULL: there is no
+ * handler.
+ */
+static struct sl_lp *handle_ve(struct sl_lp *lp)
+{
+	struct sl_guest *guest = lp->vp->guest;
+
+	return guest->ve ? guest->ve(guest) : NULL;
+}
+
 u64 tdcall_resumed(struct sl_lp *lp, u64 rip, u64 rax, struct tdx_module_args *args)
 {
 	for (;;) {
 		/* A TDCALL that begins again begins with the registers that it had. */
 		struct tdx_module_args regs = *args;
+		struct sl_lp *back;
 		u64 status;
 
 		lp->vp->rip = rip;
 		if (!sl_guest_exiting(lp)) {
 			status = tdcall_once_through(lp, rax, &regs);
+			if (lp->ve_injected) {
+				back = handle_ve(lp);
+				if (!back)
+					return rax;
+				lp = back;
+				continue;
+			}
 			if (!lp->exit.pending) {
 				*args = regs;
 				return status;
 			}
 		}
 		lp = leave(lp);
+		/* That of an earlier guest here. */
+		lp->ve_injected = false;
 		if (sl_guest_tdcall_completed(lp, &status, args))
 			return status;
 	}
@@ -35,10 +56,18 @@ enum sl_access guest_access_resumed(struct sl_lp *lp, u64 rip, u64 gpa, bool wri
 {
 	for (;;) {
 		enum sl_access result;
+		struct sl_lp *back;
 
 		lp->vp->rip = rip;
 		if (!sl_guest_exiting(lp)) {
 			result = guest_access_once(lp, gpa, write, value);
+			if (result == SL_ACCESS_VE) {
+				back = handle_ve(lp);
+				if (!back)
+					return result;
+				lp = back;
+				continue;
+			}
 			if (!lp->exit.pending)
 				return result;
 		}

@@ -356,7 +356,7 @@ struct story {
 	enum sl_access access;
 	struct tdx_module_args args;
 	struct sl_lp *lp[4];
-	uint64_t rip[4];
+	uint64_t rip[4]; /* or other values */
 	int rc;
 	_Atomic int flag;
 };
@@ -436,6 +436,57 @@ static void test_tdcall_is_left_and_resumed(void **state)
 	assert_int_equal(s.rc, -EPERM);
 	assert_int_equal(s.access, SL_ACCESS_OK);
 	assert_int_equal(s.value, 77);
+}
+
+static void accepts_on_ve(void *arg)
+{
+	struct story *s = arg;
+
+	s->at++;
+	__tdcall_ret(TDCALL_tdg_vp_veinfo_get, &s->args);
+	s->args.rcx = s->args.r9 & ~4095ull;
+	s->rc = (int)__tdcall(TDCALL_tdg_mem_page_accept, &s->args);
+}
+
+/* A TDCALL with an operand in PENDING memory: without a handler, with one; then an access. */
+static void extend_pending(void *arg)
+{
+	struct story *s = arg;
+	struct tdx_module_args args = { .rcx = GPA, .rdx = 2 };
+
+	s->rip[0] = __tdcall_saved_ret(TDCALL_tdg_mr_rtmr_extend, &args);
+	s->rip[1] = args.rcx;
+	__tdcall_ret(TDCALL_tdg_vp_veinfo_get, &args);
+	s->rip[2] = args.r9;
+	sl_guest_set_ve_handler(guest, accepts_on_ve);
+	args = (struct tdx_module_args){ .rcx = GPA, .rdx = 2 };
+	s->status = __tdcall_saved_ret(TDCALL_tdg_mr_rtmr_extend, &args);
+	s->rip[3] = (uint64_t)s->at;
+	s->access = sl_guest_store(GPA + 4096, 3);
+	sl_guest_load(GPA + 4096, &s->value);
+}
+
+static void test_ve_handler_accepts_and_the_instruction_begins_again(void **state)
+{
+	struct tdx_module_args args;
+	struct story s = { 0 };
+
+	(void)state;
+	start(extend_pending, &s, false);
+	done(SEAMCALL_tdh_mem_page_aug, GPA, TDR, MEM(0));
+	/* The second page is not there at first. */
+	assert_true(enter(&args) == EXIT_REASON_EPT_VIOLATION);
+	assert_int_equal(s.rip[0], TDCALL_tdg_mr_rtmr_extend);
+	assert_int_equal(s.rip[1], GPA);
+	assert_int_equal(s.rip[2], GPA);
+	assert_int_equal(s.status, 0);
+	assert_int_equal(s.rip[3], 1);
+	assert_int_equal(s.rc, 0);
+	done(SEAMCALL_tdh_mem_page_aug, GPA + 4096, TDR, MEM(1));
+	assert_true(enter(&args) == EXIT_REASON_TDCALL);
+	assert_int_equal(s.at, 2);
+	assert_int_equal(s.access, SL_ACCESS_OK);
+	assert_int_equal(s.value, 3);
 }
 
 static void wander(void *arg)
@@ -683,6 +734,7 @@ int main(void)
 		WITH_MACHINE(test_registers_of_each_form),
 		WITH_MACHINE(test_access_is_left_and_resumed),
 		WITH_MACHINE(test_tdcall_is_left_and_resumed),
+		WITH_MACHINE(test_ve_handler_accepts_and_the_instruction_begins_again),
 		WITH_MACHINE(test_guest_moves_to_another_thread),
 		WITH_MACHINE(test_interrupt_ends_a_waiting_loop),
 		WITH_MACHINE(test_interrupt_comes_in_front_of_a_tdcall),

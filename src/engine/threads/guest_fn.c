@@ -19,6 +19,7 @@ struct guest_fn {
 	struct sl_guest base; /* first */
 	void (*fn)(void *arg);
 	void *arg;
+	void (*ve_handler)(void *arg);
 	struct stack stack;
 	struct sl_lp *lp;    /* that it is on, while it runs */
 	_Atomic bool inside; /* some thread runs it */
@@ -60,6 +61,17 @@ static struct sl_lp *guest_fn_leave(struct sl_guest *base)
 	return g->lp;
 }
 
+static struct sl_lp *guest_fn_ve(struct sl_guest *base)
+{
+	struct guest_fn *g = (struct guest_fn *)base;
+
+	if (!g->ve_handler)
+		return NULL;
+	g->ve_handler(g->arg);
+	/* The handler's own TDCALLs may have moved the guest. */
+	return g->lp;
+}
+
 struct sl_guest *sl_guest_create(void (*fn)(void *arg), void *arg, size_t stack_size)
 {
 	struct guest_fn *g;
@@ -74,7 +86,9 @@ struct sl_guest *sl_guest_create(void (*fn)(void *arg), void *arg, size_t stack_
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return NULL;
-	g->base = (struct sl_guest){ .run = guest_fn_run, .leave = guest_fn_leave };
+	g->base = (struct sl_guest){ .run = guest_fn_run,
+				     .leave = guest_fn_leave,
+				     .ve = guest_fn_ve };
 	g->fn = fn;
 	g->arg = arg;
 	rc = stack_make(&g->stack, (size_t)sl_align_up(stack_size, SL_PAGE_SIZE), guest_main, g);
@@ -94,6 +108,11 @@ void sl_guest_destroy(struct sl_guest *guest)
 		return;
 	stack_free(&g->stack);
 	free(g);
+}
+
+void sl_guest_set_ve_handler(struct sl_guest *guest, void (*handler)(void *arg))
+{
+	((struct guest_fn *)guest)->ve_handler = handler;
 }
 
 bool sl_guest_returned(const struct sl_guest *guest)

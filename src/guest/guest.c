@@ -259,7 +259,7 @@ static enum progress do_attr(struct guest *g, struct sl_lp *lp, u32 leaf, u64 rc
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY)
 		return on_busy(g, lp, status);
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_PAGE_SIZE_MISMATCH)
-		/* The host maps other sizes for now. */
+		/* The host maps smaller pages here. */
 		return STEP_AGAIN;
 	if (status) {
 		fail(g, status);

@@ -81,7 +81,7 @@ static bool vcpu_has_events(struct vcpu *v)
 		(VCPU_REQ_SIGNAL | VCPU_REQ_EVENT)) != 0;
 }
 
-/* The fault is over for now; @ret is what came of it. */
+/* Leaves the fault's loop, be it mapped or left to the next exit; @ret is what came of it. */
 static int fault_leave(struct vcpu *v, struct fault *f, int ret)
 {
 	if (HOST_IS(f->vm->vmm->policy, enter_on_busy, kick_all)) {

@@ -10,8 +10,6 @@
 
 /* Seconds that the search for the shortest counterexample may take. */
 #define MINIMISE_SECONDS 10.0
-/* Random runs that watch the order of memory accesses, behind a search that finds nothing. */
-#define ORDER_RUNS 200u
 
 static void on_progress(void *ctx, const struct xs_progress *p)
 {
@@ -47,7 +45,7 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 				 .preemptions = o->preemptions,
 				 .runs = o->runs,
 				 .run_seed = o->run_seed,
-				 .order_runs = ORDER_RUNS,
+				 .order_runs = XS_ORDER_RUNS,
 				 .races = true,
 				 .seconds = o->seconds,
 				 .memory = o->memory,

@@ -130,8 +130,7 @@ static bool play_found(const struct xs_program *p, const struct xs_options *o,
 	struct xs_options plain = *o;
 	bool good;
 
-	plain.races = out->search.kind == SL_VIOLATION_RACE;
-	plain.order_runs = plain.races && !strcmp(out->search.id, XO_RACE_ID);
+	xs_replay_options(&plain, out->search.kind, out->search.id);
 	do {
 		struct play once = { .world = running.world, .out = out };
 
@@ -344,8 +343,7 @@ int explore_replay(const struct scenario *s, const struct trace *t, const struct
 
 	*out = (struct explore_result){ 0 };
 	x->kind = violation_of(t->kind);
-	o.races = x->kind == SL_VIOLATION_RACE;
-	o.order_runs = o.races && !strcmp(t->id, XO_RACE_ID);
+	xs_replay_options(&o, x->kind, t->id);
 	snprintf(x->id, sizeof(x->id), "%s", t->id);
 	snprintf(x->text, sizeof(x->text), "%s", t->text);
 	x->certain = t->certain;

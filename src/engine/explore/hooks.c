@@ -568,7 +568,6 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		bool counts = before_atomic(a, bits / 8, op, 0, PC);                           \
 		u##bits old;                                                                   \
                                                                                                \
-		(void)mo;                                                                      \
 		if (!counts) {                                                                 \
 			u##bits new;                                                           \
 			old = __atomic_load_n(a, __ATOMIC_SEQ_CST);                            \
@@ -595,8 +594,6 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		u##bits old;                                                               \
                                                                                            \
 		plain_read(c, bits / 8, PC);                                               \
-		(void)mo;                                                                  \
-		(void)fmo;                                                                 \
 		if (!counts)                                                               \
 			return __atomic_compare_exchange_n(a, c, v, 0, __ATOMIC_SEQ_CST,   \
 							   __ATOMIC_SEQ_CST);              \
@@ -618,7 +615,6 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo);                   \
 	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo)                    \
 	{                                                                                        \
-		(void)mo;                                                                        \
 		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, 0, PC))     \
 			return __atomic_load_n(a, __ATOMIC_SEQ_CST);                             \
 		after_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, (u64)*a, (u64)*a, \
@@ -630,7 +626,6 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	{                                                                                        \
 		u##bits old;                                                                     \
                                                                                                  \
-		(void)mo;                                                                        \
 		if (!before_atomic(a, bits / 8, XP_STORE, 0, PC)) {                              \
 			__atomic_store_n(a, v, __ATOMIC_SEQ_CST);                                \
 			return;                                                                  \
@@ -657,8 +652,6 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - c, PC);                \
 		u##bits old = c;                                                                 \
                                                                                                  \
-		(void)mo;                                                                        \
-		(void)fmo;                                                                       \
 		if (!counts) {                                                                   \
 			__atomic_compare_exchange_n(a, &old, v, 0, __ATOMIC_SEQ_CST,             \
 						    __ATOMIC_SEQ_CST);                           \
@@ -728,7 +721,6 @@ u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 	{                                                               \
 		u128 old;                                               \
                                                                         \
-		(void)mo;                                               \
 		before_atomic(a, 16, op, 0, PC);                        \
 		xp_log_write((void *)(uintptr_t)a, 16);                 \
 		old = *a;                                               \
@@ -751,8 +743,6 @@ u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int
 {
 	u128 old;
 
-	(void)mo;
-	(void)fmo;
 	before_atomic(a, 16, XP_CAS, (u64)v - (u64)c, PC);
 	old = *a;
 	if (old == c) {
@@ -770,8 +760,6 @@ u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int
 	{                                                                                       \
 		u128 old;                                                                       \
                                                                                                 \
-		(void)mo;                                                                       \
-		(void)fmo;                                                                      \
 		before_atomic(a, 16, XP_CAS, (u64)v - (u64)*c, PC);                             \
 		plain_read(c, 16, PC);                                                          \
 		old = *a;                                                                       \

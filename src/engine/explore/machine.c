@@ -66,15 +66,6 @@ void machine_start(struct machine *m)
 	}
 }
 
-void machine_rewind(u64 hash)
-{
-	while (xp.undo_count) {
-		xp.undo_count--;
-		*xp_granule(xp.undo[xp.undo_count].granule) = xp.undo[xp.undo_count].old;
-	}
-	xp.hash = hash;
-}
-
 bool machine_all_done(const struct machine *m)
 {
 	for (u32 i = 0; i < m->p->lanes; i++)

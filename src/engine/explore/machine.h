@@ -23,8 +23,15 @@ struct machine {
 void machine_init(struct machine *m, const struct xs_program *p, bool symmetry);
 /* All fibers stand at their start. The arena has to be there already. */
 void machine_start(struct machine *m);
-/* Takes back all that has been written since the log was empty. */
-void machine_rewind(u64 hash);
+/* Takes back all that has been written since the log had @mark entries; the arena's hash was @hash. */
+static inline void machine_rewind(size_t mark, u64 hash)
+{
+	while (xp.undo_count > mark) {
+		xp.undo_count--;
+		*xp_granule(xp.undo[xp.undo_count].granule) = xp.undo[xp.undo_count].old;
+	}
+	xp.hash = hash;
+}
 
 /* Runs fiber @i up to just before its next scheduling point. xp.violated tells if it found something. */
 void machine_step(struct machine *m, u32 i, u32 choice);

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bug.h"
 #include "base/env.h"
 #include "base/rng.h"
+#include "engine/clock.h"
 #include "engine/explore/order.h"
 #include "engine/explore/race.h"
 
@@ -156,7 +156,7 @@ static void walk_run(struct walk *w, u64 run)
 		xp.learned = false;
 		walk_begin(w, w->o->run_seed, run);
 		walk_on(w);
-		machine_rewind(hash);
+		machine_rewind(0, hash);
 		if (!xp.learned)
 			return;
 		/* What it has found by then cannot be played again as it was. */
@@ -166,23 +166,15 @@ static void walk_run(struct walk *w, u64 run)
 	}
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static bool goes_on(const struct xs_options *o, double start, struct xs_result *r)
 {
 	if (o->progress) {
-		struct xs_progress p = { .seconds = now() - start,
+		struct xs_progress p = { .seconds = clock_seconds() - start,
 					 .transitions = r->all_transitions,
 					 .runs = r->runs };
 		o->progress(o->ctx, &p);
 	}
-	if (o->seconds > 0 && now() - start > o->seconds)
+	if (o->seconds > 0 && clock_seconds() - start > o->seconds)
 		r->limit = XS_LIMIT_TIME;
 	else if (o->interrupted && o->interrupted(o->ctx))
 		r->limit = XS_LIMIT_INTERRUPTED;
@@ -195,7 +187,7 @@ int xs_random(const struct xs_program *p, const struct xs_options *o, u32 runs, 
 	      struct xs_result *r)
 {
 	struct walk w = { .o = o };
-	double start = now();
+	double start = clock_seconds();
 	u32 findings = 0;
 
 	if (!race_log_init(&w.races))

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bug.h"
 #include "base/env.h"
+#include "engine/clock.h"
 #include "engine/explore/exact.h"
 #include "engine/explore/liveness.h"
 #include "engine/explore/machine.h"
@@ -102,14 +102,6 @@ struct search {
 #define STEP_UNDO   (1u << 22)
 #define STATE_SUCCS (1u << 20)
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* ---- steps that can be taken back ------------------------------------------------------------ */
 
 static void save_mover(struct search *s, struct frame *f, u32 i)
@@ -133,11 +125,7 @@ static void save_mover(struct search *s, struct frame *f, u32 i)
 
 static void undo_step(struct search *s, const struct frame *f)
 {
-	while (xp.undo_count > f->undo_mark) {
-		xp.undo_count--;
-		*xp_granule(xp.undo[xp.undo_count].granule) = xp.undo[xp.undo_count].old;
-	}
-	xp.hash = f->arena_hash;
+	machine_rewind(f->undo_mark, f->arena_hash);
 	s->m.lanes_hash = f->lanes_hash;
 	s->m.digest[f->mover] = f->digest;
 	xp.fiber[f->mover] = f->saved;
@@ -189,6 +177,16 @@ static bool is_final(const struct search *s)
 	return s->found && is_preferred(s, s->r->kind) && s->r->kind != SL_VIOLATION_RACE;
 }
 
+/* Of a pass the first finding counts, and one of the kind that is expected more than any other. */
+static bool is_news(const struct search *s, u32 kind)
+{
+	if (s->r->kind == XS_KIND_NONE)
+		return true;
+	if (is_preferred(s, kind) != is_preferred(s, s->r->kind))
+		return is_preferred(s, kind);
+	return !s->found;
+}
+
 static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 {
 	struct xs_result *r = s->r;
@@ -202,8 +200,7 @@ static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 		snprintf(r->text, sizeof(r->text), "%s", xp.violation_text);
 		return;
 	}
-	/* The first finding, unless it is not of the kind that is expected and this one is. */
-	if (s->found && !(is_preferred(s, xp.violation_kind) && !is_preferred(s, r->kind)))
+	if (!is_news(s, xp.violation_kind))
 		return;
 	r->kind = xp.violation_kind;
 	snprintf(r->id, sizeof(r->id), "%s", xp.violation_id);
@@ -254,7 +251,7 @@ static bool is_unlimited(const struct xs_result *r)
 static void poll_limits(struct search *s)
 {
 	const struct xs_options *o = s->o;
-	double at = now() - s->start;
+	double at = clock_seconds() - s->start;
 	size_t memory = visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
 			(s->graph ? s->states * 15 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
 
@@ -732,8 +729,7 @@ static void minimise(struct search *s)
 	s->bounded = s->shortest = true;
 	s->want_kind = r->kind;
 	memcpy(s->want_id, r->id, sizeof(s->want_id));
-	s->best_depth = r->steps;
-	s->start = now();
+	s->start = clock_seconds();
 	for (u32 c = 0; c <= most; c++) {
 		s->most_preemptions = c;
 		/* With fewer preemptions a longer trace is still better. */
@@ -765,12 +761,9 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 	xp.ghost_end = p->ghost_end;
 	xp.no_checkpoints = o->no_checkpoints;
 	xp.bounds = o->bounds;
-	if (o->no_reduction) {
-		for (size_t g = 0; g < p->arena_size / 8; g++)
-			xp.granule[g].shared = 0xF;
-		return true;
-	}
-	for (u32 i = 0; i < p->word_count; i++) {
+	for (size_t g = 0; o->no_reduction && g < p->arena_size / 8; g++)
+		xp.granule[g].shared = 0xF;
+	for (u32 i = 0; !o->no_reduction && i < p->word_count; i++) {
 		const struct xs_word *w = &p->word[i];
 
 		FOR_PIECES(w->addr, w->size, at, n)
@@ -852,9 +845,9 @@ static int search(const struct xs_program *p, const struct xs_options *o, struct
 
 	machine_init(&s.m, p, r->symmetric != 0);
 	if (search_init(&s)) {
-		s.start = now();
+		s.start = clock_seconds();
 		explore(&s);
-		r->seconds = now() - s.start;
+		r->seconds = clock_seconds() - s.start;
 		poll_limits(&s);
 		rc = look_on(&s);
 	}
@@ -882,13 +875,13 @@ static int shorten(const struct xs_program *p, const struct xs_options *o, struc
 
 static int run_randomly(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
 {
-	double start = now();
+	double start = clock_seconds();
 	int rc;
 
 	r->limit = XS_LIMIT_RUNS;
 	r->passes = 1;
 	rc = xs_random(p, o, o->runs, false, r);
-	r->seconds = now() - start;
+	r->seconds = clock_seconds() - start;
 	if (rc || r->kind == XS_KIND_NONE || o->minimise_seconds <= 0 || !strcmp(r->id, XO_RACE_ID))
 		return rc;
 	return shorten(p, o, r);
@@ -914,6 +907,12 @@ void xs_result_free(struct xs_result *r)
 bool xs_word_is_shared(const void *addr)
 {
 	return xp.granule[xp_granule_of(addr)].shared >> (xp_offset(addr) >> 1 & 3) & 1;
+}
+
+void xs_replay_options(struct xs_options *o, u32 kind, const char *id)
+{
+	o->races = kind == SL_VIOLATION_RACE;
+	o->order_runs = o->races && !strcmp(id, XO_RACE_ID);
 }
 
 u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const struct xs_step *step,
@@ -957,7 +956,7 @@ u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const stru
 		}
 	}
 	xp.recording = false;
-	machine_rewind(hash);
+	machine_rewind(0, hash);
 	xo_free(xp.order);
 	xp.order = NULL;
 	race_log_free(&races);

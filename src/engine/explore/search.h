@@ -68,6 +68,9 @@ struct xs_progress {
 
 #define XS_KIND_NONE 0xFFFFFFFFu
 
+/* A relaxed release that matters shows in a handful of runs; the rest is for rare paths. */
+#define XS_ORDER_RUNS 200u
+
 struct xs_options {
 	u64 seed;          /* of the hash; verdict and counts do not depend on it */
 	bool no_reduction; /* every atomic access is a scheduling point */
@@ -84,7 +87,7 @@ struct xs_options {
 	u32 preemptions;
 	u32 runs;       /* not 0: so many random runs instead of a search */
 	u32 order_runs; /* after a search without a finding: random runs that watch the order of
-				 memory accesses (order.h) */
+				 memory accesses (order.h); XS_ORDER_RUNS find what they can find */
 	u64 run_seed;   /* of random runs */
 	double seconds; /* 0: no limit */
 	size_t memory;  /* bytes for states and edges; 0: no limit */
@@ -145,6 +148,9 @@ struct xs_watch {
 	bool (*after)(void *ctx, u32 index, const struct xs_step *step);
 	void *ctx;
 };
+
+/* Of @o what a replay of a finding of @kind and @id looks for: only that can end the trace. */
+void xs_replay_options(struct xs_options *o, u32 kind, const char *id);
 
 /*
  * Plays @steps from the start. Returns the number of steps taken; all of them if the trace fits the

@@ -37,8 +37,6 @@ enum {
 };
 
 #define PAGE 4096
-/* Random runs that watch the order of memory accesses, behind a search that finds nothing. */
-#define ORDER_RUNS 200
 /* Seconds between two looks at whether the running step has come to an end. */
 #define WATCHDOG 10
 
@@ -783,7 +781,7 @@ int main(int argc, char **argv)
 
 	run.name = slash ? slash + 1 : argc ? argv[0] : "?";
 	run.search.races = true;
-	run.search.order_runs = ORDER_RUNS;
+	run.search.order_runs = XS_ORDER_RUNS;
 	run.search.minimise_seconds = 10;
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);

@@ -273,8 +273,7 @@ bool user_play(const struct xs_program *p, const struct xs_options *o, const str
 	const struct xs_watch watch = { .before = before, .after = after, .ctx = t };
 	struct xs_options plain = *o;
 
-	plain.races = r->kind == SL_VIOLATION_RACE;
-	plain.order_runs = plain.races && !strcmp(r->id, XO_RACE_ID);
+	xs_replay_options(&plain, r->kind, r->id);
 	do {
 		free(t->row);
 		*t = (struct user_trace){ .steps = r->steps };

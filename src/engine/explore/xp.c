@@ -24,7 +24,6 @@ bool xp_open(void *arena, size_t size, u64 seed)
 		xp_close();
 		return false;
 	}
-	xp.hash = xp_arena_hash();
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include <seamlab/hplock.h>
 
 #include "base/bug.h"
+#include "engine/clock.h"
 
 /* With `interrupts` on: one poll in so many finds one. */
 #define POLLS_PER_INTERRUPT 16
@@ -19,21 +20,13 @@ static _Thread_local struct sl_env *current_env;
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct sl_mutex), "sl_mutex has room");
 _Static_assert(sizeof(pthread_rwlock_t) <= sizeof(struct sl_rwlock), "sl_rwlock has room");
 
-double plain_env_seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 u64 plain_env_calibrate(void)
 {
-	double t0 = plain_env_seconds(), t1;
+	double t0 = clock_seconds(), t1;
 	u64 c0 = __rdtsc();
 
 	do
-		t1 = plain_env_seconds();
+		t1 = clock_seconds();
 	while (t1 - t0 < 0.01);
 	return (u64)((double)(__rdtsc() - c0) / ((t1 - t0) * 1e6));
 }

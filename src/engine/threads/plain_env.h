@@ -29,7 +29,5 @@ void plain_env_set_current(struct sl_env *env);
 
 /* Ticks of now() per microsecond; takes 10 ms. */
 u64 plain_env_calibrate(void);
-/* Seconds of a clock that only goes forward. */
-double plain_env_seconds(void);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/bug.h"
 #include "engine/claims.h"
+#include "engine/clock.h"
 #include "engine/threads/plain_env.h"
 #include "engine/world.h"
 
@@ -173,12 +174,12 @@ static void report_progress(struct run *r, const struct threads_options *o, doub
 /* Until time is up, all lanes have ended, something was found, or somebody pressed Ctrl-C. */
 static void wait_for_end(struct run *r, const struct threads_options *o)
 {
-	double start = plain_env_seconds(), at;
+	double start = clock_seconds(), at;
 	struct timespec t;
 
 	must(pthread_mutex_lock(&r->lock));
 	for (;;) {
-		at = plain_env_seconds() - start;
+		at = clock_seconds() - start;
 		if (!atomic_load_explicit(&r->running, memory_order_relaxed)) {
 			r->out->finished = true;
 			break;
@@ -196,7 +197,7 @@ static void wait_for_end(struct run *r, const struct threads_options *o)
 		t.tv_nsec %= 1000000000;
 		pthread_cond_timedwait(&r->ended, &r->lock, &t);
 		must(pthread_mutex_unlock(&r->lock));
-		report_progress(r, o, plain_env_seconds() - start);
+		report_progress(r, o, clock_seconds() - start);
 		must(pthread_mutex_lock(&r->lock));
 	}
 	must(pthread_mutex_unlock(&r->lock));
@@ -208,7 +209,7 @@ static int run_world(struct run *r, const struct threads_options *o, struct sl_e
 	struct world *w = r->world;
 	struct thread_env *boss = &r->env[w->lane_count];
 	struct threads_result *out = r->out;
-	double t0 = plain_env_seconds(), t1, t2;
+	double t0 = clock_seconds(), t1, t2;
 	int rc;
 
 	for (u32 i = 0; i < w->lane_count; i++) {
@@ -220,7 +221,7 @@ static int run_world(struct run *r, const struct threads_options *o, struct sl_e
 	rc = world_start(w, &boss->plain.base, err);
 	if (rc)
 		return rc;
-	t1 = plain_env_seconds();
+	t1 = clock_seconds();
 	rc = start_threads(r, err);
 	if (rc)
 		return rc;
@@ -228,11 +229,11 @@ static int run_world(struct run *r, const struct threads_options *o, struct sl_e
 	world_stop(w);
 	for (u32 i = 0; i < w->lane_count; i++)
 		pthread_join(r->env[i].thread, NULL);
-	t2 = plain_env_seconds();
+	t2 = clock_seconds();
 	world_finish(w, &boss->plain.base);
 	out->build_seconds = t1 - t0;
 	out->run_seconds = t2 - t1;
-	out->teardown_seconds = plain_env_seconds() - t2;
+	out->teardown_seconds = clock_seconds() - t2;
 	out->lanes = w->lane_count;
 	for (u32 i = 0; i <= w->lane_count; i++)
 		sl_stats_merge(&out->stats, r->env[i].stats);

@@ -39,13 +39,15 @@ enum sl_format cli_format(struct argp_state *state, const char *arg);
 /* The value of --release, likewise. */
 enum sl_release cli_release(struct argp_state *state, const char *arg);
 /*
- * --policy NAME and --set SWITCH=VALUE, for the options of check and run: rows of a table of options,
- * and what to do with their keys. @o->set has room for CLI_SETTINGS_MAX.
+ * --policy NAME, --set SWITCH=VALUE, --release R and --flavour F, for the options of check and run: rows
+ * of a table of options, and what to do with their keys. @o->set has room for CLI_SETTINGS_MAX.
  */
 #define CLI_SETTINGS_MAX 64
 enum {
 	CLI_OPT_POLICY = 512,
 	CLI_OPT_SET,
+	CLI_OPT_RELEASE,
+	CLI_OPT_FLAVOUR,
 };
 #define CLI_POLICY_OPTIONS                                                                 \
 	{ "policy",                                                                        \
@@ -55,14 +57,27 @@ enum {
 	  "what the host does about BUSY, instead of what the scenario says; see seamlab " \
 	  "policies",                                                                      \
 	  0 },                                                                             \
+		{ "set",                                                                   \
+		  CLI_OPT_SET,                                                             \
+		  "SWITCH=VALUE",                                                          \
+		  0,                                                                       \
+		  "change one switch of the policy; may be given again",                   \
+		  0 },                                                                     \
+		{ "release",                                                               \
+		  CLI_OPT_RELEASE,                                                         \
+		  "R",                                                                     \
+		  0,                                                                       \
+		  "release of the module, instead of the scenario's",                      \
+		  0 },                                                                     \
 	{                                                                                  \
-		"set", CLI_OPT_SET, "SWITCH=VALUE", 0,                                     \
-			"change one switch of the policy; may be given again", 0           \
+		"flavour", CLI_OPT_FLAVOUR, "F", 0,                                        \
+			"published or hardened, instead of the scenario's", 0              \
 	}
 struct cli_policy {
 	const char *set[CLI_SETTINGS_MAX];
+	char text[CLI_SETTINGS_MAX][64]; /* of settings that have an option of their own */
 };
-/* True if @key was one of the two. */
+/* True if @key was one of these. */
 _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, struct cli_policy *p,
 			struct sl_policy_options *o);
 

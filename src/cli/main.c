@@ -74,6 +74,24 @@ enum sl_format cli_format(struct argp_state *state, const char *arg)
 	return SL_FORMAT_TEXT;
 }
 
+static void add_setting(struct argp_state *state, const char *setting, struct cli_policy *p,
+			struct sl_policy_options *o)
+{
+	if (o->set_count == CLI_SETTINGS_MAX)
+		argp_error(state, "--set: found more than %d; expected fewer", CLI_SETTINGS_MAX);
+	p->set[o->set_count++] = setting;
+	o->set = p->set;
+}
+
+static void add_named(struct argp_state *state, const char *name, const char *arg,
+		      struct cli_policy *p, struct sl_policy_options *o)
+{
+	char *text = p->text[o->set_count % CLI_SETTINGS_MAX];
+
+	snprintf(text, sizeof(p->text[0]), "%s=%s", name, arg);
+	add_setting(state, text, p, o);
+}
+
 _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, struct cli_policy *p,
 			struct sl_policy_options *o)
 {
@@ -82,11 +100,13 @@ _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, stru
 		o->policy = arg;
 		return 1;
 	case CLI_OPT_SET:
-		if (o->set_count == CLI_SETTINGS_MAX)
-			argp_error(state, "--set: found more than %d; expected fewer",
-				   CLI_SETTINGS_MAX);
-		p->set[o->set_count++] = arg;
-		o->set = p->set;
+		add_setting(state, arg, p, o);
+		return 1;
+	case CLI_OPT_RELEASE:
+		add_named(state, "release", arg, p, o);
+		return 1;
+	case CLI_OPT_FLAVOUR:
+		add_named(state, "flavour", arg, p, o);
 		return 1;
 	default:
 		return 0;

@@ -111,6 +111,12 @@ SL_WARN_UNUSED int scn_get_map(struct scn_reader *r, const struct scn_node *n, s
 /* Reads policy and switches of the host. */
 SL_WARN_UNUSED int scn_read_host(struct scn_reader *r, const struct scn_node *n);
 
+/*
+ * "release=R" and "flavour=F" of a command line, in place of what the file says about the module. 0, or
+ * -EINVAL and *err; -ENOENT: @text is about something else.
+ */
+SL_WARN_UNUSED int scn_override_module(struct scenario *s, const char *text, struct sl_err *err);
+
 /* Reads the mapping of lanes; the TDs must stand. */
 SL_WARN_UNUSED int scn_read_lanes(struct scn_reader *r, const struct scn_node *run);
 

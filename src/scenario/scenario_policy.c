@@ -200,23 +200,27 @@ static int override_setting(struct scenario *s, const char *text, struct sl_err 
 	return sl_err_set(err, -EINVAL, "--set %s: %s", host_setting_name((u32)setting), c.text);
 }
 
+static int no_host(const struct scenario *s, struct sl_err *err)
+{
+	return sl_err_set(
+		err, -ENOTSUP,
+		"%s: found a scenario of a lock word, which has no host; expected one of a "
+		"TD for --policy and --set",
+		s->path);
+}
+
 int scenario_override(struct scenario *s, const char *policy, const char *const *set, u32 set_count,
 		      struct sl_err *err)
 {
 	int ret = 0;
 
-	if (!policy && !set_count)
-		return 0;
-	if (s->lock)
-		return sl_err_set(
-			err, -ENOTSUP,
-			"%s: found a scenario of a lock word, which has no host; expected one of a "
-			"TD for --policy and --set",
-			s->path);
 	if (policy)
-		ret = override_policy(s, policy, err);
-	for (u32 i = 0; i < set_count && !ret; i++)
-		ret = override_setting(s, set[i], err);
+		ret = s->lock ? no_host(s, err) : override_policy(s, policy, err);
+	for (u32 i = 0; i < set_count && !ret; i++) {
+		ret = scn_override_module(s, set[i], err);
+		if (ret == -ENOENT)
+			ret = s->lock ? no_host(s, err) : override_setting(s, set[i], err);
+	}
 	return ret;
 }
 

@@ -133,6 +133,51 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 	return ret;
 }
 
+static int override_word(const char *key, const char *value, const char *const *words, u32 count,
+			 struct sl_err *err)
+{
+	struct scn_near near = { .word = value, .size = strlen(value) };
+	struct scn_names names = { .used = 0 };
+	struct scn_shown shown, hint;
+
+	for (u32 i = 0; i < count; i++) {
+		if (!strcmp(value, words[i]))
+			return (int)i;
+		scn_names_add(&names, words[i]);
+		scn_near_try(&near, words[i]);
+	}
+	return sl_err_set(err, -EINVAL, "--set %s: found %s; expected one of %s%s", key,
+			  scn_show_text(&shown, value, strlen(value)), names.text,
+			  scn_near_text(&near, &hint));
+}
+
+int scn_override_module(struct scenario *s, const char *text, struct sl_err *err)
+{
+	static const char release[] = "release=", flavour[] = "flavour=";
+	int word;
+
+	if (!strncmp(text, flavour, sizeof(flavour) - 1)) {
+		word = override_word("flavour", text + sizeof(flavour) - 1, flavours,
+				     ARRAY_SIZE(flavours), err);
+		if (word >= 0)
+			s->module.flavour = (enum sl_flavour)word;
+	} else if (!strncmp(text, release, sizeof(release) - 1)) {
+		if (s->lock)
+			return sl_err_set(
+				err, -ENOTSUP,
+				"%s: found a scenario of a lock word, which has no release; "
+				"expected one of a TD for --set release",
+				s->path);
+		word = override_word("release", text + sizeof(release) - 1, releases,
+				     ARRAY_SIZE(releases), err);
+		if (word >= 0)
+			s->module.release = (enum sl_release)word;
+	} else {
+		return -ENOENT;
+	}
+	return word < 0 ? word : 0;
+}
+
 /* "64K", "2M", "1G" or plain bytes: whole leaves, at most SCN_MEMORY_MAX. */
 static int read_size(struct scn_reader *r, const struct scn_node *n, u8 level, u64 *count)
 {

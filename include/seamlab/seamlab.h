@@ -158,6 +158,45 @@ SL_API void seamlab_replay_stop(uint32_t step);
 SL_API int sl_policies_report(const char *name, enum sl_format format, char **report, char *err,
 			      size_t err_size);
 
+/* What has been settled so far. */
+struct sl_answers_progress {
+	uint32_t done, all; /* explorations */
+	const char *claim, *file;
+};
+
+struct sl_answers_options {
+	const char *path;      /* the claims and their scenarios: scenarios/answers/answers.yml */
+	const char *const *id; /* only these claims */
+	uint32_t id_count;     /* 0: all */
+	double seconds;        /* limit of each exploration; 0 for none */
+	size_t memory;         /* in bytes, likewise */
+	const char *trace_dir; /* folder for counterexamples, or NULL */
+	/* Called in front of each exploration; NULL for none. */
+	void (*progress)(void *ctx, const struct sl_answers_progress *p);
+	bool (*interrupted)(void *ctx);
+	void *ctx;
+};
+
+enum sl_answers_format {
+	SL_ANSWERS_TEXT,
+	SL_ANSWERS_JSON,
+	SL_ANSWERS_HTML,
+};
+
+struct sl_answers;
+
+/*
+ * Settles claims by exploring their scenarios for each release and flavour of the module. 0 and *answers,
+ * or a negative errno and a message that names the place in @err. One exploration at a time in a process.
+ * Free with sl_answers_free().
+ */
+SL_API int sl_answers_settle(const struct sl_answers_options *o, struct sl_answers **answers,
+			     char *err, size_t err_size);
+SL_API char *sl_answers_report(const struct sl_answers *answers, enum sl_answers_format format);
+/* SL_EXIT_EXPECTED, or SL_EXIT_INCONCLUSIVE: an exploration has reached a limit. */
+SL_API enum sl_exit sl_answers_exit(const struct sl_answers *answers);
+SL_API void sl_answers_free(struct sl_answers *answers);
+
 /* "0.1.0" */
 SL_API const char *sl_version(void);
 

@@ -7,6 +7,7 @@
 #include <seamlab/seamlab.h>
 
 /* argv[0] is the command's name. Returns the exit code. */
+int cmd_answers(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_matrix(int argc, char **argv);
@@ -36,6 +37,13 @@ __attribute__((format(printf, 2, 3))) int cli_error(const char *command, const c
 struct argp_state;
 /* The value of --format; any other text ends the program with a usage error. */
 enum sl_format cli_format(struct argp_state *state, const char *arg);
+/* A number from 0 to @max, likewise; @name is the option's, for the message. */
+double cli_number(struct argp_state *state, const char *name, const char *arg, double max);
+/*
+ * Half of the memory that is free, in bytes, for an exploration: the rest is for tables that grow, and for
+ * others. 0 if nobody says how much that is.
+ */
+size_t cli_default_memory(void);
 /* The value of --release, likewise. */
 enum sl_release cli_release(struct argp_state *state, const char *arg);
 /*

@@ -2,7 +2,6 @@
 /* seamlab check. Layer: cli. */
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,18 +76,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static double number(struct argp_state *state, const char *name, const char *arg, double max)
-{
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(arg, &end);
-	if (errno || end == arg || *end || !isfinite(v) || v < 0 || v > max)
-		argp_error(state, "%s: found '%s'; expected a number from 0 to %g", name, arg, max);
-	return v;
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct check_args *a = state->input;
@@ -97,16 +84,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	switch (key) {
 	case OPT_TIME:
-		a->o.seconds = number(state, "--time", arg, 1e7);
+		a->o.seconds = cli_number(state, "--time", arg, 1e7);
 		return 0;
 	case OPT_MEMORY:
-		a->o.memory = (size_t)(number(state, "--memory", arg, 1e7) * 1e6);
+		a->o.memory = (size_t)(cli_number(state, "--memory", arg, 1e7) * 1e6);
 		return 0;
 	case OPT_DEPTH:
-		a->o.depth = (uint32_t)number(state, "--depth", arg, 1e7);
+		a->o.depth = (uint32_t)cli_number(state, "--depth", arg, 1e7);
 		return 0;
 	case OPT_HASH_SEED:
-		a->o.hash_seed = (uint64_t)number(state, "--hash-seed", arg, 1e15);
+		a->o.hash_seed = (uint64_t)cli_number(state, "--hash-seed", arg, 1e15);
 		return 0;
 	case OPT_NO_REDUCTION:
 		a->o.no_reduction = true;
@@ -128,13 +115,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_PREEMPTIONS:
 		a->o.bounded = true;
-		a->o.preemptions = (uint32_t)number(state, "--preemptions", arg, 250);
+		a->o.preemptions = (uint32_t)cli_number(state, "--preemptions", arg, 250);
 		return 0;
 	case OPT_RANDOM:
-		a->o.runs = (uint32_t)number(state, "--random", arg, 4e9);
+		a->o.runs = (uint32_t)cli_number(state, "--random", arg, 4e9);
 		return 0;
 	case OPT_SEED:
-		a->o.run_seed = (uint64_t)number(state, "--seed", arg, 1e15);
+		a->o.run_seed = (uint64_t)cli_number(state, "--seed", arg, 1e15);
 		return 0;
 	case OPT_FORMAT:
 		a->format = cli_format(state, arg);
@@ -183,24 +170,6 @@ static void show_progress(void *ctx, const struct sl_check_progress *p)
 		p->seconds, p->pass, (unsigned long long)p->states,
 		p->seconds > 0 ? (double)p->transitions / p->seconds / 1e6 : 0.0, p->depth,
 		(double)p->memory / 1e6);
-}
-
-/*
- * Half of the memory that is free, in bytes: the rest is for tables that grow, and for others. 0 if
- * nobody says how much that is.
- */
-static size_t default_memory(void)
-{
-	unsigned long long kb = 0;
-	char line[160];
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %llu kB", &kb) != 1)
-		;
-	fclose(f);
-	return (size_t)kb * 1024 / 2;
 }
 
 /* "dir/zap.yaml" is "zap". */
@@ -302,7 +271,7 @@ int cmd_check(int argc, char **argv)
 		return cli_error("check", "%s: cannot make the folder: %s", a.trace_dir,
 				 strerror(errno));
 	if (!a.o.memory)
-		a.o.memory = default_memory();
+		a.o.memory = cli_default_memory();
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
 	if (terminal)

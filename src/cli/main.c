@@ -2,6 +2,7 @@
 /* seamlab: picks the command. Layer: cli. */
 #include <argp.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const struct command {
 	int (*fn)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "answers", cmd_answers, "settle what engineers ask about BUSY, by proof or counterexample" },
 	{ "check", cmd_check,
 	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
 	{ "explain", cmd_explain,
@@ -90,6 +92,32 @@ static void add_named(struct argp_state *state, const char *name, const char *ar
 
 	snprintf(text, sizeof(p->text[0]), "%s=%s", name, arg);
 	add_setting(state, text, p, o);
+}
+
+double cli_number(struct argp_state *state, const char *name, const char *arg, double max)
+{
+	char *end;
+	double v;
+
+	errno = 0;
+	v = strtod(arg, &end);
+	if (errno || end == arg || *end || !isfinite(v) || v < 0 || v > max)
+		argp_error(state, "%s: found '%s'; expected a number from 0 to %g", name, arg, max);
+	return v;
+}
+
+size_t cli_default_memory(void)
+{
+	unsigned long long kb = 0;
+	char line[160];
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %llu kB", &kb) != 1)
+		;
+	fclose(f);
+	return (size_t)kb * 1024 / 2;
 }
 
 _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, struct cli_policy *p,

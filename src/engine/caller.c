@@ -20,6 +20,7 @@ enum held {
 struct caller {
 	struct caller_world *w;
 	struct sl_env *env;
+	u32 number;
 	u32 left[GUEST_LOOPS_MAX];
 	u32 depth;
 	enum held held;
@@ -158,7 +159,15 @@ static void ended(struct caller *c, enum word_end how, bool exclusive)
 	const struct caller_world *w = c->w;
 
 	if (w->stepwise && (w->oracle.hp_kept || w->oracle.no_stale_hp))
-		oracle_word_ended(&w->oracle, c->env, how, exclusive, word_peek(w));
+		oracle_word_ended(&w->oracle, c->env, c->number, how, exclusive, word_peek(w));
+}
+
+static void asks(struct caller *c)
+{
+	const struct caller_world *w = c->w;
+
+	if (w->stepwise && w->oracle.hp_kept)
+		oracle_word_asks(&w->oracle, c->number, word_peek(w));
 }
 
 static void note(struct caller *c, const struct scn_caller_op *op, enum caller_result result)
@@ -203,6 +212,7 @@ static u32 do_try(struct caller *c, const struct scn_caller_op *op, u32 at)
 		enum hp_result result;
 
 		env_checkpoint(c->env, CALLER_CHECKPOINT_OP, at, digest(c));
+		asks(c);
 		result = try_op(c->w, op);
 		if (result == HP_OK) {
 			granted(c, op);
@@ -283,7 +293,7 @@ static u32 caller_step(struct caller *c, const struct scn_caller *program, u32 a
 
 void caller_run(struct caller_world *w, u32 number, struct sl_env *env)
 {
-	struct caller c = { .w = w, .env = env };
+	struct caller c = { .w = w, .env = env, .number = number };
 	const struct scn_caller *program = &w->program[number];
 
 	for (u32 at = 0; at < program->count;) {

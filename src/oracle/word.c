@@ -65,16 +65,37 @@ static void check_kept(const struct word_oracle *o, struct sl_env *env, enum wor
 			    (unsigned long long)before, (unsigned long long)word);
 }
 
+static void check_held(const struct word_oracle *o, struct sl_env *env, u32 caller,
+		       enum word_end how, u64 word)
+{
+	u32 all = how == WORD_GRANTED_HOST ? ~0u : 1u << caller;
+	u32 held = atomic_fetch_and_explicit(&o->ghost->hold, ~all, memory_order_relaxed);
+
+	if (how == WORD_GRANTED_GUEST && (held >> caller & 1))
+		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-05",
+			    "a guest took the word for which a host has been waiting since before "
+			    "the guest asked (word 0x%llx)",
+			    (unsigned long long)word);
+}
+
+void oracle_word_asks(const struct word_oracle *o, u32 caller, u64 word)
+{
+	if (o->hp_kept && (word & o->layout.hp))
+		atomic_fetch_or_explicit(&o->ghost->hold, 1u << caller, memory_order_relaxed);
+}
+
 static bool is_free(const struct word_oracle *o, u64 word)
 {
 	return !(word & (o->layout.exclusive | o->layout.readers));
 }
 
-void oracle_word_ended(const struct word_oracle *o, struct sl_env *env, enum word_end how,
-		       bool exclusive, u64 word)
+void oracle_word_ended(const struct word_oracle *o, struct sl_env *env, u32 caller,
+		       enum word_end how, bool exclusive, u64 word)
 {
-	if (o->hp_kept)
+	if (o->hp_kept) {
 		check_kept(o, env, how, exclusive, word);
+		check_held(o, env, caller, how, word);
+	}
 	if (o->no_stale_hp && how == WORD_REFUSED_HOST && is_free(o, word) && (word & o->layout.hp))
 		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-03",
 			    "a refused host left host priority on a free word");

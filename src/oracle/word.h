@@ -9,8 +9,10 @@
  *              nor when every lane is done (only where a scenario claims no-stale-hp)
  * INV-WORD-04  a refused host leaves host priority set, and only the step in which a host takes the
  *              word clears it (only where a scenario claims hp-kept)
+ * INV-WORD-05  a guest that began to ask for the word while host priority stood does not get it before
+ *              a host has (only where a scenario claims hp-kept)
  *
- * The last two are judged from one end of an operation to the next, which says something only where
+ * The last three are judged from one end of an operation to the next, which says something only where
  * nothing can come between an operation's last step and the call here: under the explorer.
  */
 #ifndef SL_ORACLE_WORD_H
@@ -31,6 +33,7 @@ struct word_ghost {
 	_Alignas(SL_CACHELINE) _Atomic u32 exclusive;
 	_Atomic u32 shared;
 	_Atomic u64 last; /* hp-kept: the word when an operation ended last */
+	_Atomic u32 hold; /* hp-kept: bit N: caller N asks, and has to wait for a host */
 	_Atomic u32 stop; /* not the oracle's: lanes of the threads engine have to end */
 };
 
@@ -53,9 +56,11 @@ enum word_end {
 /* The caller holds the word now, or no longer. */
 void oracle_word_enter(const struct word_oracle *o, struct sl_env *env, bool exclusive);
 void oracle_word_leave(const struct word_oracle *o, bool exclusive);
-/* An operation has ended in this step; @word is what it left. */
-void oracle_word_ended(const struct word_oracle *o, struct sl_env *env, enum word_end how,
-		       bool exclusive, u64 word);
+/* Caller @caller is about to ask for the word. */
+void oracle_word_asks(const struct word_oracle *o, u32 caller, u64 word);
+/* An operation of @caller has ended in this step; @word is what it left. */
+void oracle_word_ended(const struct word_oracle *o, struct sl_env *env, u32 caller,
+		       enum word_end how, bool exclusive, u64 word);
 /* No lane runs. */
 void oracle_word_at_rest(const struct word_oracle *o, struct sl_env *env, u64 word);
 

@@ -70,8 +70,11 @@ u8 xworld_lane_class(const struct world *w, u32 lane)
 {
 	u32 first = 0, same = 0;
 
-	/* vCPUs have numbers, memory of their own, and hosts that kick them in order. */
-	if (!w->caller)
+	/*
+	 * vCPUs have numbers, memory of their own, and hosts that kick them in order. The oracle of hp-kept
+	 * remembers which caller has to wait.
+	 */
+	if (!w->caller || w->scenario->hp_kept)
 		return 0;
 	while (!same_program(&w->caller->program[w->lane[first].index],
 			     &w->caller->program[w->lane[lane].index]))

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/* seamlab answers. Layer: cli. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <seamlab/seamlab.h>
+
+#include "cli/cli.h"
+
+struct answers_args {
+	struct sl_answers_options o;
+	enum sl_answers_format format;
+};
+
+enum {
+	OPT_FILE = 256,
+	OPT_FORMAT,
+	OPT_TIME,
+	OPT_TRACE_DIR,
+};
+
+static const struct argp_option options[] = {
+	{ "file", OPT_FILE, "FILE", 0,
+	  "the claims and their scenarios (default: those that come with seamlab)", 0 },
+	{ "time", OPT_TIME, "SECONDS", 0, "the most for one scenario (default: 60)", 0 },
+	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
+	  "write each counterexample to DIR; DIR is made if it is not there", 0 },
+	{ "format", OPT_FORMAT, "text|json|html", 0, "form of the report on standard output", 0 },
+	{ 0 },
+};
+
+static enum sl_answers_format format(struct argp_state *state, const char *arg)
+{
+	if (!strcmp(arg, "json"))
+		return SL_ANSWERS_JSON;
+	if (!strcmp(arg, "html"))
+		return SL_ANSWERS_HTML;
+	if (strcmp(arg, "text"))
+		argp_error(state, "--format: found '%s'; expected text, json or html", arg);
+	return SL_ANSWERS_TEXT;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct answers_args *a = state->input;
+
+	switch (key) {
+	case OPT_FILE:
+		a->o.path = arg;
+		return 0;
+	case OPT_TIME:
+		a->o.seconds = cli_number(state, "--time", arg, 1e7);
+		return 0;
+	case OPT_TRACE_DIR:
+		a->o.trace_dir = arg;
+		return 0;
+	case OPT_FORMAT:
+		a->format = format(state, arg);
+		return 0;
+	case ARGP_KEY_ARGS:
+		a->o.id = (const char *const *)(state->argv + state->next);
+		a->o.id_count = (uint32_t)(state->argc - state->next);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void show_progress(void *ctx, const struct sl_answers_progress *p)
+{
+	(void)ctx;
+	fprintf(stderr, "\r%u of %u  %s %s\033[K", p->done + 1, p->all, p->claim, p->file);
+}
+
+int cmd_answers(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.args_doc = "[CLAIM...]",
+		.doc = "Settle every claim about BUSY and HOST_PRIORITY, or each CLAIM (M2, H7, ...), "
+		       "by exploring its scenarios for each release and flavour of the module.\v"
+		       "Exit status: 0 every claim is settled, 2 usage or input, 3 one is left open.",
+	};
+	struct answers_args a = { .o = { .path = "scenarios/answers/answers.yml", .seconds = 60 } };
+	char name[] = "seamlab answers", err[600];
+	struct sl_answers *answers;
+	enum sl_exit code;
+	int rc;
+
+	argv[0] = name;
+	argp_err_exit_status = SL_EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (a.o.trace_dir && mkdir(a.o.trace_dir, 0777) && errno != EEXIST)
+		return cli_error("answers", "%s: cannot make the folder: %s", a.o.trace_dir,
+				 strerror(errno));
+	cli_catch_signals();
+	a.o.memory = cli_default_memory();
+	a.o.interrupted = cli_interrupted;
+	if (isatty(STDERR_FILENO))
+		a.o.progress = show_progress;
+	rc = sl_answers_settle(&a.o, &answers, err, sizeof(err));
+	if (a.o.progress)
+		fputs("\r\033[K", stderr);
+	if (rc)
+		return cli_error("answers", "%s", err);
+	code = sl_answers_exit(answers);
+	rc = cli_print("answers", sl_answers_report(answers, a.format),
+		       a.format == SL_ANSWERS_JSON ? SL_FORMAT_JSON : SL_FORMAT_TEXT);
+	sl_answers_free(answers);
+	return rc ? rc : (int)code;
+}

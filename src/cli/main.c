@@ -18,7 +18,8 @@ static const struct command {
 	int (*fn)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{ "answers", cmd_answers, "settle what engineers ask about BUSY, by proof or counterexample" },
+	{ "answers", cmd_answers,
+	  "settle what engineers ask about BUSY, by proof or counterexample" },
 	{ "check", cmd_check,
 	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
 	{ "explain", cmd_explain,

@@ -23,10 +23,10 @@ struct answers_finding {
 	bool lock;           /* of a lock word, which has no release */
 	u64 states;
 	double seconds;
-	u32 steps; /* of the counterexample */
+	u32 steps;                 /* of the counterexample */
 	u8 bound[HOST_SITE_COUNT]; /* with bounds: BUSY results in a row, 3: three or more */
-	u64 visited; /* with bounds: sites that were called, one bit each */
-	char *trace; /* file, or NULL */
+	u64 visited;               /* with bounds: sites that were called, one bit each */
+	char *trace;               /* file, or NULL */
 };
 
 /* One release in one flavour. */

@@ -60,7 +60,8 @@ char *answers_command(const struct answers_row *r, u32 cell, u32 evidence)
 
 	n = asprintf(&text, "seamlab check%s%s --flavour %s%s %s", f->lock ? "" : " --release ",
 		     f->lock ? "" : sl_release_name(answers_release(cell)),
-		     answers_flavour_name(cell), r->claim->evidence[evidence].bounds ? " --bounds" : "",
+		     answers_flavour_name(cell),
+		     r->claim->evidence[evidence].bounds ? " --bounds" : "",
 		     r->claim->evidence[evidence].path);
 	return n < 0 ? NULL : text;
 }

@@ -21,11 +21,12 @@ static json_t *finding(const struct answers_row *r, u32 cell, u32 i)
 		if (f->visited >> site & 1)
 			json_object_set_new(bounds, host_site_name((enum host_site)site),
 					    json_integer(f->bound[site]));
-	o = json_pack("{s:s, s:s, s:b, s:s, s:o, s:b, s:I, s:f, s:i, s:o, s:o, s:o}", "file", e->path,
-		      "says", e->says, "speaks_for", f->speaks_for, "verdict", f->verdict, "kind",
-		      text_or_null(f->kind), "certain", f->certain, "states", (json_int_t)f->states,
-		      "seconds", f->seconds, "steps", (int)f->steps, "bounds", bounds, "trace",
-		      text_or_null(f->trace), "command", text_or_null(command));
+	o = json_pack("{s:s, s:s, s:b, s:s, s:o, s:b, s:I, s:f, s:i, s:o, s:o, s:o}", "file",
+		      e->path, "says", e->says, "speaks_for", f->speaks_for, "verdict", f->verdict,
+		      "kind", text_or_null(f->kind), "certain", f->certain, "states",
+		      (json_int_t)f->states, "seconds", f->seconds, "steps", (int)f->steps,
+		      "bounds", bounds, "trace", text_or_null(f->trace), "command",
+		      text_or_null(command));
 	free(command);
 	return o;
 }
@@ -56,11 +57,10 @@ char *answers_report_json(const struct sl_answers *a)
 
 		for (u32 cell = 0; cell < ANSWERS_CELLS; cell++)
 			json_array_append_new(cells, cell_object(r, cell));
-		json_array_append_new(rows,
-				      json_pack("{s:s, s:b, s:s, s:s, s:o}", "id", r->claim->id,
-						"question", r->claim->question, "text",
-						r->claim->text, "answer", r->claim->answer, "cells",
-						cells));
+		json_array_append_new(rows, json_pack("{s:s, s:b, s:s, s:s, s:o}", "id",
+						      r->claim->id, "question", r->claim->question,
+						      "text", r->claim->text, "answer",
+						      r->claim->answer, "cells", cells));
 	}
 	o = json_pack("{s:o, s:f}", "answers", rows, "seconds", a->seconds);
 	text = o ? json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;

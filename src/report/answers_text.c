@@ -46,7 +46,7 @@ static void print_finding(FILE *f, const struct answers_row *r, u32 cell, u32 i)
 	if (found->kind)
 		fprintf(f, "(%s)%s in %u steps", found->kind,
 			strcmp(found->kind, "livelock") ? ""
-			: found->certain		? ", certain,"
+			: found->certain                ? ", certain,"
 							: ", adversarial,",
 			found->steps);
 	else if (open)
@@ -77,6 +77,8 @@ char *answers_report_text(const struct sl_answers *a)
 
 		fprintf(f, "%s%-*s", i ? "\n" : "", INDENT, r->claim->id);
 		wrap(f, r->claim->text, INDENT);
+		fprintf(f, "%*s", INDENT, "");
+		wrap(f, r->claim->answer, INDENT);
 		for (u32 cell = 0; cell < ANSWERS_CELLS; cell++) {
 			fprintf(f, "%*s%s %s: %s\n", INDENT, "",
 				sl_release_name(answers_release(cell)), answers_flavour_name(cell),
@@ -84,8 +86,6 @@ char *answers_report_text(const struct sl_answers *a)
 			for (u32 j = 0; r->cell[cell].done && j < r->claim->count; j++)
 				print_finding(f, r, cell, j);
 		}
-		fprintf(f, "%*s", INDENT, "");
-		wrap(f, r->claim->answer, INDENT);
 	}
 	fprintf(f, "\n%u claims and questions, %.1f s of exploration\n", a->rows, a->seconds);
 	return fclose(f) ? (free(text), NULL) : text;

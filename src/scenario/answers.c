@@ -54,10 +54,21 @@ static int read_shows(struct scn_reader *r, const struct scn_node *n, struct ans
 /* The file of an evidence stands in the folder of the file that names it, or is named from there. */
 static int find_path(struct scn_reader *r, const char *path, struct answers_evidence *e)
 {
-	const char *slash = strrchr(path, '/');
-	int folder = e->file[0] != '/' && slash ? (int)(slash - path) + 1 : 0;
+	const char *slash = strrchr(path, '/'), *file = e->file;
+	size_t folder = file[0] != '/' && slash ? (size_t)(slash - path) + 1 : 0;
 
-	if (asprintf(&e->path, "%.*s%s", folder, path, e->file) >= 0)
+	/* "answers/../locks/x.yaml" is "locks/x.yaml". */
+	while (folder > 1 && !strncmp(file, "../", 3)) {
+		size_t up = folder - 1;
+
+		while (up && path[up - 1] != '/')
+			up--;
+		if (folder - up <= 3 && path[up] == '.')
+			break;
+		folder = up;
+		file += 3;
+	}
+	if (asprintf(&e->path, "%.*s%s", (int)folder, path, file) >= 0)
 		return 0;
 	e->path = NULL;
 	return scn_no_memory(r);
@@ -98,7 +109,8 @@ static int read_id(struct scn_reader *r, const struct scn_node *n, const struct 
 	for (size_t i = 0; good && i < n->size; i++)
 		good = (c->id[i] >= 'A' && c->id[i] <= 'Z') || (c->id[i] >= '0' && c->id[i] <= '9');
 	if (!ret && !good)
-		return scn_fail(r, n, "found %s; expected an id of up to %d letters A to Z and digits",
+		return scn_fail(r, n,
+				"found %s; expected an id of up to %d letters A to Z and digits",
 				scn_show(&shown, n), ID_MAX);
 	for (u32 i = 0; !ret && i < a->count; i++)
 		if (a->claim[i].id && &a->claim[i] != c && !strcmp(a->claim[i].id, c->id))
@@ -125,7 +137,8 @@ static int read_claim(struct scn_reader *r, const struct scn_node *n, struct ans
 		ret = read_id(r, keys[CLAIM].value, a, c);
 	if (!ret && !keys[SAYS].value == !keys[ASKS].value)
 		ret = scn_fail(r, n, "found a claim with %s; expected one of 'says' and 'asks'",
-			       keys[SAYS].value ? "'says' and 'asks'" : "neither 'says' nor 'asks'");
+			       keys[SAYS].value ? "'says' and 'asks'"
+						: "neither 'says' nor 'asks'");
 	if (ret)
 		return ret;
 	c->question = keys[ASKS].value;

@@ -13,9 +13,9 @@
 
 /* One scenario, and the verdict with which it speaks for the claim. */
 struct answers_evidence {
-	char *file; /* as written: relative to the file of the claims */
-	char *path; /* to open it */
-	char *says; /* what it shows, in a few words */
+	char *file;    /* as written: relative to the file of the claims */
+	char *path;    /* to open it */
+	char *says;    /* what it shows, in a few words */
 	bool violated; /* it speaks for the claim by being violated, else by holding */
 	char *kind;    /* of the violation */
 	bool bounds;   /* its exact maxima of BUSY are part of the answer */

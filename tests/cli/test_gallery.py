@@ -4,6 +4,7 @@
 how the search was done: another hash, no reduction where that finishes, states visited from every side."""
 import json
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -45,6 +46,12 @@ class Gallery(unittest.TestCase):
                 r3, o3 = check(name)
                 self.assertEqual(o3["states"], o["states"])
                 self.assertEqual(o3["steps"], o["steps"], "the same run twice")
+
+    def test_every_scenario_that_is_shipped(self):
+        r = subprocess.run([PROGRAM, "check", "scenarios/"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           stdin=subprocess.DEVNULL, text=True, timeout=900, cwd=ROOT)
+        self.assertEqual(r.returncode, 0, "\n".join(re.findall(r"^.*NOT as expected.*$", r.stdout, re.M)))
+        self.assertRegex(r.stdout, r"\n\d{3} as expected, 0 not, \d+ skipped")
 
     def test_audit(self):
         for name in names():

@@ -76,13 +76,25 @@ def read(name):
 
 class Zoo(unittest.TestCase):
     def test_verdicts(self):
-        for name in names():
+        results = {}
+        with open(os.path.join(ZOO, "zoo.json"), encoding="utf-8") as f:
+            table = json.load(f)
+        listed = {name for e in table.values() for name in e.get("bug", []) + e.get("fix", [])}
+        self.assertLessEqual(set(names()), listed, "scenarios that zoo.json does not name")
+        for name in sorted(listed):
             with self.subTest(name):
                 r, o = zoo(name)
+                results[name] = o
                 self.assertEqual((r.returncode, o["as_expected"]), (0, True), o["detail"])
                 self.assertTrue(o["complete"] or o["kind"])
                 self.assertIn(DETAIL.get(name, ""), o["detail"] or "")
         self.assertLessEqual(set(DETAIL), set(names()))
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+            json.dump(results, f)
+            f.flush()
+            r = subprocess.run([os.path.join(ROOT, "tools", "zoo_docs"), "--check", f.name],
+                               stdout=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(r.returncode, 0, r.stdout)
 
     def test_entries_and_twins(self):
         text = {name: read(name) for name in names()}

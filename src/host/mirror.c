@@ -96,7 +96,7 @@ static int external_call(struct fault *f, enum host_site site, struct site_visit
 {
 	int ret;
 
-	visit->context = f->context;
+	visit->context = f->context + (fault_past(f) << 30);
 	visit->has_context = true;
 	ret = site_errno(f->cpu, site, site_try(f->cpu, f->vm, site, args, visit), args);
 	if (sl_unlikely(ret == -EBUSY))
@@ -169,7 +169,7 @@ int mirror_map(struct fault *f)
 		int ret;
 
 		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_WALK, f->gfn << 8 | level,
-			       f->context << 16 ^ spte);
+			       (f->context << 16 ^ spte) + (fault_past(f) << 46));
 		if (spte == SPTE_FROZEN)
 			return RET_PF_RETRY;
 		if (level == f->level && (spte & SPTE_PRESENT))

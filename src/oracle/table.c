@@ -2,13 +2,12 @@
 /* See table.h. Layer: oracle. */
 #include "oracle/table.h"
 
+#include <strings.h>
+
 enum {
-	COMMIT = ORACLE_COMMIT,
-	RETURN = ORACLE_RETURN,
-	ACCESS = ORACLE_ACCESS,
-	REST = ORACLE_REST,
-	EMPTY = ORACLE_EMPTY,
-	STEP = ORACLE_STEP,
+#define ORACLE_WHEN(ident, text) ident = 1 << ORACLE_##ident,
+#include "oracle/oracle_when.def"
+#undef ORACLE_WHEN
 };
 
 static const struct oracle_info table[ORACLES] = {
@@ -24,6 +23,27 @@ static const struct oracle_info table[ORACLES] = {
 const struct oracle_info *oracle_info(enum oracle_id id)
 {
 	return &table[id];
+}
+
+bool oracle_find(const char *name, enum oracle_id *id)
+{
+	for (u32 i = 0; i < ORACLES; i++)
+		if (!strcasecmp(name, table[i].name)) {
+			*id = (enum oracle_id)i;
+			return true;
+		}
+	return false;
+}
+
+const char *oracle_when_text(u32 bit)
+{
+	static const char *const text[] = {
+#define ORACLE_WHEN(ident, words) words,
+#include "oracle/oracle_when.def"
+#undef ORACLE_WHEN
+	};
+
+	return bit < ARRAY_SIZE(text) ? text[bit] : NULL;
 }
 
 const char *oracle_name(enum oracle_id id)

@@ -12,18 +12,15 @@ enum oracle_id {
 	ORACLES
 };
 
-enum oracle_when {
-	ORACLE_COMMIT = 1,
-	ORACLE_RETURN = 2,
-	ORACLE_ACCESS = 4,
-	ORACLE_REST = 8,
-	ORACLE_EMPTY = 16,
-	ORACLE_STEP = 32,
+enum oracle_when_bit {
+#define ORACLE_WHEN(ident, text) ORACLE_##ident,
+#include "oracle/oracle_when.def"
+#undef ORACLE_WHEN
 };
 
 struct oracle_info {
 	const char *name;
-	u32 when; /* enum oracle_when, any of them */
+	u32 when; /* a bit for each enum oracle_when_bit */
 	const char *promise;
 	const char *condition; /* "" if it is always looked at */
 };
@@ -31,5 +28,9 @@ struct oracle_info {
 const struct oracle_info *oracle_info(enum oracle_id id);
 /* "INV-PAGE-01" */
 const char *oracle_name(enum oracle_id id);
+/* By name, in any case. False if there is none of this name. */
+bool oracle_find(const char *name, enum oracle_id *id);
+/* When an oracle looks, in words; NULL behind the last one. */
+const char *oracle_when_text(u32 bit);
 
 #endif

@@ -457,7 +457,8 @@ static void guest_run(struct sl_guest *g, struct sl_lp *lp)
 
 	(void)g;
 	l->inside = true;
-	h->depth += h->depth_max != 0;
+	if (h->depth_max)
+		h->depth++;
 	sl_guest_tdcall_completed(lp, &rax, &a);
 	for (u32 i = 1 + draw(l, 6); i && !sl_guest_exiting(lp); i--) {
 		guest_op(l);
@@ -467,7 +468,8 @@ static void guest_run(struct sl_guest *g, struct sl_lp *lp)
 	a = (struct tdx_module_args){ .rcx = 0xFC00 };
 	if (!sl_guest_exit_pending(lp))
 		guest_call(l, TDCALL_tdg_vp_vmcall, &a);
-	h->depth -= h->depth_max != 0;
+	if (h->depth_max)
+		h->depth--;
 	l->inside = false;
 }
 
@@ -791,7 +793,7 @@ static void next_for_td(struct hostile_lp *l, u32 k)
 	struct peek p;
 
 	if (peek_type(l->h, tdr) != PAMT_TDR) {
-		CALL(l, tdh_mng_create, .rcx = tdr, .rdx = 40 + k);
+		CALL(l, tdh_mng_create, .rcx = tdr, .rdx = 40 + (rarely(l, 8) ? draw(l, HOSTILE_TDS) : k));
 		return;
 	}
 	peek_td(l->h, k, &p);

@@ -720,7 +720,11 @@ static void flush(struct hostile_lp *l, u32 k)
 			return;
 		}
 	}
-	CALL(l, tdh_mng_vpflushdone, .rcx = tdr_at(k));
+	/* Another LP has to flush first, mostly. */
+	if (rarely(l, 8))
+		CALL(l, tdh_mng_vpflushdone, .rcx = tdr_at(k));
+	else
+		ask(l);
 }
 
 static void reclaim(struct hostile_lp *l, u32 k)
@@ -799,7 +803,10 @@ static void next_for_td(struct hostile_lp *l, u32 k)
 	peek_td(l->h, k, &p);
 	switch (p.lifecycle) {
 	case TD_HKID_ASSIGNED:
-		CALL(l, tdh_mng_key_config, .rcx = tdr);
+		if (!rarely(l, 4))
+			ask(l);
+		else
+			CALL(l, tdh_mng_key_config, .rcx = tdr);
 		break;
 	case TD_KEYS_CONFIGURED:
 		if (p.tdcx < TDCX_MIN)

@@ -155,18 +155,21 @@ u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lo
 		       u32 level, enum pamt_type type, struct page_lock *out)
 {
 	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WALK);
-	struct page_lock l = { .page = { hpa }, .mode = (u8)mode };
 	u64 st = private_page_check(c->m, hpa, level, step->operand);
 
 	if (st)
 		return st;
-	if (!pamt_walk(c, &l, level))
+	/* Filled where it stays: a copy of what has just been written piece by piece is slow. */
+	out->page.v = hpa;
+	out->mode = (u8)mode;
+	out->parent[0] = NULL;
+	out->parent[1] = NULL;
+	if (!pamt_walk(c, out, level))
 		return step->busy;
-	if (level != LEVEL_ANY && (l.level != level || pamt_type(l.entry) != type)) {
-		page_unlock(c, &l);
+	if (level != LEVEL_ANY && (out->level != level || pamt_type(out->entry) != type)) {
+		page_unlock(c, out);
 		return with_op(TDX_PAGE_METADATA_INCORRECT, step->operand);
 	}
-	*out = l;
 	return 0;
 }
 
@@ -199,7 +202,12 @@ u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enu
 
 	if (take_hp(c, &e->lock, mode) != HP_OK)
 		return step->busy;
-	*out = (struct page_lock){ .page = page, .entry = e, .level = (u8)level, .mode = (u8)mode };
+	out->page = page;
+	out->entry = e;
+	out->parent[0] = NULL;
+	out->parent[1] = NULL;
+	out->level = (u8)level;
+	out->mode = (u8)mode;
 	return 0;
 }
 

@@ -372,7 +372,7 @@ static u64 word_03(struct watched *t)
 	oracle_word_at_rest(&word, &at_rest, 2);
 	eq(named, ONLY(WORD_03));
 	named = 0;
-	oracle_word_ended(&word, &at_rest, WORD_REFUSED_HOST, true, 2);
+	oracle_word_ended(&word, &at_rest, 0, WORD_REFUSED_HOST, true, 2);
 	return named;
 }
 
@@ -380,9 +380,20 @@ static u64 word_04(struct watched *t)
 {
 	(void)t;
 	named = 0;
-	oracle_word_ended(&word, &at_rest, WORD_REFUSED_HOST, true, 1 | 2);
+	oracle_word_ended(&word, &at_rest, 0, WORD_REFUSED_HOST, true, 1 | 2);
 	eq(named, 0);
-	oracle_word_ended(&word, &at_rest, WORD_OTHER, true, 1);
+	oracle_word_ended(&word, &at_rest, 0, WORD_OTHER, true, 1);
+	return named;
+}
+
+static u64 word_05(struct watched *t)
+{
+	(void)t;
+	/* Refused from then on. */
+	oracle_word_ended(&word, &at_rest, 1, WORD_REFUSED_HOST, true, 1 | 2);
+	oracle_word_asks(&word, 0, 1 | 2);
+	named = 0;
+	oracle_word_ended(&word, &at_rest, 0, WORD_GRANTED_GUEST, true, 1 | 2);
 	return named;
 }
 
@@ -397,7 +408,7 @@ static void test_each_can_fail(void **state)
 		[INV_EPOCH_01] = epoch_01,   [INV_VCPU_01] = vcpu_01,   [INV_SEPT_01] = sept_01,
 		[INV_PAMT_01] = pamt_01,     [INV_MIRROR_01] = mirror_01,
 		[INV_EMPTY_01] = empty_01,   [INV_EMPTY_02] = empty_02, [INV_WORD_01] = word_01,
-		[INV_WORD_02] = word_02,     [INV_WORD_03] = word_03,   [INV_WORD_04] = word_04,
+		[INV_WORD_02] = word_02,     [INV_WORD_03] = word_03,   [INV_WORD_04] = word_04, [INV_WORD_05] = word_05,
 	};
 
 	(void)state;

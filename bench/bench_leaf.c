@@ -62,7 +62,8 @@ static const struct {
 	{ false, SEAMCALL_tdh_mr_finalize, "SHA-384" },
 	{ false, SEAMCALL_tdh_mem_sept_remove, "walk; looks at 512 entries" },
 	{ false, SEAMCALL_tdh_mem_page_demote, "walk; fills 512 entries, writes 512 PAMT entries" },
-	{ false, SEAMCALL_tdh_mem_page_promote, "walk; compares 512 entries, writes 512 PAMT entries" },
+	{ false, SEAMCALL_tdh_mem_page_promote,
+	  "walk; compares 512 entries, writes 512 PAMT entries" },
 	{ false, SEAMCALL_tdh_mem_page_aug, "walk" },
 	{ false, SEAMCALL_tdh_mem_page_remove, "walk; reads the epoch (16 bytes at once)" },
 	{ false, SEAMCALL_tdh_mem_page_relocate, "walk; reads the epoch (16 bytes at once)" },
@@ -166,8 +167,7 @@ static void add_page(struct op *ops, u32 *n, u64 hpa, const struct lock_step *s)
 /* The words of @x's plan in order. Rows for L2 VMs and for the zero-step list are never taken here. */
 static u32 words_of(const struct about *x, struct op *ops, struct op *children)
 {
-	const struct lock_step *s =
-		lock_plan(b.m->cfg.release, x->guest, (u32)x->rax & 0xFFFF, 0);
+	const struct lock_step *s = lock_plan(b.m->cfg.release, x->guest, (u32)x->rax & 0xFFFF, 0);
 	bool enters = !x->guest && x->rax == SEAMCALL_tdh_vp_enter;
 	bool builds = x->rax == SEAMCALL_tdh_mng_create && !x->guest;
 	u32 n = 0, first = 0;
@@ -181,15 +181,16 @@ static u32 words_of(const struct about *x, struct op *ops, struct op *children)
 			add_page(ops, &n, hpa_at(AT_TDVPR), s);
 			break;
 		case LOCK_PAGE:
-			add_page(ops, &n, x->page + (first++ ? (AT_TARGET - AT_DATA) * SL_PAGE_SIZE : 0),
-				 s);
+			add_page(ops, &n,
+				 x->page + (first++ ? (AT_TARGET - AT_DATA) * SL_PAGE_SIZE : 0), s);
 			break;
 		case LOCK_LARGE_PAGE:
 			add_op(ops, &n, &mem_pamt(b.m, (struct hpa){ hpa_at(AT_BIG) }, 1)->lock,
 			       LOCK_KIND_SHAREX_HP, LOCK_EX, false);
 			break;
 		case LOCK_OP_STATE:
-			add_op(ops, &n, &b.tdcs->op_state_lock, LOCK_KIND_SHAREX_HP, s->mode, false);
+			add_op(ops, &n, &b.tdcs->op_state_lock, LOCK_KIND_SHAREX_HP, s->mode,
+			       false);
 			break;
 		case LOCK_TREE:
 			if (!enters)
@@ -203,7 +204,8 @@ static u32 words_of(const struct about *x, struct op *ops, struct op *children)
 			add_op(ops, &n, &b.tdcs->rtmr_lock, LOCK_KIND_SHAREX_HP, s->mode, true);
 			break;
 		case LOCK_ENTRY:
-			add_op(ops, &n, entry_of(x->gpa, x->level), LOCK_KIND_TDEL, LOCK_EX, s->guest);
+			add_op(ops, &n, entry_of(x->gpa, x->level), LOCK_KIND_TDEL, LOCK_EX,
+			       s->guest);
 			break;
 		case LOCK_KOT:
 			add_op(ops, &n, &b.m->kot_lock, LOCK_KIND_SHAREX, s->mode, false);
@@ -302,7 +304,8 @@ static inline __attribute__((always_inline)) void drop(const struct op *o, bool 
 	}
 }
 
-static inline __attribute__((always_inline)) u64 locks_alone(u32 count, bool children, bool hardened)
+static inline __attribute__((always_inline)) u64 locks_alone(u32 count, bool children,
+							     bool hardened)
 {
 	u64 t0 = __rdtsc();
 
@@ -375,11 +378,11 @@ static void timed(u32 count)
 	row->locks[row->samples++] = (double)locks / count;
 }
 
-#define EACH(i, count, ...)                                               \
-	do {                                                              \
-		for (u32 i = 0; i < (count); i++)                         \
-			batch[i] = (struct about){ __VA_ARGS__ };         \
-		timed(count);                                             \
+#define EACH(i, count, ...)                                       \
+	do {                                                      \
+		for (u32 i = 0; i < (count); i++)                 \
+			batch[i] = (struct about){ __VA_ARGS__ }; \
+		timed(count);                                     \
 	} while (0)
 #define HOST(ident)  .rax = SEAMCALL_##ident
 #define GUEST(ident) .rax = TDCALL_##ident, .guest = true
@@ -507,7 +510,8 @@ static void change(void)
 	EACH(i, BATCH, HOST(tdh_mem_page_remove), .page = hpa_at(AT_TARGET + i), .gpa = gpa_at(i),
 	     ARGS(.rcx = gpa_at(i), .rdx = tdr));
 	for (u32 i = 0; i < TABLES; i++)
-		MUST(tdh_mem_range_block, .rcx = (GPA_TABLES + i * SL_LEVEL_SIZE(1)) | 1, .rdx = tdr);
+		MUST(tdh_mem_range_block, .rcx = (GPA_TABLES + i * SL_LEVEL_SIZE(1)) | 1,
+		     .rdx = tdr);
 	MUST(tdh_mem_track, .rcx = tdr);
 	EACH(i, TABLES, HOST(tdh_mem_sept_remove), .page = hpa_at(AT_TABLES + i),
 	     .gpa = GPA_TABLES + i * SL_LEVEL_SIZE(1), .level = 1,
@@ -515,8 +519,8 @@ static void change(void)
 	MUST(tdh_mem_page_aug, .rcx = GPA_BIG | 1, .rdx = tdr, .r8 = hpa_at(AT_BIG));
 	MUST(tdh_mem_range_block, .rcx = GPA_BIG | 1, .rdx = tdr);
 	MUST(tdh_mem_track, .rcx = tdr);
-	EACH(i, 1u, HOST(tdh_mem_page_demote), .page = hpa_at(AT_TABLES), .gpa = GPA_BIG, .level = 1,
-	     ARGS(.rcx = GPA_BIG | 1, .rdx = tdr, .r8 = hpa_at(AT_TABLES)));
+	EACH(i, 1u, HOST(tdh_mem_page_demote), .page = hpa_at(AT_TABLES), .gpa = GPA_BIG,
+	     .level = 1, ARGS(.rcx = GPA_BIG | 1, .rdx = tdr, .r8 = hpa_at(AT_TABLES)));
 	MUST(tdh_mem_range_block, .rcx = GPA_BIG | 1, .rdx = tdr);
 	MUST(tdh_mem_track, .rcx = tdr);
 	EACH(i, 1u, HOST(tdh_mem_page_promote), .page = hpa_at(AT_TABLES), .gpa = GPA_BIG,
@@ -535,9 +539,9 @@ static void tear_down(void)
 	MUST(tdh_phymem_page_reclaim, .rcx = hpa_at(AT_BIG));
 	for (u64 page = 1; page < AT_DATA; page++)
 		if (pamt_type(&b.m->mem.pamt[0][page]) != PAMT_NDA)
-			batch[n++] = (struct about){ HOST(tdh_phymem_page_reclaim),
-						     .page = hpa_at(page),
-						     ARGS(.rcx = hpa_at(page)) };
+			batch[n++] =
+				(struct about){ HOST(tdh_phymem_page_reclaim), .page = hpa_at(page),
+						ARGS(.rcx = hpa_at(page)) };
 	timed(n);
 	MUST(tdh_phymem_page_reclaim, .rcx = tdr);
 }
@@ -592,7 +596,8 @@ static void print_row(struct row *r, const char *name, const char *also_does, bo
 		       printed_one ? ", " : "", name, leaf, locks, also_does);
 		printed_one = true;
 	} else if (locks > 0) {
-		printf("  %-26s %9.1f %9.1f %7.2f  %s\n", name, leaf, locks, leaf / locks, also_does);
+		printf("  %-26s %9.1f %9.1f %7.2f  %s\n", name, leaf, locks, leaf / locks,
+		       also_does);
 	} else {
 		printf("  %-26s %9.1f %9s %7s  %s\n", name, leaf, "none", "", also_does);
 	}

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 /* Everything that machine and VMM have to know, derived from the scenario. */
 struct plan {
 	struct sl_machine_config machine;
@@ -181,8 +180,8 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 	SL_BUG_ON(plan_make(s, &p, &err));
 	w->machine = sl_machine_init(&p.machine, sl_arena_alloc(&a, machine_size(&p), SL_PAGE_SIZE),
 				     machine_size(&p));
-	w->oracle = oracle_init(sl_arena_alloc(&a, oracle_size(&p.machine), SL_PAGE_SIZE),
-				w->machine);
+	w->oracle =
+		oracle_init(sl_arena_alloc(&a, oracle_size(&p.machine), SL_PAGE_SIZE), w->machine);
 	w->vmm = vmm_init(&a, &p.vmm, w->machine, boss);
 	for (u32 i = 0; i < s->td_count; i++)
 		add_td(w, &a, i);

@@ -163,11 +163,11 @@ struct pamt_entry *entry_pamt(struct sl_machine *m, u64 copy, u32 level);
 /* ---- Oracles --------------------------------------------------------------------------- */
 
 /* Tells the oracles of a commit, under the locks that it is made under. */
-#define call_committed(c, ...)                                                        \
-	do {                                                                          \
-		const struct sl_module_hooks *hooks_ = (c)->m->hooks;                 \
-                                                                                      \
-		if (sl_unlikely(hooks_ && hooks_->commit))                            \
+#define call_committed(c, ...)                                                          \
+	do {                                                                            \
+		const struct sl_module_hooks *hooks_ = (c)->m->hooks;                   \
+                                                                                        \
+		if (sl_unlikely(hooks_ && hooks_->commit))                              \
 			hooks_->commit((c)->lp, &(const struct commit){ __VA_ARGS__ }); \
 	} while (0)
 

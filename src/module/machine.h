@@ -344,7 +344,8 @@ struct commit {
  * leaked: a call on @lp is about to return with @words lock words that it has taken and not released.
  */
 struct sl_module_hooks {
-	void (*translate)(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level, bool cached);
+	void (*translate)(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level,
+			  bool cached);
 	void (*commit)(struct sl_lp *lp, const struct commit *what);
 	void (*leaked)(struct sl_lp *lp, const char *leaf, u64 status, u32 words);
 };

@@ -17,11 +17,11 @@ struct check {
 
 #define FINDINGS_MAX 16
 
-#define BROKEN(c, id, ...)                                                     \
-	do {                                                                   \
-		if ((c)->findings++ < FINDINGS_MAX)                            \
-			env_violate((c)->env, SL_VIOLATION_ORACLE,             \
-				    oracle_name(INV_##id), __VA_ARGS__);       \
+#define BROKEN(c, id, ...)                                                                \
+	do {                                                                              \
+		if ((c)->findings++ < FINDINGS_MAX)                                       \
+			env_violate((c)->env, SL_VIOLATION_ORACLE, oracle_name(INV_##id), \
+				    __VA_ARGS__);                                         \
 	} while (0)
 
 static unsigned long long ull(u64 v)
@@ -36,11 +36,10 @@ static unsigned long long ull(u64 v)
 static void check_word(struct check *c, const char *what, u64 at, u32 word, u32 hp)
 {
 	if (word & ~hp)
-		BROKEN(c, LOCK_01, "%s at 0x%llx is held at rest (word 0x%04x)", what,
-		       ull(at), word);
+		BROKEN(c, LOCK_01, "%s at 0x%llx is held at rest (word 0x%04x)", what, ull(at),
+		       word);
 	else if (c->claims.no_stale_hp && (word & hp))
-		BROKEN(c, LOCK_02, "%s at 0x%llx has a stale HOST_PRIORITY", what,
-		       ull(at));
+		BROKEN(c, LOCK_02, "%s at 0x%llx has a stale HOST_PRIORITY", what, ull(at));
 }
 
 static u32 hp_word(const sharex_hp_t *l)
@@ -149,32 +148,30 @@ static void count_page(struct check *c, const struct pamt_entry *e, struct hpa p
 		check_vcpu(c, page, n);
 }
 
-/* Everything that is said of each page by itself, once. */
-static void check_pages(struct check *c)
+/*
+ * Every page once: what is said of it by itself, unless that has been looked at, and which of the TDs in
+ * @l it counts for.
+ */
+static void check_pages(struct check *c, struct td_list *l, bool looked_at)
 {
 	const struct sl_mem *mem = &c->m->mem;
 
 	for (u32 level = 0; level < 3; level++)
 		for (u64 i = 0, n = rec_count(mem, level); i < n; i++) {
 			const struct pamt_entry *e = &mem->pamt[level][i];
-			struct hpa page = page_at(i, level);
+			enum pamt_type type = pamt_type(e);
 			u32 word = hp_word(&e->lock);
 
-			if (sl_unlikely(word))
-				check_word(c, "PAMT entry of page", page.v, word, SHAREX_HP_BIT);
-			check_record(c, e, page, level);
-		}
-}
-
-static void count_pages(struct check *c, struct td_list *l)
-{
-	const struct sl_mem *mem = &c->m->mem;
-
-	for (u32 level = 0; level < 3; level++)
-		for (u64 i = 0, n = rec_count(mem, level); i < n; i++) {
-			const struct pamt_entry *e = &mem->pamt[level][i];
-
-			if (sl_unlikely(pamt_type(e) != PAMT_NDA))
+			/* Most of a machine: nobody's. */
+			if (sl_likely(!word && type == PAMT_NDA &&
+				      !rec_read(c->o, page_at(i, level), level)))
+				continue;
+			if (!looked_at && word)
+				check_word(c, "PAMT entry of page", page_at(i, level).v, word,
+					   SHAREX_HP_BIT);
+			if (!looked_at)
+				check_record(c, e, page_at(i, level), level);
+			if (type != PAMT_NDA)
 				count_page(c, e, page_at(i, level), level, l);
 		}
 }
@@ -202,8 +199,9 @@ static void check_leaf(struct check *c, struct hpa tdr, u64 entry, u32 level, u6
 		       ull(gpa), level, ull(page.v), ull(rec_gpa(rec).v));
 	else if (((flags & SEPT_GUEST_LEAF) && !(rec & REC_ACCEPTED)) ||
 		 ((flags & SEPT_GUEST_PENDING) && (rec & REC_ACCEPTED)))
-		BROKEN(c, ACCEPT_01, "GPA 0x%llx level %u is %s, and was %saccepted", ull(gpa), level,
-		       sept_state_name(sept_state(entry)), rec & REC_ACCEPTED ? "" : "never ");
+		BROKEN(c, ACCEPT_01, "GPA 0x%llx level %u is %s, and was %saccepted", ull(gpa),
+		       level, sept_state_name(sept_state(entry)),
+		       rec & REC_ACCEPTED ? "" : "never ");
 }
 
 /* The mirror entry that stands for a S-EPT entry must say the same. */
@@ -222,8 +220,7 @@ static void check_mirror(struct check *c, const struct vm *vm, u64 entry, u32 le
 		agree = (spte & SPTE_PRESENT) && !(spte & SPTE_LEAF);
 	if (!agree)
 		BROKEN(c, MIRROR_01, "GPA 0x%llx level %u: mirror 0x%llx, S-EPT 0x%llx (%s)",
-		       ull(gpa), level, ull(spte),
-		       ull(entry), sept_state_name(sept_state(entry)));
+		       ull(gpa), level, ull(spte), ull(entry), sept_state_name(sept_state(entry)));
 }
 
 static void check_link(struct check *c, struct hpa tdr, u64 entry, u32 level, u64 gpa)
@@ -269,8 +266,7 @@ static void check_table(struct check *c, const struct vm *vm, struct hpa tdr, st
 
 static void check_tdcs_locks(struct check *c, struct hpa tdr, const struct tdcs *tdcs)
 {
-	check_word(c, "OP_STATE lock of TDR", tdr.v, hp_word(&tdcs->op_state_lock),
-		   SHAREX_HP_BIT);
+	check_word(c, "OP_STATE lock of TDR", tdr.v, hp_word(&tdcs->op_state_lock), SHAREX_HP_BIT);
 	check_word(c, "RTMR lock of TDR", tdr.v, hp_word(&tdcs->rtmr_lock), SHAREX_HP_BIT);
 	check_word(c, "S-EPT tree lock of TDR", tdr.v, sharex_word(&tdcs->tree_lock),
 		   c->m->tree_hp ? SHAREX_HP_BIT : 0);
@@ -369,15 +365,15 @@ u32 oracle_check_at_rest(struct oracle *o, struct vmm *vmm, struct sl_env *env,
 	u64 from = 0;
 
 	check_global_locks(&c);
-	check_pages(&c);
-	for (;;) {
+	do {
+		bool first = from == 0;
+
 		find_tds(&c, &from, &l);
-		if (!l.count)
-			return c.findings;
-		count_pages(&c, &l);
+		check_pages(&c, &l, !first);
 		for (u32 i = 0; i < l.count; i++)
 			check_td(&c, &l.td[i]);
-	}
+	} while (from < c.m->mem.pages);
+	return c.findings;
 }
 
 /* ---- after teardown -------------------------------------------------------------------- */
@@ -386,9 +382,10 @@ u32 oracle_check_empty(struct oracle *o, struct sl_env *env)
 {
 	struct check c = { .o = o, .m = o->m, .env = env };
 	const struct sl_mem *mem = &o->m->mem;
+	struct td_list none = { .count = 0 };
 
 	check_global_locks(&c);
-	check_pages(&c);
+	check_pages(&c, &none, false);
 	for (u32 level = 0; level < 3; level++)
 		for (u64 i = 0, n = rec_count(mem, level); i < n; i++) {
 			enum pamt_type type = pamt_type(&mem->pamt[level][i]);

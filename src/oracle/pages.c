@@ -55,9 +55,9 @@ static void taken_twice(struct sl_lp *lp, const struct commit *x, u64 rec)
 static void take(struct oracle *o, struct sl_lp *lp, const struct commit *x, u64 rec)
 {
 	u64 old = who_has(o, x->page, x->level);
-	u64 own = atomic_exchange_explicit(rec_at(o, x->page, x->level),
-					   rec | REC_OWNED | rec_owner(x->tdr),
-					   memory_order_relaxed);
+	u64 own =
+		atomic_exchange_explicit(rec_at(o, x->page, x->level),
+					 rec | REC_OWNED | rec_owner(x->tdr), memory_order_relaxed);
 
 	if (own || old)
 		taken_twice(lp, x, own ? own : old);
@@ -87,8 +87,8 @@ static void accept(struct oracle *o, struct sl_lp *lp, const struct commit *x)
 		       "TD 0x%llx accepts page 0x%llx at GPA 0x%llx, which it does not have there",
 		       ull(x->tdr.v), ull(x->page.v), ull(x->gpa.v));
 	else if (rec & REC_ACCEPTED)
-		BROKEN(lp, ACCEPT_01, "page 0x%llx at GPA 0x%llx is accepted again",
-		       ull(x->page.v), ull(x->gpa.v));
+		BROKEN(lp, ACCEPT_01, "page 0x%llx at GPA 0x%llx is accepted again", ull(x->page.v),
+		       ull(x->gpa.v));
 }
 
 /* Contents come along, accepted or not. */
@@ -116,10 +116,10 @@ static void demote(struct oracle *o, struct sl_lp *lp, const struct commit *x)
 		BROKEN(lp, PAGE_02, "page 0x%llx (level %u) is not mapped at GPA 0x%llx alone",
 		       ull(x->page.v), x->level, ull(x->gpa.v));
 	for (u32 i = 0; i < SL_ENTRIES; i++)
-		atomic_store_explicit(
-			rec_at(o, piece(x->page, x->level, i), x->level - 1),
-			rec + ((u64)i * SL_LEVEL_PAGES(x->level - 1) << REC_GFN_SHIFT),
-			memory_order_relaxed);
+		atomic_store_explicit(rec_at(o, piece(x->page, x->level, i), x->level - 1),
+				      rec + ((u64)i * SL_LEVEL_PAGES(x->level - 1)
+					     << REC_GFN_SHIFT),
+				      memory_order_relaxed);
 }
 
 static void promote(struct oracle *o, struct sl_lp *lp, const struct commit *x)
@@ -128,9 +128,9 @@ static void promote(struct oracle *o, struct sl_lp *lp, const struct commit *x)
 	bool good = rec_is(first, x->tdr, x->gpa), accepted = true;
 
 	for (u32 i = 0; i < SL_ENTRIES; i++) {
-		u64 rec = atomic_exchange_explicit(
-			rec_at(o, piece(x->page, x->level, i), x->level - 1), 0,
-			memory_order_relaxed);
+		u64 rec = atomic_exchange_explicit(rec_at(o, piece(x->page, x->level, i),
+							  x->level - 1),
+						   0, memory_order_relaxed);
 		u64 want = first + ((u64)i * SL_LEVEL_PAGES(x->level - 1) << REC_GFN_SHIFT);
 
 		good = good && !((rec ^ want) & ~REC_ACCEPTED);
@@ -317,17 +317,20 @@ static void on_translate(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 
 	u64 rec;
 
 	if (cached && !still_there(lp, gpa, page)) {
-		BROKEN(lp, TLB_01, "LP %u uses GPA 0x%llx -> HPA 0x%llx, which was taken from its TD",
+		BROKEN(lp, TLB_01,
+		       "LP %u uses GPA 0x%llx -> HPA 0x%llx, which was taken from its TD",
 		       lp->index, ull(gpa.v), ull(page.v));
 		return;
 	}
 	rec = rec_read(o, page, level);
 	if (!rec_is(rec, lp->tdr_hpa, start))
-		BROKEN(lp, TLB_01, "LP %u uses GPA 0x%llx -> HPA 0x%llx, which its TD does not have",
-		       lp->index, ull(gpa.v), ull(page.v));
+		BROKEN(lp, TLB_01,
+		       "LP %u uses GPA 0x%llx -> HPA 0x%llx, which its TD does not have", lp->index,
+		       ull(gpa.v), ull(page.v));
 	else if (!(rec & REC_ACCEPTED))
-		BROKEN(lp, ACCEPT_01, "LP %u uses GPA 0x%llx -> HPA 0x%llx, which was never accepted",
-		       lp->index, ull(gpa.v), ull(page.v));
+		BROKEN(lp, ACCEPT_01,
+		       "LP %u uses GPA 0x%llx -> HPA 0x%llx, which was never accepted", lp->index,
+		       ull(gpa.v), ull(page.v));
 }
 
 /* ---- making one ----------------------------------------------------------------------------- */
@@ -352,8 +355,8 @@ struct oracle *oracle_init(void *room, struct sl_machine *m)
 
 	o->m = m;
 	for (u32 level = 0; level < 3; level++)
-		o->rec[level] = sl_arena_alloc(&a, rec_count(&m->mem, level) * sizeof(u64),
-					       SL_CACHELINE);
+		o->rec[level] =
+			sl_arena_alloc(&a, rec_count(&m->mem, level) * sizeof(u64), SL_CACHELINE);
 	o->hooks.translate = on_translate;
 	o->hooks.commit = on_commit;
 	o->hooks.leaked = on_leaked;

@@ -11,11 +11,10 @@ enum {
 };
 
 static const struct oracle_info table[ORACLES] = {
-#define ORACLE(ident, name_, when_, promise_, condition_, test) \
-	[INV_##ident] = { .name = (name_),                      \
-			  .when = (when_),                      \
-			  .promise = (promise_),                \
-			  .condition = (condition_) },
+#define ORACLE(ident, name_, when_, promise_, condition_, test)                                    \
+	[INV_##ident] = {                                                                          \
+		.name = (name_), .when = (when_), .promise = (promise_), .condition = (condition_) \
+	},
 #include "oracle/oracle.def"
 #undef ORACLE
 };

@@ -137,7 +137,8 @@ static json_t *oracle_json(const struct oracle_info *i)
 	json_object_set_new(o, "name", json_string(i->name));
 	json_object_set_new(o, "promise", json_string(i->promise));
 	json_object_set_new(o, "when", when);
-	json_object_set_new(o, "condition", i->condition[0] ? json_string(i->condition) : json_null());
+	json_object_set_new(o, "condition",
+			    i->condition[0] ? json_string(i->condition) : json_null());
 	return o;
 }
 

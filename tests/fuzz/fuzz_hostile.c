@@ -94,8 +94,12 @@ static void take_turns(struct sl_rng *order, u64 steps)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct sl_rng order = { .state = size ? data[0] : 0 };
+
 	now.turns = true;
-	machine_up(size ? data[0] : 0);
+	machine_up(order.state);
+	/* Some begin with TDs that stand. */
+	take_turns(&order, STEPS_TURNS * (order.state >> 6));
 	/* The rest in one piece for each LP: its draws. */
 	for (u32 i = 0; size > HOSTILE_LPS && i < HOSTILE_LPS; i++) {
 		host.lp[i].data = data + 1 + i * ((size - 1) / HOSTILE_LPS);

@@ -128,7 +128,7 @@ static const struct sl_env_ops ops = {
  * A hostile host knows more than it should. What it sees may be gone when it acts on it, and torn where
  * somebody writes: only hints, so neither is a race of the model's.
  */
-#define PEEKS __attribute__((no_sanitize("thread"), noinline))
+#define PEEKS    __attribute__((no_sanitize("thread"), noinline))
 #define PEEK(at) __atomic_load_n((at), __ATOMIC_RELAXED)
 
 struct peek {
@@ -184,9 +184,9 @@ static PEEKS u64 peek_entry(struct hostile *h, const struct peek *p, u64 gpa, u3
 	u64 table = p->root, entry;
 
 	for (*at = p->top; in_memory(table) && *at <= 4; --*at) {
-		entry = PEEK((const u64 *)(const void *)(h->m->mem.frames +
-							 (table - SL_PRIVATE_BASE)) +
-			     (gpa >> SL_LEVEL_SHIFT(*at) & (SL_ENTRIES - 1)));
+		entry = PEEK(
+			(const u64 *)(const void *)(h->m->mem.frames + (table - SL_PRIVATE_BASE)) +
+			(gpa >> SL_LEVEL_SHIFT(*at) & (SL_ENTRIES - 1)));
 		if (*at == level || (entry & SEPT_PS) || !(entry & SEPT_RWX))
 			return entry;
 		table = entry & SEPT_HPA_MASK;
@@ -265,8 +265,10 @@ static u64 guest_call(struct hostile_lp *l, u64 rax, struct tdx_module_args *a)
 	l->count.calls++;
 	if (leaf < TDX_TDCALL_COUNT) {
 		l->count.tdcall[leaf]++;
-		l->count.tdcall_ok[leaf] += sl_guest_exit_pending(l->lp) ? vmcall :
-					    !sl_guest_ve_injected(l->lp) && st == TDX_SUCCESS;
+		l->count.tdcall_ok[leaf] +=
+			sl_guest_exit_pending(l->lp)
+				? vmcall
+				: !sl_guest_ve_injected(l->lp) && st == TDX_SUCCESS;
 	}
 	return st;
 }
@@ -391,7 +393,8 @@ static void guest_op(struct hostile_lp *l)
 	case 4:
 	case 5:
 		for (u32 i = 0; i < 3 && !sl_guest_exit_pending(l->lp); i++)
-			if (sl_guest_access(l->lp, guest_gpa(l), draw(l, 2), &value) == SL_ACCESS_VE)
+			if (sl_guest_access(l->lp, guest_gpa(l), draw(l, 2), &value) ==
+			    SL_ACCESS_VE)
 				on_ve(l);
 		return;
 	case 6:
@@ -481,12 +484,12 @@ static void init_td(struct hostile_lp *l, u32 k)
 	u8 *p = sl_machine_shared(l->h->m, at);
 
 	memset(p, 0, 1024);
-	p[0] = (u8)draw(l, 2);              /* debug */
-	p[3] = rarely(l, 4) ? 0x10 : 0;     /* no #VE for pending pages */
-	p[8] = 3;                           /* XFAM */
-	p[16] = (u8)(1 + draw(l, 4));       /* vCPUs at most */
-	p[24] = 3 << 3 | 6;                 /* EPTP */
-	p[40] = rarely(l, 16) ? 0 : 40;     /* TSC */
+	p[0] = (u8)draw(l, 2);          /* debug */
+	p[3] = rarely(l, 4) ? 0x10 : 0; /* no #VE for pending pages */
+	p[8] = 3;                       /* XFAM */
+	p[16] = (u8)(1 + draw(l, 4));   /* vCPUs at most */
+	p[24] = 3 << 3 | 6;             /* EPTP */
+	p[40] = rarely(l, 16) ? 0 : 40; /* TSC */
 	CALL(l, tdh_mng_init, .rcx = tdr_at(k), .rdx = at);
 }
 
@@ -690,8 +693,8 @@ static void change_memory(struct hostile_lp *l, u32 k, const struct peek *p)
 		if (state == SEPT_FREE)
 			add_table(l, k, gpa, at);
 		else
-			CALL(l, tdh_mem_range_unblock,
-			     .rcx = (gpa & ~(SL_LEVEL_SIZE(at) - 1)) | at, .rdx = tdr_at(k));
+			CALL(l, tdh_mem_range_unblock, .rcx = (gpa & ~(SL_LEVEL_SIZE(at) - 1)) | at,
+			     .rdx = tdr_at(k));
 		return;
 	}
 	info = maybe_wrong(l, gpa | level);
@@ -797,7 +800,8 @@ static void next_for_td(struct hostile_lp *l, u32 k)
 	struct peek p;
 
 	if (peek_type(l->h, tdr) != PAMT_TDR) {
-		CALL(l, tdh_mng_create, .rcx = tdr, .rdx = 40 + (rarely(l, 8) ? draw(l, HOSTILE_TDS) : k));
+		CALL(l, tdh_mng_create, .rcx = tdr,
+		     .rdx = 40 + (rarely(l, 8) ? draw(l, HOSTILE_TDS) : k));
 		return;
 	}
 	peek_td(l->h, k, &p);
@@ -838,8 +842,9 @@ static void ask(struct hostile_lp *l)
 		CALL(l, tdh_sys_rd, .rdx = 0x0A00000300000008ull);
 		break;
 	case 1:
-		CALL(l, tdh_sys_info, .rcx = SHARED_PARAMS + (HOSTILE_LPS + l->index) * SL_PAGE_SIZE,
-		     .rdx = 1024, .r8 = SHARED_PARAMS + (HOSTILE_LPS + l->index) * SL_PAGE_SIZE + 1024,
+		CALL(l, tdh_sys_info,
+		     .rcx = SHARED_PARAMS + (HOSTILE_LPS + l->index) * SL_PAGE_SIZE, .rdx = 1024,
+		     .r8 = SHARED_PARAMS + (HOSTILE_LPS + l->index) * SL_PAGE_SIZE + 1024,
 		     .r9 = 32);
 		break;
 	case 2:
@@ -857,8 +862,8 @@ static void ask(struct hostile_lp *l)
 		     .rdx = any_field(l, true));
 		break;
 	case 6:
-		CALL(l, tdh_phymem_page_wbinvd, .rcx = free_page(l, DATA_FIRST, DATA_COUNT) |
-						       (40ull + k) << SL_HKID_SHIFT);
+		CALL(l, tdh_phymem_page_wbinvd,
+		     .rcx = free_page(l, DATA_FIRST, DATA_COUNT) | (40ull + k) << SL_HKID_SHIFT);
 		break;
 	case 7:
 		CALL(l, tdh_vp_wr, .rcx = vcpu_at(k, draw(l, HOSTILE_VCPUS)),

@@ -37,8 +37,8 @@ struct hostile_lp {
 	struct hostile *h;
 	struct sl_lp *lp;
 	u32 index;
-	bool inside;      /* a guest runs here */
-	u32 cursor;       /* page that was looked at last for a dying TD */
+	bool inside; /* a guest runs here */
+	u32 cursor;  /* page that was looked at last for a dying TD */
 	struct sl_rng rng;
 	const u8 *data; /* draws come from here as long as there is something, then from rng */
 	size_t left;
@@ -54,7 +54,7 @@ struct hostile {
 	struct sl_guest guest;
 	/* One thread: a guest may be interrupted by steps of other LPs. 0: each LP has its thread. */
 	u32 depth_max, depth;
-	_Atomic u32 dying;                                /* TDs on their way out, a bit each */
+	_Atomic u32 dying;                            /* TDs on their way out, a bit each */
 	_Atomic u8 maker[HOSTILE_TDS][HOSTILE_VCPUS]; /* LP that made the vCPU, from 1 on */
 	/* A finding: what to do about it is the user's business; may be called from any LP. */
 	void (*finding)(struct hostile *h, enum sl_violation kind, const char *id,

@@ -201,11 +201,11 @@ static u64 measure_01(struct watched *t)
 static u64 lock_01(struct watched *t)
 {
 	const struct fx_word words[] = {
-		fx_w_pamt(t->f, t->page, 0),      fx_w_pamt(t->f, t->page, 2),
-		fx_w_op_state(t->f, t->td),       fx_w_tree(t->f, t->td),
-		fx_w_epoch(t->f, t->td),          fx_w_rtmr(t->f, t->td),
-		fx_w_entry(t->f, t->td, GPA, 0),  fx_w_sharex(&t->f->m->sys_lock),
-		fx_w_sharex(&t->f->m->kot_lock),  fx_w_mutex(&t->f->m->mem.tdmr_lock),
+		fx_w_pamt(t->f, t->page, 0),       fx_w_pamt(t->f, t->page, 2),
+		fx_w_op_state(t->f, t->td),        fx_w_tree(t->f, t->td),
+		fx_w_epoch(t->f, t->td),           fx_w_rtmr(t->f, t->td),
+		fx_w_entry(t->f, t->td, GPA, 0),   fx_w_sharex(&t->f->m->sys_lock),
+		fx_w_sharex(&t->f->m->kot_lock),   fx_w_mutex(&t->f->m->mem.tdmr_lock),
 		fx_w_mutex(&t->f->m->wbt[1].lock), fx_w_mutex(&t->f->m->key_engine[0]),
 	};
 
@@ -290,9 +290,7 @@ static u64 empty_02(struct watched *t)
 static u64 mirror_01(struct watched *t)
 {
 	const struct vm_range range = { .pages = 4, .init = VM_RANGE_PENDING };
-	const struct vm_config vc = {
-		.vcpus = 1, .pages = 4, .ranges = &range, .range_count = 1
-	};
+	const struct vm_config vc = { .vcpus = 1, .pages = 4, .ranges = &range, .range_count = 1 };
 	static const struct oracle_claims claims = { 0 }, no_mirror = { .no_mirror = true };
 	struct host_policy policy;
 	struct vmm_config cfg = {
@@ -401,14 +399,17 @@ static u64 word_05(struct watched *t)
 
 static void test_each_can_fail(void **state)
 {
-	static u64 (*const broken[ORACLES])(struct watched *t) = {
-		[INV_PAGE_01] = page_01,     [INV_PAGE_02] = page_02,   [INV_ACCEPT_01] = accept_01,
-		[INV_TLB_01] = tlb_01,       [INV_MEASURE_01] = measure_01,
-		[INV_LOCK_01] = lock_01,     [INV_LOCK_02] = lock_02,   [INV_LOCK_03] = lock_03,
-		[INV_EPOCH_01] = epoch_01,   [INV_VCPU_01] = vcpu_01,   [INV_SEPT_01] = sept_01,
-		[INV_PAMT_01] = pamt_01,     [INV_MIRROR_01] = mirror_01,
-		[INV_EMPTY_01] = empty_01,   [INV_EMPTY_02] = empty_02, [INV_WORD_01] = word_01,
-		[INV_WORD_02] = word_02,     [INV_WORD_03] = word_03,   [INV_WORD_04] = word_04, [INV_WORD_05] = word_05,
+	static u64 (*const broken[ORACLES])(struct watched * t) = {
+		[INV_PAGE_01] = page_01,       [INV_PAGE_02] = page_02,
+		[INV_ACCEPT_01] = accept_01,   [INV_TLB_01] = tlb_01,
+		[INV_MEASURE_01] = measure_01, [INV_LOCK_01] = lock_01,
+		[INV_LOCK_02] = lock_02,       [INV_LOCK_03] = lock_03,
+		[INV_EPOCH_01] = epoch_01,     [INV_VCPU_01] = vcpu_01,
+		[INV_SEPT_01] = sept_01,       [INV_PAMT_01] = pamt_01,
+		[INV_MIRROR_01] = mirror_01,   [INV_EMPTY_01] = empty_01,
+		[INV_EMPTY_02] = empty_02,     [INV_WORD_01] = word_01,
+		[INV_WORD_02] = word_02,       [INV_WORD_03] = word_03,
+		[INV_WORD_04] = word_04,       [INV_WORD_05] = word_05,
 	};
 
 	(void)state;

@@ -98,9 +98,12 @@ static u64 names_so_far(struct watched *t)
 
 static void watched_free(struct watched *t)
 {
-	t->f->m->hooks = NULL;
 	munmap(t->room, t->size);
+	/* Not fx_down(): the machine is broken. */
+	for (u32 i = 0; i < FX_LPS; i++)
+		munmap(t->f->env[i].stats, sizeof(struct sl_stats));
 	munmap(t->f->arena, t->f->size);
+	free(t->f);
 	free(t);
 }
 

@@ -32,7 +32,8 @@ struct sl_explain_options {
 /*
  * Explains each of @count texts: a status as a number (hexadecimal with or without 0x, decimal,
  * negative) or by name ("TDX_OPERAND_BUSY", "OPERAND_BUSY|SEPT_TREE"), a leaf by name in any case and
- * spelling ("TDH.MEM.PAGE.AUG", "mem.page.aug", "TDH_MEM_PAGE_AUG") or number. 0 and *report, which the
+ * spelling ("TDH.MEM.PAGE.AUG", "mem.page.aug", "TDH_MEM_PAGE_AUG") or number, an invariant by name
+ * ("INV-PAGE-01"). 0 and *report, which the
  * caller frees; -EINVAL and a message for a text that is none of these; -ENOMEM.
  */
 SL_API int sl_explain(const struct sl_explain_options *o, const char *const *what, size_t count,

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "oracle/oracle.h"
-
 /* Everything that machine and VMM have to know, derived from the scenario. */
 struct plan {
 	struct sl_machine_config machine;
@@ -111,8 +109,8 @@ int world_arena_size(const struct scenario *s, size_t *size, struct sl_err *err)
 	rc = plan_make(s, &p, err);
 	if (rc)
 		return rc;
-	*size = sl_align_up(machine_size(&p) + vmm_arena_size(&p.vmm) + sizeof(struct world) +
-				    guests_size(s) + 2 * SL_PAGE_SIZE,
+	*size = sl_align_up(machine_size(&p) + oracle_size(&p.machine) + vmm_arena_size(&p.vmm) +
+				    sizeof(struct world) + guests_size(s) + 2 * SL_PAGE_SIZE,
 			    SL_PAGE_SIZE);
 	return 0;
 }
@@ -182,6 +180,8 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 	SL_BUG_ON(plan_make(s, &p, &err));
 	w->machine = sl_machine_init(&p.machine, sl_arena_alloc(&a, machine_size(&p), SL_PAGE_SIZE),
 				     machine_size(&p));
+	w->oracle =
+		oracle_init(sl_arena_alloc(&a, oracle_size(&p.machine), SL_PAGE_SIZE), w->machine);
 	w->vmm = vmm_init(&a, &p.vmm, w->machine, boss);
 	for (u32 i = 0; i < s->td_count; i++)
 		add_td(w, &a, i);
@@ -192,7 +192,6 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 			add_lane(w, LANE_LP, 0, i);
 	atomic_store_explicit(&w->hosts_left, s->host_count, memory_order_relaxed);
 	w->boss_cpu = w->lane_count;
-	oracle_watch(w->machine);
 	return w;
 }
 
@@ -278,7 +277,7 @@ void world_finish(struct world *w, struct sl_env *boss)
 		return;
 	}
 	cpu = cpu_take(w->vmm, w->boss_cpu, boss);
-	oracle_check_at_rest(w->machine, w->vmm, boss, &claims);
+	oracle_check_at_rest(w->oracle, w->vmm, boss, &claims);
 	if (s->lp_count) {
 		cpu_put(cpu);
 		return;
@@ -287,7 +286,7 @@ void world_finish(struct world *w, struct sl_env *boss)
 		if (atomic_load_explicit(&w->vmm->vm[i].state, memory_order_relaxed) != VM_EMPTY)
 			vm_teardown(&w->vmm->vm[i], cpu);
 	cpu_put(cpu);
-	oracle_check_empty(w->machine, w->vmm, boss);
+	oracle_check_empty(w->oracle, boss);
 }
 
 /* ---- questions about the scenario ------------------------------------------------------------ */

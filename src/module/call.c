@@ -7,17 +7,23 @@
 
 #include "module/track.h"
 
-static enum hp_result take_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
+static enum hp_result take_hp(struct call *c, sharex_hp_t *l, enum lock_mode mode)
 {
+	enum hp_result r;
+
 	if (c->m->hardened)
-		return mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST)
-				       : sharex_hp_try_shared(l, HP_HOST);
-	return mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST)
-			       : sharex_hp_try_shared_published(l, HP_HOST);
+		r = mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST)
+				    : sharex_hp_try_shared(l, HP_HOST);
+	else
+		r = mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST)
+				    : sharex_hp_try_shared_published(l, HP_HOST);
+	c->held += r == HP_OK;
+	return r;
 }
 
-static void drop_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
+static void drop_hp(struct call *c, sharex_hp_t *l, enum lock_mode mode)
 {
+	c->held--;
 	if (c->m->hardened) {
 		if (mode == LOCK_EX)
 			sharex_hp_release_exclusive(l);
@@ -149,19 +155,21 @@ u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lo
 		       u32 level, enum pamt_type type, struct page_lock *out)
 {
 	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WALK);
-	struct page_lock l = { .page = { hpa }, .mode = (u8)mode };
 	u64 st = private_page_check(c->m, hpa, level, step->operand);
 
 	if (st)
 		return st;
-	if (!pamt_walk(c, &l, level))
+	/* Filled where it stays: a copy of what has just been written piece by piece is slow. */
+	out->page.v = hpa;
+	out->mode = (u8)mode;
+	out->parent[0] = NULL;
+	out->parent[1] = NULL;
+	if (!pamt_walk(c, out, level))
 		return step->busy;
-	c->held++;
-	if (level != LEVEL_ANY && (l.level != level || pamt_type(l.entry) != type)) {
-		page_unlock(c, &l);
+	if (level != LEVEL_ANY && (out->level != level || pamt_type(out->entry) != type)) {
+		page_unlock(c, out);
 		return with_op(TDX_PAGE_METADATA_INCORRECT, step->operand);
 	}
-	*out = l;
 	return 0;
 }
 
@@ -194,8 +202,12 @@ u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enu
 
 	if (take_hp(c, &e->lock, mode) != HP_OK)
 		return step->busy;
-	c->held++;
-	*out = (struct page_lock){ .page = page, .entry = e, .level = (u8)level, .mode = (u8)mode };
+	out->page = page;
+	out->entry = e;
+	out->parent[0] = NULL;
+	out->parent[1] = NULL;
+	out->level = (u8)level;
+	out->mode = (u8)mode;
 	return 0;
 }
 
@@ -207,7 +219,6 @@ void page_unlock(struct call *c, struct page_lock *l)
 	if (l->parent[1])
 		drop_hp(c, &l->parent[1]->lock, LOCK_SH);
 	l->entry = NULL;
-	c->held--;
 }
 
 /* ---- Words ---------------------------------------------------------------------------- */
@@ -333,7 +344,6 @@ u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 		if (r != HP_OK)
 			return step->busy;
 		td->op_state_held = true;
-		c->held++;
 	}
 	if (!op_state_allowed(c, td->tdcs)) {
 		u64 st = op_state_incorrect(c, td->tdcs);
@@ -350,7 +360,6 @@ void op_state_unlock(struct call *c, struct td_ref *td)
 		return;
 	drop_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
 	td->op_state_held = false;
-	c->held--;
 }
 
 void tdr_unlock(struct call *c, struct td_ref *td)
@@ -395,7 +404,6 @@ u64 tree_word_lock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
 	step = call_plan_step(c, LOCK_TREE, mode, LOCK_WORD);
 	if (take_hp(c, &tdcs->tree_lock_hp, mode) != HP_OK)
 		return step->busy;
-	c->held++;
 	return 0;
 }
 
@@ -406,7 +414,6 @@ void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
 		return;
 	}
 	drop_hp(c, &tdcs->tree_lock_hp, mode);
-	c->held--;
 }
 
 u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)

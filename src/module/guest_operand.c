@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "module/td_exit.h"
+#include "module/tlb.h"
 
 u64 guest_operand_check(struct call *c, u64 gpa, u64 align, u32 operand)
 {
@@ -25,6 +26,7 @@ bool guest_operand_map(struct call *c, u64 gpa, bool write, struct hpa *page, u6
 	if (sept_is_leaf(w.copy) && (w.copy & SEPT_RWX) == SEPT_RWX) {
 		*page = sept_leaf_hpa(w.copy, w.level);
 		page->v += gpa & (SL_LEVEL_SIZE(w.level) - 1) & ~SL_PAGE_MASK;
+		translated(c->lp, (struct gpa){ gpa }, *page, w.level, false);
 		return true;
 	}
 	/* Found by software: the zero-step mitigation does not hear of it. */

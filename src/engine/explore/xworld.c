@@ -87,8 +87,8 @@ u8 xworld_lane_class(const struct world *w, u32 lane)
 
 void xworld_ghost(const struct world *w, const void **start, size_t *size)
 {
-	*start = w->caller ? &w->caller->ghost : NULL;
-	*size = w->caller ? sizeof(w->caller->ghost) : 0;
+	*start = w->caller ? (const void *)&w->caller->ghost : w->oracle;
+	*size = w->caller ? sizeof(w->caller->ghost) : oracle_size(&w->machine->cfg);
 }
 
 void xworld_run_lane(struct world *w, u32 lane)

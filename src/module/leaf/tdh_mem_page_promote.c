@@ -97,6 +97,9 @@ static void commit(struct call *c, struct mem_call *mc, struct children *ch, str
 
 	if (c->m->hardened && ch->level == 1)
 		leaf &= ~SEPT_ACCEPT_MASK;
+	call_committed(c, .kind = COMMIT_PROMOTE, .tdr = mc->td.lock.page, .page = ch->page,
+		       .level = mc->e.level, .gpa = mc->e.gpa);
+	call_committed(c, .kind = COMMIT_FREE, .tdr = mc->td.lock.page, .page = page->page);
 	entry_commit(c, &mc->e, leaf, true);
 	atomic_fetch_sub_explicit(&mc->td.tdr->chldcnt, 1, memory_order_relaxed);
 	pamt_set_type(page->entry, PAMT_NDA);

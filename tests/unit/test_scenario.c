@@ -1752,7 +1752,12 @@ static void check_lp(const struct scn_lp *l, const struct scn_lp_op *want, u32 c
 		assert_int_equal(l->ops[i].td, want[i].td);
 		assert_int_equal(l->ops[i].level, want[i].level);
 		assert_int_equal(l->ops[i].random, want[i].random);
-		assert_int_equal(l->ops[i].spare, want[i].spare);
+		assert_int_equal(l->ops[i].page.kind, want[i].page.kind);
+		assert_int_equal(l->ops[i].page.td, want[i].page.td);
+		assert_int_equal(l->ops[i].page.index, want[i].page.index);
+		assert_int_equal(l->ops[i].owner.kind, want[i].owner.kind);
+		assert_int_equal(l->ops[i].owner.td, want[i].owner.td);
+		assert_int_equal(l->ops[i].owner.index, want[i].owner.index);
 		assert_int_equal(l->ops[i].retry, want[i].retry);
 		assert_int_equal(l->ops[i].gpa, want[i].gpa);
 		assert_int_equal(l->ops[i].count, want[i].count);
@@ -1884,13 +1889,13 @@ static void test_lp_operands(void **state)
 	}
 	static const struct scn_lp_op want[] = {
 		OP(tdh_mem_page_add, 0, 0, 3, 0),
-		OP(tdh_mem_page_aug, 0, 0x1000, 1, .spare = 1),
-		OP(tdh_mem_page_relocate, 0, 0x2000, 1, .spare = 8, .retry = true),
+		OP(tdh_mem_page_aug, 0, 0x1000, 1, .page = { SCN_PAGE_SPARE, 0, 0 }),
+		OP(tdh_mem_page_relocate, 0, 0x2000, 1, .page = { SCN_PAGE_SPARE, 0, 7 }, .retry = true),
 		/* Of small pages the table above is meant, of large ones the next. */
 		OP(tdh_mem_sept_add, 1, 0, 1, 0),
 		OP(tdh_mem_sept_remove, 2, 0, 1, 0),
 		OP(tdh_mem_page_promote, 1, 0, 1, .retry = true),
-		OP(tdh_mem_page_demote, 1, 2 * MB2, 1, .spare = 2),
+		OP(tdh_mem_page_demote, 1, 2 * MB2, 1, .page = { SCN_PAGE_SPARE, 0, 1 }),
 		OP(tdh_mem_range_block, 1, MB2, 2, 0),
 		OP(tdh_mem_range_unblock, 3, 0, 1, .retry = true),
 		/* From the first small entry of the first large page to the last of the last. */

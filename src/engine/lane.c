@@ -373,9 +373,10 @@ static struct tdx_module_args sys_args(const struct world *w, const struct lane 
 	case SEAMCALL_tdh_sys_info:
 		return sys_info_args(l);
 	case SEAMCALL_tdh_mng_create:
-		/* A key id that the VMM comes to last. */
+		/* Key ids that the VMM comes to last, each spare page with one of its own. */
 		return (struct tdx_module_args){ .rcx = page_operand(w, op, 0),
-						 .rdx = SL_HKIDS - 1 };
+						 .rdx = SL_HKIDS - 1 -
+							op->page.index % SCN_SPARES_MAX };
 	case SEAMCALL_tdh_phymem_cache_wb:
 		return (struct tdx_module_args){ 0 };
 	default:

@@ -375,17 +375,21 @@ static u32 add(struct meeting *out, u32 n, enum lock_object object, const struct
 	return n + 1;
 }
 
-/* The lock where two steps cannot both be, LOCK_END if there is none. */
-static enum lock_object conflict(const struct side *a, const struct side *b)
+/* The lock that both name, if not both only to share it; LOCK_END if there is none. */
+static enum lock_object one_lock(const struct side *a, const struct side *b)
 {
-	enum lock_object object = common(a->leaf, a->step, b->leaf, b->step);
+	bool shared = a->step->mode == LOCK_SH && b->step->mode == LOCK_SH;
 
-	if (object != LOCK_END && (a->step->mode == LOCK_EX || b->step->mode == LOCK_EX))
-		return object;
-	if (covers(a->leaf, a->step, b->leaf, b->step) ||
-	    covers(b->leaf, b->step, a->leaf, a->step))
-		return LOCK_LARGE_PAGE;
-	return LOCK_END;
+	return shared ? LOCK_END : common(a->leaf, a->step, b->leaf, b->step);
+}
+
+/* LARGE_PAGE if the page of one of them may lie inside that of the other, LOCK_END if not. */
+static enum lock_object one_range(const struct side *a, const struct side *b)
+{
+	return covers(a->leaf, a->step, b->leaf, b->step) ||
+			       covers(b->leaf, b->step, a->leaf, a->step)
+		       ? LOCK_LARGE_PAGE
+		       : LOCK_END;
 }
 
 /* Meetings if not @never, else those that do not come about. */
@@ -398,14 +402,17 @@ static u32 meetings(enum sl_release r, const struct leaf_ref *la, const struct l
 
 	for (a.step = a.plan; a.step && a.step->object != LOCK_END; a.step++) {
 		for (b.step = b.plan; b.step && b.step->object != LOCK_END; b.step++) {
-			enum lock_object object = conflict(&a, &b);
-			const char *why;
+			enum lock_object object[] = { one_lock(&a, &b), one_range(&a, &b) };
 
-			if (object == LOCK_END)
-				continue;
-			why = kept_apart(r, object, &a, &b);
-			if (never == (why != NULL))
-				n = add(out, n, object, a.step, b.step, why);
+			for (u32 i = object[0] == object[1]; i < 2; i++) {
+				const char *why;
+
+				if (object[i] == LOCK_END)
+					continue;
+				why = kept_apart(r, object[i], &a, &b);
+				if (never == (why != NULL))
+					n = add(out, n, object[i], a.step, b.step, why);
+			}
 		}
 		if (!never && lb->guest && a.step->mode == LOCK_EX && is_kept(a.step->object))
 			n = add(out, n, (enum lock_object)a.step->object, a.step, NULL, NULL);

@@ -219,6 +219,18 @@ static void add_finding(struct trial *t, const struct xs_result *x)
 	snprintf(f->text, sizeof(f->text), "%s", x->text);
 }
 
+/* A world that does not come about: a mistake in confirm.def, or no memory. */
+static int bad_world(struct trial *t, int rc)
+{
+	const struct confirm_pair *p = &t->r->pair;
+	const char *run = strstr(t->world, "run:");
+	char why[200];
+
+	snprintf(why, sizeof(why), "%s", t->err.text);
+	return sl_err_set(&t->err, rc, "%s beside %s: %s, in\n%.450s", p->leaf[0]->name,
+			  p->leaf[1]->name, why, run ? run : t->world);
+}
+
 /* Explores @text for what @t wants; the result is the caller's to free if *out. */
 static int explore_text(struct trial *t, const char *text, struct explore_result *out)
 {
@@ -234,14 +246,17 @@ static int explore_text(struct trial *t, const char *text, struct explore_result
 	t->world = text;
 	rc = scenario_read_text("world", text, strlen(text), &s, &t->err);
 	if (rc)
-		return rc;
+		return bad_world(t, rc);
 	rc = explore_listen(s, &o, &listener, out, &t->err);
 	scenario_free(s);
-	if (!rc && out->search.limit != XS_COMPLETE) {
-		rc = sl_err_set(&t->err, -E2BIG, "too many states");
+	if (rc)
+		return bad_world(t, rc);
+	if (out->search.limit != XS_COMPLETE) {
 		explore_free(out);
+		sl_err_set(&t->err, -E2BIG, "too many states");
+		return bad_world(t, -E2BIG);
 	}
-	return rc;
+	return 0;
 }
 
 static bool on_world(void *ctx, const char *text)
@@ -305,10 +320,6 @@ static int try_pair(const struct sl_confirm_options *o, struct confirm_result *r
 	if (!rc && traces)
 		rc = add_traces(t);
 	*err = t->err;
-	if (rc && rc != -EINTR && rc != -ENOMEM)
-		sl_err_set(err, rc, "%s beside %s: %.200s, in\n%.450s", r->pair.leaf[0]->name,
-			   r->pair.leaf[1]->name, t->err.text,
-			   strstr(t->world, "run:") ? strstr(t->world, "run:") : t->world);
 	free(t);
 	return rc;
 }

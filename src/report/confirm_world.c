@@ -39,9 +39,9 @@ static const struct act acts[] = {
 };
 
 static const struct page_state {
-	const char *name, *page, *setup;
+	const char *of, *name, *page, *setup;
 } page_states[] = {
-#define SL_PAGE_STATE(name_, page_, setup_) { (name_), (page_), (setup_) },
+#define SL_PAGE_STATE(of_, name_, page_, setup_) { (of_), (name_), (page_), (setup_) },
 #include "report/confirm.def"
 #undef SL_PAGE_STATE
 };
@@ -92,6 +92,12 @@ static bool is_first(const struct act *a)
 	       a[-1].version != a->version;
 }
 
+/* Without a page that has to be shared: the first, and what takes a setup to get far. */
+static bool is_plain(const struct act *a)
+{
+	return is_first(a) || *a->setup;
+}
+
 static bool enters(const struct act *a)
 {
 	return !a->guest && a->number == SEAMCALL_tdh_vp_enter;
@@ -116,6 +122,7 @@ static void put(FILE *f, const struct mix *m, const struct player *p, const char
 		}
 		switch (*++op) {
 		case 'P':
+		case 'L':
 			fprintf(f, "%s%s", td, m->state->page);
 			break;
 		case 'T':
@@ -126,6 +133,9 @@ static void put(FILE *f, const struct mix *m, const struct player *p, const char
 			break;
 		case 'V':
 			fprintf(f, "td%u.vcpu%u", p->td, p->vcpu);
+			break;
+		case 'R':
+			fprintf(f, "%u", p->td + 3);
 			break;
 		default: /* %S */
 			fprintf(f, "%u", p->td + 1);
@@ -142,9 +152,10 @@ static void put_td(FILE *f, const struct mix *m)
 		m->running ? "true" : "false");
 }
 
-static bool wants_k(const struct mix *m)
+/* Before anything else vCPU 2 accepts k. */
+static bool accepts_k(const struct mix *m)
 {
-	return !strcmp(m->player[0].act->at, "k") || !strcmp(m->player[1].act->at, "k");
+	return strstr(m->state->setup, "vcpu2");
 }
 
 static void put_setup(FILE *f, const struct mix *m)
@@ -154,8 +165,6 @@ static void put_setup(FILE *f, const struct mix *m)
 	fputs("  setup: [MEM.SEPT.ADD e spare1", f);
 	if (m->tds > 1)
 		fputs(", MEM.SEPT.ADD td1:e spare2", f);
-	if (m->running && wants_k(m))
-		fputs(", VP.ENTER vcpu2, VP.FLUSH vcpu2", f);
 	for (u32 i = 0; i < 2; i++) {
 		/* A fault makes a zero-step list, and so the next entry take the tree. */
 		if (m->running && enters(p[i].act))
@@ -215,7 +224,7 @@ static void put_world(FILE *f, const struct mix *m)
 		put_lane(f, m, i);
 	for (u32 i = 0; i < 2; i++)
 		put_program(f, m, i);
-	if (m->running && wants_k(m))
+	if (accepts_k(m))
 		fputs("  vcpu2: [accept k]\n", f);
 }
 
@@ -268,15 +277,19 @@ static bool is_above(const char *upper, const char *lower)
 	       (!strcmp(upper, "top") && !strcmp(lower, "table"));
 }
 
-/* From every state of the page that the two have to do with. */
-static bool on_page(const struct maker *k, struct mix *m)
+/* From every state of the page that the two have to do with; further above, from one. */
+static bool on_page(const struct maker *k, struct mix *m, const char *at)
 {
+	bool large = !strcmp(at, "large");
 	bool top = !strcmp(m->player[0].act->at, "top") || !strcmp(m->player[1].act->at, "top");
 
 	for (u32 i = 0; i < (top ? 1 : PAGE_STATES); i++) {
 		m->state = &page_states[i];
-		/* Blocking and tracking are for TDs that run. */
-		if (!make_both(k, m, !strstr(m->state->setup, "BLOCK")))
+		if (!strcmp(m->state->of, "large") != large)
+			continue;
+		/* Guests and tracking are for TDs that run. */
+		if (!make_both(k, m,
+			       !strstr(m->state->setup, "TRACK") && !strstr(m->state->setup, "ENTER")))
 			return false;
 	}
 	return true;
@@ -288,9 +301,8 @@ static bool in_one_td(const struct maker *k, const struct act *x, const struct a
 	struct mix m = mix_of(k, x, y);
 
 	if ((*x->at && !strcmp(x->at, y->at)) || is_above(x->at, y->at) || is_above(y->at, x->at))
-		return !strcmp(x->at, "k") || !strcmp(x->at, "t") ? make_both(k, &m, true)
-								  : on_page(k, &m);
-	return !is_first(x) || !is_first(y) || make_both(k, &m, true);
+		return on_page(k, &m, x->at);
+	return !is_plain(x) || !is_plain(y) || make_both(k, &m, true);
 }
 
 static bool on_one_vcpu(const struct maker *k, const struct act *x, const struct act *y)
@@ -377,7 +389,7 @@ static bool in_one_module(const struct maker *k, const struct act *x, const stru
 {
 	struct mix m = two_tds(k, x, y);
 
-	return !meets(k, LOCK_KOT) || !is_first(x) || !is_first(y) || make(k, &m);
+	return (!meets(k, LOCK_KOT) && !meets(k, LOCK_KET)) || make(k, &m);
 }
 
 bool confirm_worlds(const struct confirm_pair *p, bool (*each)(void *ctx, const char *text),

@@ -95,8 +95,8 @@ struct sl_confirm_options {
  * SL_EXIT_SKIPPED: a leaf that was named is not in the model's worlds, and *report says which); or
  * -EINVAL and a message, -ENOMEM, -EINTR. One exploration at a time in a process.
  */
-SL_API int sl_confirm(const struct sl_confirm_options *o, char **report, enum sl_exit *exit, char *err,
-		      size_t err_size);
+SL_API int sl_confirm(const struct sl_confirm_options *o, char **report, enum sl_exit *exit,
+		      char *err, size_t err_size);
 
 #ifdef __cplusplus
 }

@@ -219,7 +219,7 @@ static struct levels leaf_levels(const struct leaf_ref *leaf)
 #define SL_LOCK_LEVELS(ident, low, high)                      \
 	if (!leaf->guest && leaf->number == SEAMCALL_##ident) \
 		return (struct levels){ low, high };
-#define SL_LOCK_LEVELS_TDG(ident, low, high)                \
+#define SL_LOCK_LEVELS_TDG(ident, low, high)               \
 	if (leaf->guest && leaf->number == TDCALL_##ident) \
 		return (struct levels){ low, high };
 #include "module/contention.def"
@@ -321,7 +321,7 @@ static u32 op_states(enum sl_release r, const struct side *s)
 /* Guests that run in any of these states run only where a range has to be blocked and tracked. */
 static bool all_track(u32 states)
 {
-#define SL_OP_STATE(number, name, tracking)         \
+#define SL_OP_STATE(number, name, tracking)        \
 	if ((states >> (number)&1) && !(tracking)) \
 		return false;
 #include "module/op_state.def"

@@ -23,8 +23,7 @@ u64 entry_lock_guest(struct call *c, struct entry_ref *e)
 	if (r != HP_OK) {
 		u64 st = call_refused(c, step, 0);
 
-		return r == HP_BUSY ? st
-				    : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
+		return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
 	}
 	c->held++;
 	e->locked = true;

@@ -84,8 +84,7 @@ u64 rtmr_lock(struct call *c, enum lock_mode mode)
 	if (r != HP_OK) {
 		u64 st = call_refused(c, step, 0);
 
-		return r == HP_BUSY ? st
-				    : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
+		return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
 	}
 	c->held++;
 	return 0;

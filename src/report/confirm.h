@@ -32,8 +32,8 @@ bool confirm_worlds(const struct confirm_pair *p, bool (*each)(void *ctx, const 
 
 /* A refusal: one of the two leaves did not get a lock. */
 struct confirm_refusal {
-	u8 loser;  /* 0 or 1 */
-	u8 object; /* enum lock_object, of its plan */
+	u8 loser;   /* 0 or 1 */
+	u8 object;  /* enum lock_object, of its plan */
 	bool large; /* the PAMT entry of a 2 MB or 1 GB range */
 	u64 status;
 };

@@ -20,7 +20,7 @@ struct trial {
 	/* What a TDCALL's lane may be refused, or refuse, by entering its vCPU. */
 	struct meeting entering[2][MEETINGS_MAX];
 	u32 entering_count[2];
-	const char *world; /* being explored */
+	const char *world;                    /* being explored */
 	const struct confirm_refusal *wanted; /* NULL: everything is of interest */
 	int rc;
 	struct sl_err err;
@@ -91,7 +91,8 @@ static void predict_hardened(struct confirm_result *r, u32 lane)
 	if (r->pair.flavour != SL_HARDENED)
 		return;
 	for (; mine && mine->object != LOCK_END; mine++) {
-		if (mine->mode == LOCK_EX || !leaf_lock_hardened(self, (enum lock_object)mine->object))
+		if (mine->mode == LOCK_EX ||
+		    !leaf_lock_hardened(self, (enum lock_object)mine->object))
 			continue;
 		for (const struct lock_step *s = plan; s && s->object != LOCK_END; s++) {
 			struct meeting x = { .object = s->object };
@@ -132,7 +133,8 @@ static void predict(struct trial *t)
 /* ---- what happens ---------------------------------------------------------------------------- */
 
 /* Does the refusal belong to the entry of a vCPU that only brings a TDCALL about? */
-static bool is_of_entry(const struct trial *t, u32 lane, const struct confirm_refusal *x, bool guest)
+static bool is_of_entry(const struct trial *t, u32 lane, const struct confirm_refusal *x,
+			bool guest)
 {
 	if (t->r->pair.leaf[lane]->guest && !guest)
 		return true;
@@ -189,8 +191,8 @@ static const char *known_finding(const struct confirm_pair *p, u32 kind)
 {
 	if (p->flavour == SL_HARDENED)
 		return NULL;
-#define SL_CONFIRM_FINDING(first, second, kind_, text)                           \
-	if (kind == SL_VIOLATION_##kind_ &&                                      \
+#define SL_CONFIRM_FINDING(first, second, kind_, text)                                      \
+	if (kind == SL_VIOLATION_##kind_ &&                                                 \
 	    ((!strcmp(p->leaf[0]->ident, #first) && !strcmp(p->leaf[1]->ident, #second)) || \
 	     (!strcmp(p->leaf[1]->ident, #first) && !strcmp(p->leaf[0]->ident, #second))))  \
 		return (text);
@@ -356,13 +358,13 @@ struct output {
 	FILE *f;       /* text */
 	json_t *pairs; /* or JSON */
 	u32 done, all;
+	u32 left; /* pairs that meet and cannot be tried */
 	u64 cells, seen, absent, bad, findings, worlds, states;
 	double seconds;
 };
 
 static bool is_wanted(const struct matrix *m, u32 a, u32 b)
 {
-	/* The first may be any of the two where only one was named. */
 	return matrix_wanted(m, a, b) && confirm_knows(&m->leaf[a]) && confirm_knows(&m->leaf[b]);
 }
 
@@ -414,8 +416,11 @@ static int pairs_out(struct output *out, struct sl_err *err)
 	int rc = 0;
 
 	for (u32 a = 0; a < out->m->count; a++)
-		for (u32 b = 0; b < out->m->count; b++)
+		for (u32 b = 0; b < out->m->count; b++) {
 			out->all += is_wanted(out->m, a, b);
+			out->left += !is_wanted(out->m, a, b) && matrix_wanted(out->m, a, b) &&
+				     matrix_meetings(out->m, a, b);
+		}
 	for (u32 a = 0; a < out->m->count; a++)
 		for (u32 b = 0; b < out->m->count && !rc; b++)
 			if (is_wanted(out->m, a, b))
@@ -445,6 +450,9 @@ static int text_out(struct output *out, char **report, struct sl_err *err)
 		(unsigned long long)out->seen, (unsigned long long)(out->cells - out->absent));
 	if (out->absent)
 		fprintf(out->f, ", %llu more are not modelled", (unsigned long long)out->absent);
+	if (out->left)
+		fprintf(out->f, "; %u pairs more that meet have no world to try them out in",
+			out->left);
 	fprintf(out->f, "; %llu worlds, %llu states: %s\n", (unsigned long long)out->worlds,
 		(unsigned long long)out->states, out->bad ? "NOT confirmed" : "confirmed");
 	return text_finish(out->f, report) ? rc : -ENOMEM;
@@ -457,10 +465,10 @@ static int json_out(struct output *out, char **report, struct sl_err *err)
 
 	out->pairs = json_array();
 	rc = pairs_out(out, err);
-	o = json_pack("{s:s, s:s, s:b, s:I, s:I, s:o}", "release", sl_release_name(out->o->release),
-		      "flavour", flavour_name(out->o->flavour), "confirmed", out->bad == 0, "worlds",
-		      (json_int_t)out->worlds, "states", (json_int_t)out->states, "pairs",
-		      out->pairs);
+	o = json_pack("{s:s, s:s, s:b, s:I, s:I, s:i, s:o}", "release",
+		      sl_release_name(out->o->release), "flavour", flavour_name(out->o->flavour),
+		      "confirmed", out->bad == 0, "worlds", (json_int_t)out->worlds, "states",
+		      (json_int_t)out->states, "not_tried", (int)out->left, "pairs", out->pairs);
 	*report = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	return *report ? rc : -ENOMEM;

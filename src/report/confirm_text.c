@@ -47,7 +47,8 @@ static void print_cell(FILE *f, const struct confirm_result *r, const struct con
 
 	fprintf(f, "  %-11s%-24s", c->lock, loser_name(r, &c->refusal, name));
 	print_status(f, r, c->refusal.status);
-	fprintf(f, ": %s%s%s\n", verdict_name[c->verdict], c->why ? ", " : "", c->why ? c->why : "");
+	fprintf(f, ": %s%s%s\n", verdict_name[c->verdict], c->why ? ", " : "",
+		c->why ? c->why : "");
 }
 
 static void print_trace(FILE *f, const struct confirm_result *r, const struct confirm_cell *c)
@@ -60,7 +61,10 @@ static void print_trace(FILE *f, const struct confirm_result *r, const struct co
 	print_status(f, r, c->refusal.status);
 	fputs(" in\n", f);
 	print_world(f, c->world);
-	table_print(f, c->trace);
+	fprintf(f, "    an interleaving of %u steps, %u preemption%s:\n", c->trace->search.steps,
+		c->trace->search.preemptions, c->trace->search.preemptions == 1 ? "" : "s");
+	table_body(f, c->trace);
+	fprintf(f, "      -> %s\n", c->trace->search.text);
 }
 
 static void print_finding(FILE *f, const struct confirm_finding *x)
@@ -83,7 +87,8 @@ void confirm_text(FILE *f, const struct confirm_result *r, bool traces)
 	for (u32 i = 0; i < r->cells; i++)
 		print_cell(f, r, &r->cell[i]);
 	if (!r->cells)
-		fprintf(f, "  they meet on no lock, and none was refused in %u worlds\n", r->worlds);
+		fprintf(f, "  they meet on no lock, and none was refused in %u worlds\n",
+			r->worlds);
 	n = leaf_non_meetings(r->pair.release, r->pair.leaf[0], r->pair.leaf[1], apart);
 	for (u32 i = 0; i < n; i++)
 		if (!i || apart[i].object != apart[i - 1].object ||
@@ -157,15 +162,14 @@ json_t *confirm_json(const struct confirm_result *r, bool traces)
 	for (u32 i = 0; i < r->findings; i++) {
 		const struct confirm_finding *v = &r->finding[i];
 
-		json_array_append_new(
-			findings,
-			json_pack("{s:s, s:s, s:s, s:s?, s:s, s:i}", "kind",
-				  sl_violation_name((enum sl_violation)v->kind), "id", v->id, "text",
-				  v->text, "known", v->known, "scenario", v->world, "worlds",
-				  (int)v->times));
+		json_array_append_new(findings,
+				      json_pack("{s:s, s:s, s:s, s:s?, s:s, s:i}", "kind",
+						sl_violation_name((enum sl_violation)v->kind), "id",
+						v->id, "text", v->text, "known", v->known,
+						"scenario", v->world, "worlds", (int)v->times));
 	}
-	return json_pack("{s:o, s:o, s:i, s:I, s:o, s:o, s:o}", "a", json_leaf(r->pair.leaf[0]), "b",
-			 json_leaf(r->pair.leaf[1]), "worlds", (int)r->worlds, "states",
+	return json_pack("{s:o, s:o, s:i, s:I, s:o, s:o, s:o}", "a", json_leaf(r->pair.leaf[0]),
+			 "b", json_leaf(r->pair.leaf[1]), "worlds", (int)r->worlds, "states",
 			 (json_int_t)r->states, "cells", cells, "cannot_meet", apart, "findings",
 			 findings);
 }

@@ -134,11 +134,8 @@ static void put(FILE *f, const struct mix *m, const struct player *p, const char
 		case 'V':
 			fprintf(f, "td%u.vcpu%u", p->td, p->vcpu);
 			break;
-		case 'R':
-			fprintf(f, "%u", p->td + 3);
-			break;
-		default: /* %S */
-			fprintf(f, "%u", p->td + 1);
+		default: /* a number */
+			fprintf(f, "%u", p->td + (u32)(*op - '0'));
 			break;
 		}
 	}
@@ -289,7 +286,8 @@ static bool on_page(const struct maker *k, struct mix *m, const char *at)
 			continue;
 		/* Guests and tracking are for TDs that run. */
 		if (!make_both(k, m,
-			       !strstr(m->state->setup, "TRACK") && !strstr(m->state->setup, "ENTER")))
+			       !strstr(m->state->setup, "TRACK") &&
+				       !strstr(m->state->setup, "ENTER")))
 			return false;
 	}
 	return true;
@@ -302,7 +300,13 @@ static bool in_one_td(const struct maker *k, const struct act *x, const struct a
 
 	if ((*x->at && !strcmp(x->at, y->at)) || is_above(x->at, y->at) || is_above(y->at, x->at))
 		return on_page(k, &m, x->at);
-	return !is_plain(x) || !is_plain(y) || make_both(k, &m, true);
+	if (!is_plain(x) || !is_plain(y))
+		return true;
+	/* What takes a setup is for TDs that are being built. */
+	if (!*x->setup && !*y->setup)
+		return make_both(k, &m, true);
+	m.running = false;
+	return x->guest || y->guest || make(k, &m);
 }
 
 static bool on_one_vcpu(const struct maker *k, const struct act *x, const struct act *y)

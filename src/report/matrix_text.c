@@ -282,9 +282,9 @@ static void print_second(FILE *f, const struct matrix *m, const struct leaf_ref 
 /* "ENTRY, RCX and RCX": locks where both plans meet and the leaves do not. */
 static void print_apart(FILE *f, struct matrix *m, u32 a, u32 b)
 {
-	u32 n = matrix_wanted(m, a, b) ? leaf_non_meetings(m->release, &m->leaf[a], &m->leaf[b],
-							    m->scratch)
-				       : 0;
+	u32 n = matrix_wanted(m, a, b)
+			? leaf_non_meetings(m->release, &m->leaf[a], &m->leaf[b], m->scratch)
+			: 0;
 
 	for (u32 i = 0; i < n; i++) {
 		const struct meeting *x = &m->scratch[i];

@@ -110,7 +110,7 @@ struct scn_lp_op {
 	enum scn_lp_opcode code;
 	u32 leaf; /* SEAMCALL_..., and the version as in RAX */
 	u32 td;
-	u8 level; /* of the entries, 0 to 3 */
+	u8 level;              /* of the entries, 0 to 3 */
 	struct scn_page page;  /* that the leaf takes or is about */
 	struct scn_page owner; /* in place of the TDR or TDVPR */
 	bool random;

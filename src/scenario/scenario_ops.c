@@ -84,14 +84,14 @@ static const struct op_desc host_ops[] = {
 		name, "'" name " PAGES [LEVEL] [spareN] [retry]'", args, SEAMCALL_##leaf, NULL \
 	}
 
-#define LP_TD(name, leaf)                                                                      \
-	{                                                                                      \
-		name, "'" name " [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_##leaf, NULL         \
+#define LP_TD(name, leaf)                                                              \
+	{                                                                              \
+		name, "'" name " [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_##leaf, NULL \
 	}
-#define LP_VCPU(name, version, leaf)                                                           \
-	{                                                                                      \
-		name, "'" name " VCPU [retry]'", ARGS_VCPU,                                    \
-			SEAMCALL_##leaf | (version) << LP_VERSION_SHIFT, NULL                  \
+#define LP_VCPU(name, version, leaf)                                          \
+	{                                                                     \
+		name, "'" name " VCPU [retry]'", ARGS_VCPU,                   \
+			SEAMCALL_##leaf | (version) << LP_VERSION_SHIFT, NULL \
 	}
 /* Where RAX has the version of a SEAMCALL. */
 #define LP_VERSION_SHIFT 16
@@ -1001,8 +1001,8 @@ static int read_entries(struct lane *l, const struct scn_node *at, const struct 
 			: l->type == LANE_OF_VCPU ? "a level (4K or 2M)"
 						  : "a level (4K, 2M, 1G or 512G)",
 			!takes_page || op->page.kind ? ""
-			: next == 2              ? " or spareN"
-						 : " but spareN");
+			: next == 2                  ? " or spareN"
+						     : " but spareN");
 }
 
 static int read_args(struct lane *l, const struct scn_node *at, const struct op_desc *d,

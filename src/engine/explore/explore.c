@@ -177,7 +177,8 @@ static int search_and_play(const struct xs_program *p, const struct xs_options *
 		xs_result_free(x);
 		*x = again;
 	}
-	if (!o->no_reduction)
+	/* For a trace. Looking for them takes longer than a short search. */
+	if (!o->no_reduction && x->kind != XS_KIND_NONE)
 		keep_shared(out);
 	return rc;
 }

@@ -228,7 +228,7 @@ static int bad_world(struct trial *t, int rc)
 	const char *run = strstr(t->world, "run:");
 	char why[200];
 
-	snprintf(why, sizeof(why), "%s", t->err.text);
+	snprintf(why, sizeof(why), "%.199s", t->err.text);
 	return sl_err_set(&t->err, rc, "%s beside %s: %s, in\n%.450s", p->leaf[0]->name,
 			  p->leaf[1]->name, why, run ? run : t->world);
 }

@@ -206,8 +206,11 @@ static void put_world(FILE *f, const struct mix *m)
 {
 	char name[2][64];
 
-	fprintf(f, "title: %s beside %s\n", matrix_leaf_name(m->pair->leaf[0], name[0]),
+	fprintf(f, "title: %s beside %s", matrix_leaf_name(m->pair->leaf[0], name[0]),
 		matrix_leaf_name(m->pair->leaf[1], name[1]));
+	if (*m->player[0].act->at && *m->player[1].act->at)
+		fprintf(f, ", %s %s", m->state->of, m->state->name);
+	fputc('\n', f);
 	fprintf(f,
 		"module: {release: \"%s\", flavour: %s, zero-step-threshold: 1, hp-timeout: "
 		"false, measurement: false}\nguest: {on-busy: fatal}\ntd:\n",

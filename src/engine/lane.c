@@ -256,42 +256,73 @@ static void host_lane(struct world *w, struct lane *l)
 
 _Static_assert(VMM_SHARED_PAGES + SCN_LPS_MAX <= SL_SHARED_PAGES, "each LP lane has a shared page");
 
-/* The page that an operation brings along. */
-static u64 page_operand(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
+static u64 page_address(const struct world *w, const struct scn_page *p)
 {
-	if (op->spare)
-		return vm->vmm->spare.v + (op->spare - 1) * SL_PAGE_SIZE;
+	const struct vm *vm = &w->vmm->vm[p->td];
+
+	switch (p->kind) {
+	case SCN_PAGE_SPARE:
+		return w->vmm->spare.v + p->index * SL_PAGE_SIZE;
+	case SCN_PAGE_GUEST:
+		return (vm->base_pfn + p->index) << SL_PAGE_SHIFT;
+	case SCN_PAGE_TDR:
+		return vm->tdr.v;
+	case SCN_PAGE_TDVPR:
+		return vm->vcpu[p->index].tdvpr.v;
+	case SCN_PAGE_DEFAULT:
+	default:
+		SL_BUG_ON(1);
+		return 0;
+	}
+}
+
+/* The page that an operation brings along or is about. */
+static u64 page_operand(const struct world *w, const struct scn_lp_op *op, u64 gfn)
+{
+	const struct vm *vm = &w->vmm->vm[op->td];
+
+	if (op->page.kind)
+		return page_address(w, &op->page);
 	switch (op->leaf) {
 	case SEAMCALL_tdh_mem_sept_add:
 	case SEAMCALL_tdh_mem_page_demote:
 		/* Under a 4 KB entry there is no table: the module says so. */
 		return op->level ? vm_sept_page(vm, gfn, op->level).v : 0;
+	case SEAMCALL_tdh_mng_create:
+	case SEAMCALL_tdh_mng_addcx:
+	case SEAMCALL_tdh_vp_create:
+	case SEAMCALL_tdh_vp_addcx:
+		return w->vmm->spare.v;
 	default:
 		return (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
 	}
 }
 
-static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
+static struct tdx_module_args page_args(const struct world *w, const struct scn_lp_op *op,
+					u64 owner, u64 gfn)
 {
-	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | op->level, .rdx = vm->tdr.v };
+	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | op->level, .rdx = owner };
 
 	switch (op->leaf) {
 	case SEAMCALL_tdh_mem_page_add:
-		args.r9 = vm->params_pa; /* any shared page will do as the source */
-		args.r8 = page_operand(vm, op, gfn);
+		/* Any shared page will do as the source. */
+		args.r9 = w->vmm->vm[op->td].params_pa;
+		args.r8 = page_operand(w, op, gfn);
 		break;
 	case SEAMCALL_tdh_mem_page_aug:
 	case SEAMCALL_tdh_mem_page_relocate:
 	case SEAMCALL_tdh_mem_page_demote:
 	case SEAMCALL_tdh_mem_sept_add:
-		args.r8 = page_operand(vm, op, gfn);
+		args.r8 = page_operand(w, op, gfn);
 		break;
 	case SEAMCALL_tdh_mem_wr:
 		args.r8 = gfn;
 		args.rcx = gfn << SL_PAGE_SHIFT;
 		break;
 	case SEAMCALL_tdh_phymem_page_rdmd:
-		args = (struct tdx_module_args){ .rcx = (vm->base_pfn + gfn) << SL_PAGE_SHIFT };
+	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_wbinvd:
+		args = (struct tdx_module_args){ .rcx = page_operand(w, op, gfn) };
 		break;
 	case SEAMCALL_tdh_mr_extend:
 	case SEAMCALL_tdh_mem_rd:
@@ -313,23 +344,62 @@ static struct tdx_module_args sys_info_args(const struct lane *l)
 	};
 }
 
+/* On a TD or a vCPU, of which @owner is the page. */
+static struct tdx_module_args owner_args(const struct world *w, const struct scn_lp_op *op,
+					 u64 owner)
+{
+	switch (op->leaf) {
+	case SEAMCALL_tdh_mng_addcx:
+	case SEAMCALL_tdh_vp_create:
+	case SEAMCALL_tdh_vp_addcx:
+		return (struct tdx_module_args){ .rcx = page_operand(w, op, 0), .rdx = owner };
+	case SEAMCALL_tdh_mng_init:
+		return (struct tdx_module_args){ .rcx = owner,
+						 .rdx = w->vmm->vm[op->td].params_pa };
+	case SEAMCALL_tdh_vp_enter:
+		return (struct tdx_module_args){ .rcx = owner };
+	default:
+		return (struct tdx_module_args){
+			.rcx = owner, .rdx = op->field, .r8 = op->value, .r9 = ~0ull
+		};
+	}
+}
+
+/* On the module. */
+static struct tdx_module_args sys_args(const struct world *w, const struct lane *l,
+				       const struct scn_lp_op *op)
+{
+	switch (op->leaf) {
+	case SEAMCALL_tdh_sys_info:
+		return sys_info_args(l);
+	case SEAMCALL_tdh_mng_create:
+		/* Key ids that the VMM comes to last, each spare page with one of its own. */
+		return (struct tdx_module_args){ .rcx = page_operand(w, op, 0),
+						 .rdx = SL_HKIDS - 1 -
+							op->page.index % SCN_SPARES_MAX };
+	case SEAMCALL_tdh_phymem_cache_wb:
+		return (struct tdx_module_args){ 0 };
+	default:
+		return (struct tdx_module_args){ .rdx = op->field };
+	}
+}
+
 static struct tdx_module_args lp_args(const struct world *w, const struct lane *l,
 				      const struct scn_lp_op *op, u64 gfn)
 {
 	const struct vm *vm = &w->vmm->vm[op->td];
-	struct tdx_module_args args = { .rdx = op->field, .r8 = op->value, .r9 = ~0ull };
+	u64 owner = op->code == SCN_LP_VCPU ? vm->vcpu[op->vcpu].tdvpr.v : vm->tdr.v;
 
+	if (op->owner.kind)
+		owner = page_address(w, &op->owner);
 	switch (op->code) {
 	case SCN_LP_PAGE:
-		return page_args(vm, op, gfn);
-	case SCN_LP_VCPU:
-		args.rcx = vm->vcpu[op->vcpu].tdvpr.v;
-		return args;
+		return page_args(w, op, owner, gfn);
 	case SCN_LP_TD:
-		args.rcx = vm->tdr.v;
-		return args;
+	case SCN_LP_VCPU:
+		return owner_args(w, op, owner);
 	default:
-		return op->leaf == SEAMCALL_tdh_sys_info ? sys_info_args(l) : args;
+		return sys_args(w, l, op);
 	}
 }
 

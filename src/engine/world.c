@@ -36,10 +36,12 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 				       .range_count = td->range_count };
 }
 
-/* Beside raw SEAMCALLs only the vCPUs with a program run. */
+/* Beside raw SEAMCALLs only the vCPUs with a program run, and not those that they enter themselves. */
 static bool vcpu_has_lane(const struct scenario *s, u32 td, u32 vcpu)
 {
-	return !s->lp_count || s->td[td].vcpu[vcpu].named;
+	const struct scn_vcpu *v = &s->td[td].vcpu[vcpu];
+
+	return !s->lp_count || (v->named && !v->raw);
 }
 
 u32 world_lane_count(const struct scenario *s)

@@ -448,6 +448,9 @@ static void guest_run(struct sl_guest *base, struct sl_lp *lp)
 {
 	struct guest *g = (struct guest *)base;
 
+	/* Raw SEAMCALLs may enter a vCPU from any lane. */
+	if (g->env != sl_lp_env(lp))
+		g->env = sl_lp_env(lp);
 	resume(g, lp);
 	while (!sl_guest_exiting(lp)) {
 		env_checkpoint(g->env, GUEST_CHECKPOINT, 0, 0);

@@ -75,7 +75,7 @@ enum guest_state {
 /* One vCPU's guest. Lives in the arena. */
 struct guest {
 	struct sl_guest base; /* first: what TDH.VP.ENTER calls */
-	struct sl_env *env;   /* of the lane that runs the vCPU */
+	struct sl_env *env;   /* of the lane that runs the vCPU: set when it is entered */
 	const struct guest_program *program;
 	/* The program counter: operation, page within it. */
 	u32 op;

@@ -36,6 +36,12 @@ static inline u64 with_op(u64 status, u32 operand)
 
 /* ---- Locks ----------------------------------------------------------------------------- */
 
+/*
+ * The lock of @step is taken; for a page: the PAMT entry at @level, on the way to it. Returns the
+ * step's status.
+ */
+u64 call_refused(const struct call *c, const struct lock_step *step, u32 level);
+
 /* Finds @object in the rest of the plan; a lock that the plan does not allow here is a bug. */
 const struct lock_step *call_plan_step(struct call *c, enum lock_object object, enum lock_mode mode,
 				       enum lock_path path);

@@ -83,10 +83,11 @@ u64 rtmr_lock(struct call *c, enum lock_mode mode)
 	else
 		r = mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_GUEST)
 				    : sharex_hp_try_shared_published(l, HP_GUEST);
-	if (r == HP_BUSY_HOST_PRIORITY)
-		return with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
-	if (r != HP_OK)
-		return step->busy;
+	if (r != HP_OK) {
+		u64 st = call_refused(c, step, 0);
+
+		return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
+	}
 	c->held++;
 	return 0;
 }

@@ -91,12 +91,28 @@ enum scn_lp_opcode {
 	SCN_LP_END,
 };
 
+/* A page of physical memory. */
+enum scn_page_kind {
+	SCN_PAGE_DEFAULT, /* the one that belongs there */
+	SCN_PAGE_SPARE,   /* spare page @index */
+	SCN_PAGE_GUEST,   /* what belongs to gfn @index of @td */
+	SCN_PAGE_TDR,     /* of @td */
+	SCN_PAGE_TDVPR,   /* of vCPU @index of @td */
+};
+
+struct scn_page {
+	enum scn_page_kind kind;
+	u32 td;
+	u64 index;
+};
+
 struct scn_lp_op {
 	enum scn_lp_opcode code;
-	u32 leaf; /* SEAMCALL_... */
+	u32 leaf; /* SEAMCALL_..., and the version as in RAX */
 	u32 td;
-	u8 level; /* of the entries, 0 to 3 */
-	u8 spare; /* takes spare page @spare - 1; 0: the page that belongs there */
+	u8 level;              /* of the entries, 0 to 3 */
+	struct scn_page page;  /* that the leaf takes or is about */
+	struct scn_page owner; /* in place of the TDR or TDVPR */
 	bool random;
 	bool retry; /* as long as the status says that it may work later */
 	u64 gpa;
@@ -153,6 +169,7 @@ struct scn_caller {
 
 struct scn_vcpu {
 	bool named;
+	bool raw; /* entered by raw SEAMCALLs: no lane of its own, only a program */
 	struct guest_op *ops;
 	u32 count;
 };

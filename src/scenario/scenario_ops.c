@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* One more than any operation has, so that one too many is seen. */
-#define WORDS_MAX 6
+#define WORDS_MAX 8
 
 enum op_args {
 	ARGS_NONE,
@@ -84,6 +84,18 @@ static const struct op_desc host_ops[] = {
 		name, "'" name " PAGES [LEVEL] [spareN] [retry]'", args, SEAMCALL_##leaf, NULL \
 	}
 
+#define LP_TD(name, leaf)                                                              \
+	{                                                                              \
+		name, "'" name " [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_##leaf, NULL \
+	}
+#define LP_VCPU(name, version, leaf)                                          \
+	{                                                                     \
+		name, "'" name " VCPU [retry]'", ARGS_VCPU,                   \
+			SEAMCALL_##leaf | (version) << LP_VERSION_SHIFT, NULL \
+	}
+/* Where RAX has the version of a SEAMCALL. */
+#define LP_VERSION_SHIFT 16
+
 static const struct op_desc lp_ops[] = {
 	LP_PAGE("MEM.PAGE.ADD", ARGS_ENTRY_PAGE, tdh_mem_page_add),
 	LP_PAGE("MEM.PAGE.AUG", ARGS_ENTRY_PAGE, tdh_mem_page_aug),
@@ -99,17 +111,30 @@ static const struct op_desc lp_ops[] = {
 	LP_ENTRY("MEM.SEPT.REMOVE", ARGS_TABLE, tdh_mem_sept_remove),
 	LP_ENTRY("MEM.WR", ARGS_ENTRY, tdh_mem_wr),
 	LP_ENTRY("MR.EXTEND", ARGS_ENTRY, tdh_mr_extend),
-	{ "MEM.TRACK", "'MEM.TRACK [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mem_track, NULL },
-	{ "MR.FINALIZE", "'MR.FINALIZE [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mr_finalize,
-	  NULL },
-	{ "MNG.KEY.RECLAIMID", "'MNG.KEY.RECLAIMID [TD] [retry]'", ARGS_TD_OR_NOT,
-	  SEAMCALL_tdh_mng_key_reclaimid, NULL },
+	LP_TD("MEM.TRACK", tdh_mem_track),
+	LP_TD("MR.FINALIZE", tdh_mr_finalize),
+	LP_TD("MNG.ADDCX", tdh_mng_addcx),
+	{ "MNG.CREATE", "'MNG.CREATE [retry]'", ARGS_NONE, SEAMCALL_tdh_mng_create, NULL },
+	LP_TD("MNG.INIT", tdh_mng_init),
+	LP_TD("MNG.KEY.CONFIG", tdh_mng_key_config),
+	LP_TD("MNG.KEY.FREEID", tdh_mng_key_freeid),
+	LP_TD("MNG.KEY.RECLAIMID", tdh_mng_key_reclaimid),
+	LP_TD("MNG.VPFLUSHDONE", tdh_mng_vpflushdone),
 	{ "MNG.RD", "'MNG.RD FIELD [TD] [retry]'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd, NULL },
 	{ "MNG.WR", "'MNG.WR FIELD VALUE [TD] [retry]'", ARGS_VALUE_TD, SEAMCALL_tdh_mng_wr, NULL },
+	{ "PHYMEM.CACHE.WB", "'PHYMEM.CACHE.WB [retry]'", ARGS_NONE, SEAMCALL_tdh_phymem_cache_wb,
+	  NULL },
 	LP_ENTRY("PHYMEM.PAGE.RDMD", ARGS_ENTRY, tdh_phymem_page_rdmd),
+	LP_ENTRY("PHYMEM.PAGE.RECLAIM", ARGS_ENTRY, tdh_phymem_page_reclaim),
+	LP_ENTRY("PHYMEM.PAGE.WBINVD", ARGS_ENTRY, tdh_phymem_page_wbinvd),
 	{ "SYS.INFO", "'SYS.INFO [retry]'", ARGS_NONE, SEAMCALL_tdh_sys_info, NULL },
 	{ "SYS.RD", "'SYS.RD FIELD [retry]'", ARGS_FIELD, SEAMCALL_tdh_sys_rd, NULL },
-	{ "VP.FLUSH", "'VP.FLUSH VCPU [retry]'", ARGS_VCPU, SEAMCALL_tdh_vp_flush, NULL },
+	LP_VCPU("VP.ADDCX", 0, tdh_vp_addcx),
+	LP_TD("VP.CREATE", tdh_vp_create),
+	LP_VCPU("VP.ENTER", 0, tdh_vp_enter),
+	LP_VCPU("VP.FLUSH", 0, tdh_vp_flush),
+	LP_VCPU("VP.INIT", 0, tdh_vp_init),
+	LP_VCPU("VP.INIT/1", 1, tdh_vp_init),
 	{ "VP.RD", "'VP.RD FIELD VCPU [retry]'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd, NULL },
 	{ "VP.WR", "'VP.WR FIELD VALUE VCPU [retry]'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr, NULL },
 };
@@ -190,7 +215,8 @@ struct op {
 	u32 td;
 	u32 vcpu;
 	u8 level;
-	u8 spare;
+	struct scn_page page;
+	struct scn_page owner;
 	bool random;
 	u64 gpa;
 	u64 count;
@@ -582,7 +608,8 @@ static bool emit_lp(struct lane *l, const struct op *op)
 		.leaf = op->leaf,
 		.td = op->td,
 		.level = op->level,
-		.spare = op->spare,
+		.page = op->page,
+		.owner = op->owner,
 		.retry = op->retry,
 		.random = op->random,
 		.gpa = op->gpa,
@@ -963,7 +990,7 @@ static int read_entries(struct lane *l, const struct scn_node *at, const struct 
 			return scn_fail(l->r, at, "found %s; expected spare0 to spare%d",
 					scn_show_text(&shown, words[next].text, words[next].size),
 					SCN_SPARES_MAX - 1);
-		op->spare = (u8)(n + 1);
+		op->page = (struct scn_page){ .kind = SCN_PAGE_SPARE, .index = n };
 		next++;
 	}
 	if (next == count)
@@ -973,9 +1000,9 @@ static int read_entries(struct lane *l, const struct scn_node *at, const struct 
 			next > 2                  ? "nothing more"
 			: l->type == LANE_OF_VCPU ? "a level (4K or 2M)"
 						  : "a level (4K, 2M, 1G or 512G)",
-			!takes_page || op->spare ? ""
-			: next == 2              ? " or spareN"
-						 : " but spareN");
+			!takes_page || op->page.kind ? ""
+			: next == 2                  ? " or spareN"
+						     : " but spareN");
 }
 
 static int read_args(struct lane *l, const struct scn_node *at, const struct op_desc *d,
@@ -1130,6 +1157,111 @@ static int check_released(struct lane *l, u32 depth)
 			scn_show_text(&shown, l->hold.at->text, l->hold.at->size));
 }
 
+/* ---- physical pages as operands of raw SEAMCALLs ---- */
+
+/* Where a raw SEAMCALL takes a page of its own, or is about one. */
+static bool takes_page(const struct op_desc *d)
+{
+	switch (d->code) {
+	case SEAMCALL_tdh_mng_addcx:
+	case SEAMCALL_tdh_mng_create:
+	case SEAMCALL_tdh_vp_addcx:
+	case SEAMCALL_tdh_vp_create:
+	case SEAMCALL_tdh_phymem_page_rdmd:
+	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_wbinvd:
+		return true;
+	default:
+		return d->args == ARGS_ENTRY_PAGE || d->args == ARGS_TABLE_PAGE;
+	}
+}
+
+/* Where it names a TDR or TDVPR. */
+static bool has_owner(const struct op_desc *d)
+{
+	switch (d->code) {
+	case SEAMCALL_tdh_phymem_page_rdmd:
+	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_wbinvd:
+		return false;
+	default:
+		return d->args != ARGS_NONE && d->args != ARGS_FIELD;
+	}
+}
+
+/* spareN, TDR, TDVPRn, or the first page of PAGES; tdN: in front of all but the first. */
+static int read_page(struct lane *l, const struct scn_node *at, struct word word,
+		     struct scn_page *out)
+{
+	const char *colon = memchr(word.text, ':', word.size);
+	struct word name = word;
+	struct op pages = { .td = l->td };
+	u64 td = l->td, n;
+	int ret;
+
+	if (numbered(word.text, word.size, "spare", &n) && n < SCN_SPARES_MAX) {
+		*out = (struct scn_page){ .kind = SCN_PAGE_SPARE, .index = n };
+		return 0;
+	}
+	if (colon && numbered(word.text, (size_t)(colon - word.text), "td", &td))
+		name = (struct word){ colon + 1, word.size - (size_t)(colon + 1 - word.text) };
+	if (scn_text_is(name.text, name.size, "TDR")) {
+		*out = (struct scn_page){ .kind = SCN_PAGE_TDR, .td = (u32)td };
+		return check_td(l->r, at, word, td);
+	}
+	if (numbered(name.text, name.size, "TDVPR", &n)) {
+		*out = (struct scn_page){ .kind = SCN_PAGE_TDVPR, .td = (u32)td, .index = n };
+		return check_vcpu(l->r, at, word, td, n);
+	}
+	ret = read_pages(l, at, word, &pages);
+	*out = (struct scn_page){ .kind = SCN_PAGE_GUEST,
+				  .td = pages.td,
+				  .index = pages.gpa >> SL_PAGE_SHIFT };
+	return ret;
+}
+
+/* "page=..." and "owner=..." at the end; *count becomes what stands in front of them. */
+static int read_operands(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+			 const struct word *words, u32 *count, struct op *op)
+{
+	static const struct {
+		const char *name;
+		bool (*fits)(const struct op_desc *d);
+	} operands[] = { { "page=", takes_page }, { "owner=", has_owner } };
+	struct scn_shown shown;
+
+	while (*count > 1) {
+		const struct word *w = &words[*count - 1];
+		u32 i = 0;
+		int ret;
+
+		while (i < ARRAY_SIZE(operands) &&
+		       !starts_with(w->text, w->text + w->size, operands[i].name))
+			i++;
+		if (i == ARRAY_SIZE(operands))
+			return 0;
+		if (!operands[i].fits(d))
+			return scn_fail(l->r, at, "found %s; expected %s, which takes no %.*s",
+					scn_show_text(&shown, w->text, w->size), d->form,
+					(int)strlen(operands[i].name) - 1, operands[i].name);
+		ret = read_page(l, at,
+				(struct word){ w->text + strlen(operands[i].name),
+					       w->size - strlen(operands[i].name) },
+				i ? &op->owner : &op->page);
+		if (ret)
+			return ret;
+		--*count;
+	}
+	return 0;
+}
+
+/* A vCPU that a raw SEAMCALL enters has no lane of its own. */
+static void note_raw_entry(struct lane *l, const struct op *op)
+{
+	if (l->type == LANE_OF_LP && op->leaf == SEAMCALL_tdh_vp_enter)
+		l->r->s->td[op->td].vcpu[op->vcpu].raw = true;
+}
+
 static int read_op(struct lane *l, const struct scn_node *n)
 {
 	static const struct {
@@ -1164,6 +1296,9 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	op.retry = l->type == LANE_OF_LP && count > 1 &&
 		   scn_text_is(words[count - 1].text, words[count - 1].size, "retry");
 	count -= op.retry;
+	ret = l->type == LANE_OF_LP ? read_operands(l, n, d, words, &count, &op) : 0;
+	if (ret)
+		return ret;
 	if (count < 1 + arg_count[d->args].least || count > 1 + arg_count[d->args].most)
 		return scn_fail(l->r, n, "found %s; expected %s",
 				scn_show_text(&shown, n->text, n->size), d->form);
@@ -1175,6 +1310,7 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		ret = check_hold(l, n, &op);
 	if (ret)
 		return ret;
+	note_raw_entry(l, &op);
 	return emit(l, n, &op);
 }
 

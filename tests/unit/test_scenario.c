@@ -1324,8 +1324,9 @@ static const struct bad bad_host_operations[] = {
 	"MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.DEMOTE, MEM.PAGE.PROMOTE, MEM.PAGE.RELOCATE, " \
 	"MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, MEM.RD, MEM.SEPT.ADD, "        \
 	"MEM.SEPT.RD, MEM.SEPT.REMOVE, MEM.WR, MR.EXTEND, MEM.TRACK, MR.FINALIZE, "          \
-	"MNG.KEY.RECLAIMID, MNG.RD, MNG.WR, PHYMEM.PAGE.RDMD, SYS.INFO, SYS.RD, VP.FLUSH, "  \
-	"VP.RD, VP.WR, {loop N: [...]}"
+	"MNG.ADDCX, MNG.CREATE, MNG.INIT, MNG.KEY.CONFIG, MNG.KEY.FREEID, "                  \
+	"MNG.KEY.RECLAIMID, MNG.VPFLUSHDONE, MNG.RD, MNG.WR, PHYMEM.CACHE.WB, "              \
+	"PHYMEM.PAGE.RDMD, ..."
 
 static const struct bad bad_lp_operations[] = {
 	{ "MEM.RANGE.BLOK a", "5:7: found operation 'MEM.RANGE.BLOK'; expected one of " LP_OPS
@@ -1378,6 +1379,15 @@ static const struct bad bad_lp_operations[] = {
 	{ "VP.RD VCPU_STATE 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
 	{ "VP.WR PEND_NMI -1 0", "5:7: found '-1'; expected a value as N or 0xN" },
 	{ "SYS.INFO 3", "5:7: found 'SYS.INFO 3'; expected 'SYS.INFO [retry]'" },
+	{ "MEM.RD a page=spare0",
+	  "5:7: found 'page=spare0'; expected 'MEM.RD PAGES [LEVEL] [retry]', which takes no page" },
+	{ "PHYMEM.PAGE.RDMD a owner=TDR",
+	  "5:7: found 'owner=TDR'; expected 'PHYMEM.PAGE.RDMD PAGES [LEVEL] [retry]', which takes "
+	  "no owner" },
+	{ "MEM.PAGE.AUG a page=b", "5:7: found range 'b'; expected one of td0: a" },
+	{ "MEM.PAGE.AUG a owner=td1:TDR", "5:7: found 'td1:TDR'; expected td0, the only TD" },
+	{ "MEM.TRACK owner=TDVPR1", "5:7: found 'TDVPR1'; expected vcpu0, the only vCPU of td0" },
+	{ "VP.ENTER 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
 };
 
 /* What has to go together. */
@@ -1752,7 +1762,12 @@ static void check_lp(const struct scn_lp *l, const struct scn_lp_op *want, u32 c
 		assert_int_equal(l->ops[i].td, want[i].td);
 		assert_int_equal(l->ops[i].level, want[i].level);
 		assert_int_equal(l->ops[i].random, want[i].random);
-		assert_int_equal(l->ops[i].spare, want[i].spare);
+		assert_int_equal(l->ops[i].page.kind, want[i].page.kind);
+		assert_int_equal(l->ops[i].page.td, want[i].page.td);
+		assert_int_equal(l->ops[i].page.index, want[i].page.index);
+		assert_int_equal(l->ops[i].owner.kind, want[i].owner.kind);
+		assert_int_equal(l->ops[i].owner.td, want[i].owner.td);
+		assert_int_equal(l->ops[i].owner.index, want[i].owner.index);
 		assert_int_equal(l->ops[i].retry, want[i].retry);
 		assert_int_equal(l->ops[i].gpa, want[i].gpa);
 		assert_int_equal(l->ops[i].count, want[i].count);
@@ -1874,6 +1889,49 @@ static void test_lps(void **state)
 	scenario_free(s);
 }
 
+/* page= and owner=, and vCPUs that a raw SEAMCALL enters. */
+static void check_named_pages(void)
+{
+	static const struct scn_lp_op want[] = {
+		{ .code = SCN_LP_PAGE,
+		  .leaf = SEAMCALL_tdh_mem_page_aug,
+		  .td = 1,
+		  .count = 1,
+		  .page = { SCN_PAGE_GUEST, 0, 512 } },
+		{ .code = SCN_LP_TD,
+		  .leaf = SEAMCALL_tdh_mem_track,
+		  .td = 1,
+		  .owner = { SCN_PAGE_TDR, 0, 0 },
+		  .retry = true },
+		{ .code = SCN_LP_VCPU,
+		  .leaf = SEAMCALL_tdh_vp_addcx,
+		  .vcpu = 1,
+		  .page = { SCN_PAGE_SPARE, 0, 7 },
+		  .owner = { SCN_PAGE_TDVPR, 1, 1 } },
+		{ .code = SCN_LP_VCPU, .leaf = SEAMCALL_tdh_vp_init | 1 << 16 },
+		{ .code = SCN_LP_VCPU, .leaf = SEAMCALL_tdh_vp_enter, .vcpu = 1 },
+	};
+	struct scenario *s = read_good("title: t\n"
+				       "td:\n"
+				       "  - {vcpus: 2, memory: {a: {}, b: {level: 2M}}}\n"
+				       "  - {vcpus: 2, memory: {a: {}}}\n"
+				       "run:\n"
+				       "  vcpu0: [read a]\n"
+				       "  vcpu1: [read a]\n"
+				       "  lp0:\n"
+				       "    - MEM.PAGE.AUG td1:a page=td0:b\n"
+				       "    - MEM.TRACK td1 owner=TDR retry\n"
+				       "    - VP.ADDCX 1 owner=td1:TDVPR1 page=spare7\n"
+				       "    - VP.INIT/1 0\n"
+				       "    - VP.ENTER 1\n");
+
+	check_lp(&s->lp[0], want, ARRAY_SIZE(want));
+	assert_false(s->td[0].vcpu[0].raw);
+	assert_true(s->td[0].vcpu[1].raw);
+	assert_true(s->td[0].vcpu[1].named);
+	scenario_free(s);
+}
+
 /* Levels, spare pages, retry, `setup`; and what a TD has to be for some of it. */
 static void test_lp_operands(void **state)
 {
@@ -1884,13 +1942,14 @@ static void test_lp_operands(void **state)
 	}
 	static const struct scn_lp_op want[] = {
 		OP(tdh_mem_page_add, 0, 0, 3, 0),
-		OP(tdh_mem_page_aug, 0, 0x1000, 1, .spare = 1),
-		OP(tdh_mem_page_relocate, 0, 0x2000, 1, .spare = 8, .retry = true),
+		OP(tdh_mem_page_aug, 0, 0x1000, 1, .page = { SCN_PAGE_SPARE, 0, 0 }),
+		OP(tdh_mem_page_relocate, 0, 0x2000, 1, .page = { SCN_PAGE_SPARE, 0, 7 },
+		   .retry = true),
 		/* Of small pages the table above is meant, of large ones the next. */
 		OP(tdh_mem_sept_add, 1, 0, 1, 0),
 		OP(tdh_mem_sept_remove, 2, 0, 1, 0),
 		OP(tdh_mem_page_promote, 1, 0, 1, .retry = true),
-		OP(tdh_mem_page_demote, 1, 2 * MB2, 1, .spare = 2),
+		OP(tdh_mem_page_demote, 1, 2 * MB2, 1, .page = { SCN_PAGE_SPARE, 0, 1 }),
 		OP(tdh_mem_range_block, 1, MB2, 2, 0),
 		OP(tdh_mem_range_unblock, 3, 0, 1, .retry = true),
 		/* From the first small entry of the first large page to the last of the last. */
@@ -1935,6 +1994,7 @@ static void test_lp_operands(void **state)
 	check_lp(&s->setup, setup, ARRAY_SIZE(setup));
 	scenario_free(s);
 
+	check_named_pages();
 	s = read_good("title: t\n"
 		      "td: {vcpus: 1, finalized: true, memory: {b: {level: 2M}}}\n"
 		      "run: {vcpu0: [accept b 4K, attr-wr b, attr-wr b 4K]}\n");

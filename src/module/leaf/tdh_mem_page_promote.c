@@ -48,7 +48,7 @@ static u64 children_check(struct call *c, const struct entry_ref *parent, struct
 
 		if (step && !entry_word_lock(c, e)) {
 			ext_info(c, parent->copy, parent->level);
-			return step->busy;
+			return call_refused(c, step, 0);
 		}
 		ch->locked += step != NULL;
 		child = comparable(c, atomic_load_explicit(e, memory_order_relaxed), ch->level);

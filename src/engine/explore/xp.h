@@ -79,6 +79,10 @@ struct xp_pending {
 struct xp_fiber {
 	void *sp;
 	u64 hist; /* everything seen since the last checkpoint */
+	/* guests.h: 1 + the guest that it is in, whose are the two above; its own meanwhile. */
+	u32 guest;
+	void *outer;
+	u64 outer_hist;
 	/* Counts that the arena has nothing of and that no checkpoint forgets. */
 	u64 claims[2]; /* of claims: engine/claims.h */
 	struct xp_pending pending;
@@ -391,8 +395,8 @@ size_t xp_program_offset(const void *pc);
 
 /* fiber.c */
 void xp_switch(void **save, void *to);
-/* Makes fiber @i start in @entry (which never returns) when it is switched to. */
-void xp_fiber_make(u32 i, void (*entry)(void));
+/* Makes *sp a fiber on [room, room + size) that starts in @entry (which never returns). */
+void xp_fiber_make(void **sp, u8 *room, size_t size, void (*entry)(void));
 static inline u8 *xp_stack_top(u32 i)
 {
 	return xp.stacks + (size_t)(i + 1) * XP_STACK_SIZE;

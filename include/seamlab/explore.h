@@ -39,6 +39,7 @@ enum sl_entry_kind {
 	SL_ENTRY_THREADS,
 	SL_ENTRY_INVARIANT,
 	SL_ENTRY_FINALLY,
+	SL_ENTRY_SETUP,
 };
 
 /* What the macros below leave for the program's main(). */
@@ -46,7 +47,7 @@ struct sl_entry {
 	enum sl_entry_kind kind;
 	const char *name;
 	unsigned int count;
-	void (*thread)(unsigned int me);
+	void (*thread)(unsigned int me); /* or set-up */
 	bool (*holds)(void);
 };
 
@@ -69,6 +70,12 @@ struct sl_entry {
 
 /* SL_THREAD(name) { ... }: one thread. */
 #define SL_THREAD(name_) SL_THREADS(name_, 0)
+
+/* SL_SETUP(name) { ... }: runs once, before the threads start. */
+#define SL_SETUP(name_)                                                                   \
+	static void sl_setup_##name_(unsigned int me);                                    \
+	SL_ENTRY_(name_, SL_ENTRY_SETUP, #name_, 0, sl_setup_##name_, (bool (*)(void))0) \
+	static void sl_setup_##name_(__attribute__((unused)) unsigned int me)
 
 /* SL_INVARIANT(name) { return CONDITION; }: true in every state. It only looks. */
 #define SL_INVARIANT(name_)                                                        \

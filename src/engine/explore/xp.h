@@ -390,6 +390,9 @@ void xp_note_read(void *addr);
 /* A violation. Ends the calling fiber; outside of one it is kept for whoever looks. */
 void xp_report(u32 kind, const char *id, const char *text);
 
+/* User code: wipes what a function has left below the caller's frame. */
+void xp_scrub(void);
+
 /* The same in every run of one build, wherever the program is loaded; addr2line takes it. */
 size_t xp_program_offset(const void *pc);
 

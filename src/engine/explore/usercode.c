@@ -59,6 +59,8 @@ static struct {
 	char thread_name[XP_FIBERS_MAX][40];
 	u32 threads;
 	bool setting_up;
+	const u8 *machines; /* their memory; NULL: there are none */
+	size_t machines_size;
 	volatile sig_atomic_t interrupted;
 } run;
 
@@ -82,6 +84,12 @@ __attribute__((noreturn, format(printf, 1, 2))) void user_fail(const char *fmt, 
 	va_end(args);
 	fputc('\n', stderr);
 	exit(EXIT_USAGE);
+}
+
+bool user_is_of_module(const void *addr)
+{
+	return run.machines && (const u8 *)addr >= run.machines &&
+	       (const u8 *)addr < run.machines + run.machines_size;
 }
 
 bool user_is_setting_up(void)
@@ -789,13 +797,15 @@ static void set_up(void)
 			sl_x_module.unbind();
 	}
 	run.setting_up = false;
+	if (&sl_x_module) {
+		run.machines = sl_x_module.room;
+		run.machines_size = sl_x_module.used();
+	}
 }
 
-static u8 *arena_end(void)
+static const u8 *arena_end(void)
 {
-	if (!&sl_x_module || sl_x_module.room < shared_end)
-		return shared_end + PAGE;
-	return sl_x_module.room + sl_x_module.used();
+	return run.machines > shared_end ? run.machines + run.machines_size : shared_end + PAGE;
 }
 
 struct word_list {

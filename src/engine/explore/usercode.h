@@ -30,6 +30,8 @@ struct user_trace {
 	char id[40];
 };
 
+/* In the memory that the module's machines take up? */
+bool user_is_of_module(const void *addr);
 /* Does SL_SETUP run? */
 bool user_is_setting_up(void);
 /* The program cannot be explored. */

@@ -194,8 +194,4 @@ const struct sl_x_module sl_x_module = {
 	.unbind = unbind,
 	.words = words,
 	.describe = describe,
-	.seamcall_name = tdx_seamcall_name,
-	.tdcall_name = tdx_tdcall_name,
-	.status_name = tdx_status_name,
-	.operand_name = tdx_operand_name,
 };

@@ -37,10 +37,6 @@ struct sl_x_module {
 	/* xmachine.h, for all machines. */
 	void (*words)(void (*add)(void *ctx, const void *addr, u8 kind, u8 size), void *ctx);
 	void (*describe)(const void *addr, char *text, size_t size);
-	const char *(*seamcall_name)(u32 leaf);
-	const char *(*tdcall_name)(u32 leaf);
-	const char *(*status_name)(u64 status);
-	const char *(*operand_name)(u32 operand);
 };
 
 /* Not there in a program that makes no SEAMCALL. */

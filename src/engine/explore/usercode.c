@@ -798,7 +798,7 @@ static void set_up(void)
 	}
 	run.setting_up = false;
 	if (&sl_x_module) {
-		run.machines = sl_x_module.room;
+		run.machines = sl_x_module.memory;
 		run.machines_size = sl_x_module.used();
 	}
 }

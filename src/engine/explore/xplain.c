@@ -21,11 +21,13 @@ struct machine_at {
 	_Atomic bool taken[SL_LPS_MAX]; /* a thread is bound to the LP */
 };
 
+/* Behind the user's data. What is not in use of the room, at its end, the explorer leaves out. */
 struct plain {
 	struct sl_arena left;
 	struct machine_at at[MACHINES_MAX];
 	u32 machines;
 	struct plain_thread thread[SL_X_CALLERS];
+	_Alignas(SL_PAGE_SIZE) u8 room[ROOM];
 };
 
 struct stack {
@@ -33,8 +35,6 @@ struct stack {
 };
 
 static SL_SHARED struct plain plain;
-/* Behind the user's data; the explorer leaves out what is not in use. */
-static SL_SHARED _Alignas(SL_PAGE_SIZE) u8 sl_room[ROOM];
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -44,16 +44,17 @@ static void *room_alloc(const char *caller, size_t size, size_t align)
 
 	if (!sl_x_setting_up())
 		sl_x_refuse(caller);
-	a->base = sl_room;
+	a->base = plain.room;
 	a->size = ROOM;
 	if (size > ROOM || sl_align_up(a->used, align) + size > ROOM)
 		return NULL;
 	return sl_arena_alloc(a, size, align);
 }
 
-static size_t room_used(void)
+static size_t used(void)
 {
-	return (size_t)sl_align_up(plain.left.used, SL_PAGE_SIZE);
+	return offsetof(struct plain, room) +
+	       (size_t)sl_align_up(plain.left.used, SL_PAGE_SIZE);
 }
 
 void *plain_alloc(size_t size)
@@ -189,8 +190,8 @@ static void describe(const void *addr, char *text, size_t size)
 }
 
 const struct sl_x_module sl_x_module = {
-	.room = sl_room,
-	.used = room_used,
+	.memory = (const u8 *)&plain,
+	.used = used,
 	.unbind = unbind,
 	.words = words,
 	.describe = describe,

@@ -29,8 +29,8 @@ __attribute__((noreturn)) void sl_x_refuse(const char *why);
 /* ---- of the module --------------------------------------------------------------------------- */
 
 struct sl_x_module {
-	/* What machines are made from; the first part of it that is in use. */
-	u8 *room;
+	/* Where all that it has lies; how much of it is in use, from the start. */
+	const u8 *memory;
 	size_t (*used)(void);
 	/* Set-up gives back the LP that it has. */
 	void (*unbind)(void);

@@ -252,3 +252,5 @@ SL_SETUP(a_td_with_a_pending_page)
 	build_td();
 	sl_assert(!sl_guest_bind(machine, TDVPR, guest));
 }
+
+SL_MAIN

@@ -805,10 +805,30 @@ static int check_bounds(struct search *s)
 
 /* ---- the shortest counterexample ------------------------------------------------------------- */
 
+/* One bounded search for it, again while that comes upon scheduling points that nobody knew. */
+static void minimise_within(struct search *s, u32 depth)
+{
+	bool again;
+
+	do {
+		free(s->best);
+		s->best = NULL;
+		s->best_depth = depth;
+		pass_begin(s);
+		walk(s);
+		again = s->stop && xp.learned && is_unlimited(s->r) &&
+			clock_seconds() - s->start < s->o->minimise_seconds;
+		/* With more of them the way takes more steps. */
+		depth = DEPTH_MAX;
+		if (s->o->depth && depth > s->o->depth)
+			depth = s->o->depth;
+	} while (again);
+}
+
 static void minimise(struct search *s)
 {
 	struct xs_result *r = s->r;
-	u32 most = r->preemptions;
+	u32 most = r->preemptions, depth;
 
 	s->bounded = s->shortest = true;
 	s->want_kind = r->kind;
@@ -817,11 +837,10 @@ static void minimise(struct search *s)
 	for (u32 c = 0; c <= most; c++) {
 		s->most_preemptions = c;
 		/* With fewer preemptions a longer trace is still better. */
-		s->best_depth = c < most ? DEPTH_MAX : r->steps + 1;
-		if (s->o->depth && s->best_depth > s->o->depth)
-			s->best_depth = s->o->depth;
-		pass_begin(s);
-		walk(s);
+		depth = c < most ? DEPTH_MAX : r->steps + 1;
+		if (s->o->depth && depth > s->o->depth)
+			depth = s->o->depth;
+		minimise_within(s, depth);
 		r->minimal = !s->stop && is_unlimited(r);
 		if (s->best || s->stop)
 			break;

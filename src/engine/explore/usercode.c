@@ -379,11 +379,12 @@ static void on_crash(int sig, siginfo_t *info, void *context)
 	top = xp_context_top(xp.cur);
 	low = xp.fiber[xp.cur].guest ? xp_guests.guest[xp.fiber[xp.cur].guest - 1].room
 				     : top - XP_STACK_SIZE;
-	snprintf(accident, sizeof(accident), "%s%s at 0x%llx", sigabbrev_np(sig),
+	snprintf(accident, sizeof(accident), "%s%s at program+0x%zx", sigabbrev_np(sig),
 		 (u8 *)info->si_addr >= low && (u8 *)info->si_addr < low + PAGE
 			 ? ", out of stack,"
 			 : "",
-		 (unsigned long long)c->uc_mcontext.gregs[REG_RIP] + 1);
+		 /* One behind, as return addresses are. */
+		 xp_program_offset((const u8 *)(uintptr_t)c->uc_mcontext.gregs[REG_RIP] + 1));
 	c->uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(top - 64 - 8);
 	c->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)crashed;
 }

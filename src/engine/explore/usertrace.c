@@ -233,8 +233,6 @@ static void first_row(struct user_trace *t, u32 index, u32 thread)
 
 static void add_rows(struct user_trace *t, u32 index, const struct xs_step *step)
 {
-	u32 rows = t->rows;
-
 	for (u32 i = 0; i < xp.event_count; i++) {
 		const struct xp_event *e = &xp.event[i];
 		struct user_row *row;
@@ -256,8 +254,6 @@ static void add_rows(struct user_trace *t, u32 index, const struct xs_step *step
 		function_name(e->pc, row->where, sizeof(row->where));
 	}
 	plain_rows(t, index, step->fiber);
-	if (t->rows == rows)
-		new_row(t, index, step->fiber);
 }
 
 static bool before(void *ctx, u32 index, const struct xs_step *step)
@@ -277,8 +273,10 @@ static bool after(void *ctx, u32 index, const struct xs_step *step)
 	u32 rows = t->rows;
 
 	first_row(t, index, step->fiber);
-	if (t->rows == rows || xp.event_count || xp.undo_count > t->undo_mark)
-		add_rows(t, index, step);
+	add_rows(t, index, step);
+	/* Every step has a row. */
+	if (t->rows == rows)
+		new_row(t, index, step->fiber);
 	t->played = index + 1;
 	if (!xp.violated)
 		return true;

@@ -200,6 +200,9 @@ void xmachine_describe(struct sl_machine *m, const void *addr, char *text, size_
 			 (size_t)((const u8 *)addr - mem->shared));
 	else if (is_in(addr, &m->sys_lock, sizeof(m->sys_lock)))
 		snprintf(text, size, "system lock");
+	else if (is_in(addr, &m->halted, sizeof(m->halted)) ||
+		 is_in(addr, &m->sys_state, sizeof(m->sys_state)))
+		snprintf(text, size, "module state");
 	else if (is_in(addr, &m->kot_lock, sizeof(m->kot_lock)))
 		snprintf(text, size, "KOT lock");
 	else if (is_in(addr, m, sizeof(*m)))

@@ -6,6 +6,8 @@
 #include "engine/explore/xplain.h"
 
 #include <errno.h>
+#include <stdio.h>
+
 #include <seamlab/explore.h>
 
 #include "base/arena.h"
@@ -15,6 +17,7 @@
 /* Of all machines and guests of a program. It is in the program's file, if mostly zero. */
 #define ROOM         (4u << 20)
 #define MACHINES_MAX 4u
+#define GUESTS_MAX   16u
 
 struct machine_at {
 	struct sl_machine *machine;
@@ -27,6 +30,10 @@ struct plain {
 	struct machine_at at[MACHINES_MAX];
 	u32 machines;
 	struct plain_thread thread[SL_X_CALLERS];
+	/* For names only. */
+	const void *guest[GUESTS_MAX];
+	size_t guest_size;
+	u32 guests;
 	_Alignas(SL_PAGE_SIZE) u8 room[ROOM];
 };
 
@@ -57,9 +64,15 @@ static size_t used(void)
 	       (size_t)sl_align_up(plain.left.used, SL_PAGE_SIZE);
 }
 
+/* A guest's data; its stack is not among them. */
 void *plain_alloc(size_t size)
 {
-	return room_alloc("sl_guest_create() is for SL_SETUP", size, 16);
+	void *p = room_alloc("sl_guest_create() is for SL_SETUP", size, 16);
+
+	if (p && plain.guests < GUESTS_MAX)
+		plain.guest[plain.guests++] = p;
+	plain.guest_size = size;
+	return p;
 }
 
 /* Nothing is used again: the program is at its end soon. */
@@ -144,7 +157,7 @@ void hp_misuse(const char *what)
 
 struct stack *stack_new(size_t size, void (*entry)(void *arg), void *arg)
 {
-	struct stack *s = plain_alloc(sizeof(*s));
+	struct stack *s = room_alloc("a stack", sizeof(*s), 16);
 	int guest = s ? sl_x_guest_make(size, entry, arg) : -1;
 
 	if (guest < 0)
@@ -185,8 +198,18 @@ static void words(void (*add)(void *ctx, const void *addr, u8 kind, u8 size), vo
 static void describe(const void *addr, char *text, size_t size)
 {
 	text[0] = '\0';
-	for (u32 i = 0; i < plain.machines && !text[0]; i++)
-		xmachine_describe(plain.at[i].machine, addr, text, size);
+	for (u32 i = 0; i < plain.machines && !text[0]; i++) {
+		const struct machine_at *at = &plain.at[i];
+
+		if (is_in(addr, at->taken, sizeof(at->taken)))
+			snprintf(text, size, "LP %zu bound",
+				 (size_t)((const _Atomic bool *)addr - at->taken));
+		else
+			xmachine_describe(at->machine, addr, text, size);
+	}
+	for (u32 i = 0; i < plain.guests && !text[0]; i++)
+		if (is_in(addr, plain.guest[i], plain.guest_size))
+			snprintf(text, size, "guest %u", i);
 }
 
 const struct sl_x_module sl_x_module = {

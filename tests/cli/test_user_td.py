@@ -114,6 +114,8 @@ class UserTd(unittest.TestCase):
         if verdict == "holds" and not options:
             audited = self.explore(program, "--audit")
             self.assertEqual((audited["verdict"], audited["states"]), ("holds", o["states"]))
+            # Nothing has promised anything: the module's own checkpoints are not for a user's lanes.
+            self.assertEqual(self.explore(program, "--no-checkpoints"), o)
 
     def test_text(self):
         program = self.build(CC, "-O1", ZAP, ["ZAP_RETRIES=3"])

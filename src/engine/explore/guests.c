@@ -138,6 +138,16 @@ bool xp_guests_open(void)
 	return xp_guests.log != NULL;
 }
 
+void xp_guests_close(void)
+{
+	for (u32 g = 0; g < xp_guests.count; g++) {
+		region_unmap(xp_guests.guest[g].room, xp_guests.guest[g].size);
+		free(xp_guests.guest[g].start);
+	}
+	region_unmap(xp_guests.log, LOG);
+	xp_guests = (struct xp_guests){ 0 };
+}
+
 void xp_guests_start(void)
 {
 	for (u32 g = 0; g < xp_guests.count; g++) {

@@ -57,6 +57,8 @@ void xp_guest_leave(void);
 
 /* Guests as they are now are how they begin; false without memory. */
 bool xp_guests_open(void) SL_WARN_UNUSED;
+/* There are none any more. */
+void xp_guests_close(void);
 /* Back to how they began. */
 void xp_guests_start(void);
 /* Takes switches back until the log is @mark long; returns the mask of guests that it was about. */

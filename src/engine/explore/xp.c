@@ -33,6 +33,7 @@ void xp_close(void)
 	region_unmap(xp.granule, xp.arena_size / 8 * sizeof(*xp.granule));
 	region_unmap(xp.undo, UNDO_STORE * sizeof(*xp.undo));
 	region_unmap(xp.stacks, (size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
+	xp_guests_close();
 	xp = (struct xp_state){ 0 };
 }
 

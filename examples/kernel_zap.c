@@ -42,7 +42,7 @@ static struct sl_guest *guest;
 
 /* What the host knows. */
 static _Atomic uint32_t mmu_lock;
-static u64 mapped = FIRST_PAGE; /* behind GPA; 0: nothing. mmu_lock */
+static u64 mapped = FIRST_PAGE;   /* behind GPA; 0: nothing. mmu_lock */
 static _Atomic uint32_t keep_out; /* vCPUs are not to enter */
 static _Atomic uint32_t inside;   /* the vCPU is, or is about to */
 

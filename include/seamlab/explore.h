@@ -75,8 +75,8 @@ struct sl_entry {
 #define SL_THREAD(name_) SL_THREADS(name_, 0)
 
 /* SL_SETUP(name) { ... }: runs once, before the threads start. */
-#define SL_SETUP(name_)                                                                   \
-	static void sl_setup_##name_(unsigned int me);                                    \
+#define SL_SETUP(name_)                                                                  \
+	static void sl_setup_##name_(unsigned int me);                                   \
 	SL_ENTRY_(name_, SL_ENTRY_SETUP, #name_, 0, sl_setup_##name_, (bool (*)(void))0) \
 	static void sl_setup_##name_(__attribute__((unused)) unsigned int me)
 

@@ -113,8 +113,13 @@ static void test_guests(void **state)
 				c[i][j] = !i || !j ? 1 : c[i - 1][j] + c[i][j - 1];
 				by_guests += c[i][j] * (i ? 1 : 2) * (j ? 1 : 2);
 				/* Behind the last it is in its guest, has left it, or has ended. */
-				by_lanes += c[i][j] * (i == n ? 3 : i ? 1 : 2) *
-					    (j == n ? 3 : j ? 1 : 2);
+				by_lanes += c[i][j] *
+					    (i == n ? 3
+					     : i    ? 1
+						    : 2) *
+					    (j == n ? 3
+					     : j    ? 1
+						    : 2);
 			}
 		by_lanes -= c[n][n];
 		for (u32 exact = 0; exact < 2; exact++) {

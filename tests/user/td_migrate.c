@@ -7,9 +7,9 @@
 
 static struct sl_guest *guest;
 static _Atomic uint32_t vcpu_lock;
-static u64 mapped[2];   /* vcpu_lock */
-static int ve_handled;  /* the guest's own */
-static int on_lp[3];    /* where the guest was: at its start, after the TDCALL, after the access */
+static u64 mapped[2];  /* vcpu_lock */
+static int ve_handled; /* the guest's own */
+static int on_lp[3];   /* where the guest was: at its start, after the TDCALL, after the access */
 
 /* A stack that has a frame more in the middle of the access. */
 static void handle_ve(void *arg)

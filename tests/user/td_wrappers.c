@@ -36,8 +36,8 @@ static void run_guest(void *arg)
 static void map(u64 gpa)
 {
 	u64 entry, state;
-	u64 status = tdh_mem_page_aug(TDR, gpa, 0, MEM((u64)atomic_fetch_add(&augs, 1)), &entry,
-				      &state);
+	u64 status =
+		tdh_mem_page_aug(TDR, gpa, 0, MEM((u64)atomic_fetch_add(&augs, 1)), &entry, &state);
 
 	sl_assert(!status || tdx_class(status) == TDX_EPT_ENTRY_STATE_INCORRECT);
 }

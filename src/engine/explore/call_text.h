@@ -13,6 +13,7 @@ static inline bool is_call(const struct xp_event *e)
 }
 
 /* The leaf's name, and what came of it. */
-void call_text(const struct xp_event *e, char *name, size_t name_size, char *what, size_t what_size);
+void call_text(const struct xp_event *e, char *name, size_t name_size, char *what,
+	       size_t what_size);
 
 #endif

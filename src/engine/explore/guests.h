@@ -22,9 +22,9 @@
 struct xp_guest {
 	/* Changes as it runs. */
 	struct xp_guest_now {
-		void *sp;  /* these two while it is left */
-		u64 hist;  /* what it has seen */
-		u32 on;    /* 1 + the lane that runs it; 0: it is left */
+		void *sp; /* these two while it is left */
+		u64 hist; /* what it has seen */
+		u32 on;   /* 1 + the lane that runs it; 0: it is left */
 	} now;
 	u8 *room; /* guard page, then the stack */
 	size_t size;

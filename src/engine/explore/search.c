@@ -308,9 +308,8 @@ static bool is_intact(struct search *s)
 static bool has_room(const struct search *s)
 {
 	return (u64)s->stack_top * 16 + XP_GUEST_STACK_MAX <= STACK_STORE &&
-	       xp_guests_have_room() &&
-	       xp.undo_count + STEP_UNDO <= xp.undo_max && race_log_has_room(&s->races) &&
-	       s->succ_count + 2 < SUCC_STORE &&
+	       xp_guests_have_room() && xp.undo_count + STEP_UNDO <= xp.undo_max &&
+	       race_log_has_room(&s->races) && s->succ_count + 2 < SUCC_STORE &&
 	       (!s->graph ||
 		(s->states + STATE_SUCCS < ID_STORE && s->edge_count + STATE_SUCCS < EDGE_STORE));
 }

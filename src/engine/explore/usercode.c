@@ -4,8 +4,8 @@
  * Not instrumented; runs on fibers where it is called from there. Layer: engine.
  *
  * The arena is the section sl_shared, into which seamlab-cc has put the writable data of the user's
- * files, and the machines that they have made. User code knows no checkpoints, so a thread is known by more than what it has seen: two
- * histories that leave the same bytes on its stack are one.
+ * files, and the machines that they have made. User code knows no checkpoints, so a thread, or a guest,
+ * is known by more than what it has seen: two histories that leave the same bytes on its stack are one.
  */
 #include <seamlab/explore.h>
 
@@ -380,9 +380,8 @@ static void on_crash(int sig, siginfo_t *info, void *context)
 	low = xp.fiber[xp.cur].guest ? xp_guests.guest[xp.fiber[xp.cur].guest - 1].room
 				     : top - XP_STACK_SIZE;
 	snprintf(accident, sizeof(accident), "%s%s at program+0x%zx", sigabbrev_np(sig),
-		 (u8 *)info->si_addr >= low && (u8 *)info->si_addr < low + PAGE
-			 ? ", out of stack,"
-			 : "",
+		 (u8 *)info->si_addr >= low && (u8 *)info->si_addr < low + PAGE ? ", out of stack,"
+										: "",
 		 /* One behind, as return addresses are. */
 		 xp_program_offset((const u8 *)(uintptr_t)c->uc_mcontext.gregs[REG_RIP] + 1));
 	c->uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(top - 64 - 8);

@@ -60,8 +60,7 @@ static void *room_alloc(const char *caller, size_t size, size_t align)
 
 static size_t used(void)
 {
-	return offsetof(struct plain, room) +
-	       (size_t)sl_align_up(plain.left.used, SL_PAGE_SIZE);
+	return offsetof(struct plain, room) + (size_t)sl_align_up(plain.left.used, SL_PAGE_SIZE);
 }
 
 /* A guest's data; its stack is not among them. */

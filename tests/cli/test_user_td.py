@@ -180,7 +180,7 @@ class UserTd(unittest.TestCase):
                      os.path.join(ROOT, KERNEL), *(os.path.join(ROOT, f) for f in files), "-o",
                      program, *flags])
             self.assertEqual((r.returncode, r.stderr), (0, ""))
-            for _ in range(20):
+            for _ in range(5):
                 r = run([program])
                 self.assertEqual((r.returncode, r.stderr), (0, ""), files)
                 self.assertRegex(r.stdout, r"\A\w+: \d threads? ended, and nothing was violated\n\Z")
@@ -194,6 +194,9 @@ def case(cc, level, row):
 
 for compiler, opt in WAYS:
     for case_row in PROGRAMS:
+        # What states are made of does not depend on the compiler: once is enough.
+        if case_row[0] is MEMORY and case_row[1] and compiler != CC:
+            continue
         stem = "_".join([os.path.basename(case_row[0][0])[:-2], *case_row[1], *case_row[2], compiler])
         setattr(UserTd, "test_" + re.sub(r"\W+", "_", stem), case(compiler, opt, case_row))
 

@@ -602,8 +602,7 @@ int main(void)
 		cmocka_unit_test(test_bounds_add_up),  cmocka_unit_test(test_bounds_loops),
 		cmocka_unit_test(test_bounds_codes),   cmocka_unit_test(test_fairness),
 		cmocka_unit_test(test_locks_are_fair), cmocka_unit_test(test_certain),
-		cmocka_unit_test(test_vacuous),
-		cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_vacuous),        cmocka_unit_test(test_guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,10 @@ struct sl_env_ops {
 
 struct sl_env {
 	const struct sl_env_ops *ops;
-	/* Counters of this lane, outside the arena: growing numbers are not model state. */
+	/*
+	 * Counters of this lane, outside the arena: growing numbers are not model state. NULL: nobody
+	 * counts. Only lanes without a host have that.
+	 */
 	struct sl_stats *stats;
 	/* Ticks of now() per microsecond. */
 	u64 tsc_per_us;

@@ -97,7 +97,7 @@ static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)
 {
 	struct sl_stats *s = lp->env->stats;
 
-	if (leaf >= TDX_SEAMCALL_COUNT)
+	if (!s || leaf >= TDX_SEAMCALL_COUNT)
 		return;
 	s->seamcalls[leaf]++;
 	if (sl_unlikely(status_is_busy(status)))
@@ -189,7 +189,7 @@ static void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
 {
 	struct sl_stats *s = lp->env->stats;
 
-	if (leaf < TDX_TDCALL_COUNT) {
+	if (s && leaf < TDX_TDCALL_COUNT) {
 		s->tdcalls[leaf]++;
 		if (sl_unlikely(status_is_busy(status)))
 			s->tdcall_busy[leaf][status & (SL_OPERAND_SLOTS - 1)]++;

@@ -134,12 +134,21 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 	u64 leaves, gfn = pick_gfn(l, op->gpa, op->count, op->level, op->random, &leaves);
 	int rc;
 
-	if (op->code == SCN_HOST_ZAP)
+	switch (op->code) {
+	case SCN_HOST_ZAP:
 		host_zap(vm, cpu, gfn, leaves);
-	else
-		do
-			rc = host_map(vm, cpu, gfn, leaves);
-		while (rc == -EAGAIN && !stopping(w));
+		break;
+	case SCN_HOST_DELETE_SLOT:
+		vm_delete_slot(vm, cpu, gfn);
+		break;
+	case SCN_HOST_CREATE_SLOT:
+		vm_create_slot(vm, cpu, gfn);
+		break;
+	default:
+		while ((rc = host_map(vm, cpu, gfn, leaves)) == -EAGAIN && !stopping(w))
+			env_pause(l->env);
+		break;
+	}
 	cpu_put(cpu);
 }
 
@@ -200,6 +209,9 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	switch (op->code) {
 	case SCN_HOST_MAP:
 	case SCN_HOST_ZAP:
+	case SCN_HOST_PREFAULT:
+	case SCN_HOST_DELETE_SLOT:
+	case SCN_HOST_CREATE_SLOT:
 		do_memory(w, l, op);
 		break;
 	case SCN_HOST_SIGNAL:
@@ -207,6 +219,9 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 		break;
 	case SCN_HOST_INTERRUPT:
 		vcpu_interrupt(&vm->vcpu[op->vcpu]);
+		break;
+	case SCN_HOST_MARK_DEAD:
+		vm_mark_dead(vm);
 		break;
 	case SCN_HOST_BUILD:
 		do_build(w, l, op->td);

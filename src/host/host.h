@@ -13,6 +13,7 @@
  * vm_build, vm_teardown       | against everything on the same VM; not against other VMs
  * vcpu_run                    | one lane per vCPU; everything below may run beside it
  * host_map, host_zap          | no, while the VM is built
+ * vm_delete_slot, _create_slot | no, while the VM is built
  * vcpu_signal, vcpu_interrupt | no, while the VM is built
  * vm_mark_dead                | no
  * host_check                  | yes: the VM at rest
@@ -85,6 +86,7 @@ struct cpu {
 	struct vmm *vmm;
 	struct sl_env *env;   /* of the lane that has the CPU */
 	struct cpu_call call; /* made by the lane of this CPU, one at a time */
+	_Atomic u32 srcu;     /* its lane's read section; see slot.c */
 };
 
 /* ---- memory of a VM -------------------------------------------------------------------------- */
@@ -101,6 +103,13 @@ struct vm_range {
 	u64 pages;
 	u8 level; /* of the leaves: 0 = 4 KB, 1 = 2 MB; gfn and pages are multiples of it */
 	u8 init;  /* enum vm_range_init */
+};
+
+/* The flag of a memslot, as published to faults. */
+enum vm_slot {
+	VM_SLOT_VALID,
+	VM_SLOT_INVALID, /* on its way out: a fault has to come again */
+	VM_SLOT_GONE,    /* user space has deleted it, for now */
 };
 
 /*
@@ -133,9 +142,11 @@ enum vcpu_mode {
 };
 
 /* Bits of vcpu.requests. */
-#define VCPU_REQ_SIGNAL 1u /* leave vcpu_run() with -EINTR */
-#define VCPU_REQ_EVENT  2u /* an interrupt was posted */
-#define VCPU_REQ_DEAD   4u /* the VM is dead */
+#define VCPU_REQ_SIGNAL 1u  /* leave vcpu_run() with -EINTR */
+#define VCPU_REQ_EVENT  2u  /* an interrupt was posted */
+#define VCPU_REQ_DEAD   4u  /* the VM is dead */
+#define VCPU_REQ_ROOT   8u  /* the root is obsolete: no fault gets anywhere until it is reloaded */
+#define VCPU_REQ_SLOTS  16u /* user space has put a memslot back */
 
 struct vcpu {
 	/* Shared with kickers and wakers. */
@@ -208,7 +219,8 @@ struct vm {
 	bool unfinished;
 	struct vm_range range[VM_RANGES_MAX];
 	u32 range_count;
-	_Atomic u64 *shared; /* attribute, one bit per gfn; slots_lock to write */
+	_Atomic u32 slot[VM_RANGES_MAX]; /* enum vm_slot; slots_lock to write, SRCU to read */
+	_Atomic u64 *shared;             /* attribute, one bit per gfn; slots_lock to write */
 	_Atomic u64 *
 		owed; /* one bit per gfn: an install met BUSY and has not come back; see on-hp-timeout */
 	struct mirror mirror;
@@ -316,12 +328,19 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me);
 
 /* ---- memory operations of VMM threads -------------------------------------------------------- */
 
-/* Maps @leaves leaves from @gfn on, as faults without a vCPU (prefault). 0 or -errno. */
+/*
+ * Maps @leaves leaves from @gfn on, as faults without a vCPU (prefault). 0 or -errno; -EAGAIN: a
+ * memslot is being deleted, user space should call again.
+ */
 int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves) SL_WARN_UNUSED;
 /* Zaps @leaves leaves from @gfn on, mapped or not (punch hole). 0, or -EIO: the VM is bugged. */
 int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
 /* Private-shared conversion of [gfn, gfn + pages). 0 or -errno. */
 int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared);
+/* Deletes the memslot around @gfn, with everything that is mapped in it. 0 or -errno. */
+int vm_delete_slot(struct vm *vm, struct cpu *cpu, u64 gfn);
+/* Puts a deleted memslot back, empty. 0, or -EEXIST. */
+int vm_create_slot(struct vm *vm, struct cpu *cpu, u64 gfn);
 /* Level of the leaf that covers @gfn; -EFAULT outside the memory map. */
 int vm_gfn_level(const struct vm *vm, u64 gfn);
 

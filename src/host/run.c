@@ -55,7 +55,7 @@ static void vcpu_leave_guest(struct vcpu *v)
 enum entry {
 	ENTRY_GOES,
 	ENTRY_HELD_OFF, /* by the keep-out flag */
-	ENTRY_WANTED,   /* the thread is wanted: signal, or the VM is dead */
+	ENTRY_WANTED,   /* the thread is wanted: signal, the VM is dead, the root is obsolete */
 };
 
 static bool is_kept_out(struct vm *vm)
@@ -78,7 +78,7 @@ static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 	 * loads here, the stores before mode there.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD))
+	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD | VCPU_REQ_ROOT))
 		return ENTRY_WANTED;
 	if (!early)
 		held = is_kept_out(vm);
@@ -117,12 +117,37 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			    struct vcpu_exit *exit)
 {
+	/* A guest may run for long: nobody waits for it who only wants the host's readers gone. */
+	srcu_read_unlock(cpu);
 	while (vcpu_try_enter(v, cpu, visit, exit)) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 1);
 		env_pause(cpu->env);
 	}
 	vcpu_leave_guest(v);
 	cpu_open_interrupts(cpu);
+	srcu_read_lock(cpu, v->vm);
+}
+
+/*
+ * A vCPU's exit to user space and back, for what is user space's to decide. It takes slots_lock, whose
+ * holder may wait for the end of this vCPU's read section.
+ */
+static int user_space_converts(struct vcpu *v, struct cpu *cpu, u64 gfn, u64 pages, bool shared)
+{
+	int ret;
+
+	srcu_read_unlock(cpu);
+	ret = vm_set_shared(v->vm, cpu, gfn, pages, shared);
+	srcu_read_lock(cpu, v->vm);
+	return ret;
+}
+
+static int user_space_waits(struct vcpu *v, struct cpu *cpu, u64 gfn)
+{
+	srcu_read_unlock(cpu);
+	vcpu_wait_for_slot(v, cpu, gfn);
+	srcu_read_lock(cpu, v->vm);
+	return EXIT_CONTINUE;
 }
 
 /* ---- exits ----------------------------------------------------------------------------------- */
@@ -144,7 +169,7 @@ static int handle_map_gpa(struct vcpu *v, struct cpu *cpu, u64 gpa, u64 size)
 	while (pages) {
 		u64 chunk = pages < MAP_GPA_CHUNK_PAGES ? pages : MAP_GPA_CHUNK_PAGES;
 
-		ret = vm_set_shared(v->vm, cpu, gfn, chunk, shared);
+		ret = user_space_converts(v, cpu, gfn, chunk, shared);
 		if (ret)
 			return ret;
 		gfn += chunk;
@@ -196,8 +221,8 @@ static int handle_memory_fault(struct vcpu *v, struct cpu *cpu, u64 gfn)
 			(unsigned long long)gfn << SL_PAGE_SHIFT);
 		return -EIO;
 	}
-	ret = vm_set_shared(v->vm, cpu, gfn & ~(SL_LEVEL_PAGES(level) - 1), SL_LEVEL_PAGES(level),
-			    false);
+	ret = user_space_converts(v, cpu, gfn & ~(SL_LEVEL_PAGES(level) - 1), SL_LEVEL_PAGES(level),
+				  false);
 	return ret ? ret : EXIT_CONTINUE;
 }
 
@@ -218,6 +243,8 @@ static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct td
 		return -EIO;
 	}
 	ret = fault_handle(v, cpu, gfn);
+	if (ret == -ENOENT)
+		return user_space_waits(v, cpu, gfn);
 	if (ret == -EFAULT)
 		return handle_memory_fault(v, cpu, gfn);
 	return ret ? ret : EXIT_CONTINUE;
@@ -243,6 +270,8 @@ static int handle_busy(struct vcpu *v, struct cpu *cpu, u64 status)
 		return EXIT_HANDLED;
 	/* The sign that zero-step bites, here or on another vCPU. */
 	ret = fault_kick_and_retry(v, cpu, &gfn);
+	if (ret == -ENOENT)
+		return user_space_waits(v, cpu, gfn);
 	if (ret == -EFAULT)
 		return handle_memory_fault(v, cpu, gfn);
 	return ret ? ret : EXIT_HANDLED;
@@ -304,10 +333,12 @@ static void vcpu_halt(struct vcpu *v, struct cpu *cpu)
 	struct sl_env *env = cpu->env;
 
 	if (!v->interrupt && !vcpu_requests(v)) {
+		srcu_read_unlock(cpu);
 		cpu_put(cpu);
 		while (!vcpu_requests(v))
 			env_wait_while(env, &v->requests, 0);
 		cpu_take(v->vm->vmm, cpu->index, env);
+		srcu_read_lock(cpu, v->vm);
 	}
 	if (vcpu_requests(v) & VCPU_REQ_EVENT) {
 		vcpu_clear_request(v, VCPU_REQ_EVENT);
@@ -324,6 +355,9 @@ static int vcpu_check_requests(struct vcpu *v)
 {
 	u32 requests = vcpu_requests(v);
 
+	/* The next fault gets a new root. */
+	if (sl_unlikely(requests & (VCPU_REQ_ROOT | VCPU_REQ_SLOTS)))
+		vcpu_clear_request(v, VCPU_REQ_ROOT | VCPU_REQ_SLOTS);
 	if (sl_likely(!(requests & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD))))
 		return 0;
 	if (requests & VCPU_REQ_DEAD)
@@ -343,6 +377,9 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 		return -EIO;
 	cpu_open_interrupts(cpu);
 	ret = vcpu_load(v, cpu);
+	if (ret)
+		return ret;
+	srcu_read_lock(cpu, v->vm);
 	while (!ret) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 0);
 		if (v->done)
@@ -363,6 +400,7 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 		if (ret > 0)
 			ret = 0;
 	}
+	srcu_read_unlock(cpu);
 	site_visit_end(cpu, HOST_SITE_enter, &visit);
 	return ret;
 }

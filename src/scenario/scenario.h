@@ -63,6 +63,10 @@ enum scn_host_opcode {
 	SCN_HOST_BUILD,     /* build TD @td */
 	SCN_HOST_RUN,       /* let the vCPU lanes of TD @td run their programs, wait for them */
 	SCN_HOST_TEARDOWN,  /* tear TD @td down */
+	SCN_HOST_PREFAULT,  /* as MAP; user space calls again if it is told so */
+	SCN_HOST_DELETE_SLOT,
+	SCN_HOST_CREATE_SLOT, /* put a deleted slot back */
+	SCN_HOST_MARK_DEAD,   /* as a failed assertion does to TD @td, without being one */
 	SCN_HOST_LOOP,
 	SCN_HOST_END,
 };

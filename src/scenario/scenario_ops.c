@@ -17,6 +17,7 @@ enum op_args {
 	ARGS_PAGES,
 	ARGS_PAGES_RTMR, /* pages, and a register or register 0 */
 	ARGS_SPAN,       /* pages, or pages..pages */
+	ARGS_SLOT,       /* a whole range */
 	ARGS_SHARE,      /* pages and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
@@ -65,10 +66,12 @@ static const struct op_desc host_ops[] = {
 	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD, NULL },
 	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN, NULL },
 	{ "teardown", "'teardown TD'", ARGS_TD, SCN_HOST_TEARDOWN, NULL },
+	{ "prefault", "'prefault PAGES'", ARGS_PAGES, SCN_HOST_PREFAULT, NULL },
+	{ "delete-slot", "'delete-slot RANGE'", ARGS_SLOT, SCN_HOST_DELETE_SLOT, NULL },
+	{ "create-slot", "'create-slot RANGE'", ARGS_SLOT, SCN_HOST_CREATE_SLOT, NULL },
+	{ "mark-dead", "'mark-dead [TD]'", ARGS_TD_OR_NOT, SCN_HOST_MARK_DEAD, NULL },
 	{ "split", NULL, ARGS_NONE, 0, "" },
 	{ "promote", NULL, ARGS_NONE, 0, "" },
-	{ "delete-slot", NULL, ARGS_NONE, 0, "" },
-	{ "prefault", NULL, ARGS_NONE, 0, "" },
 	{ "add", NULL, ARGS_NONE, 0, "" },
 	{ "init-vcpu", NULL, ARGS_NONE, 0, "" },
 	{ "finalize", NULL, ARGS_NONE, 0, "" },
@@ -432,6 +435,18 @@ static int read_pages(struct lane *l, const struct scn_node *at, struct word wor
 		return bad_pages(l, at, word);
 	pages_to_op(l, &pages, op);
 	return 0;
+}
+
+/* A memslot is a range, all of it. */
+static int read_slot(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	int ret = read_pages(l, at, word, op);
+
+	if (ret || !memchr(word.text, '@', word.size))
+		return ret;
+	return scn_fail(l->r, at, "found %s; expected a whole range, without '@'",
+			scn_show_text(&shown, word.text, word.size));
 }
 
 /* The pages from range @from up to range @to are of one level and leave no address out. */
@@ -994,6 +1009,8 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 		return ret || count == 2 ? ret : read_rtmr(l, at, words[2], op);
 	case ARGS_SPAN:
 		return read_span(l, at, words[1], op);
+	case ARGS_SLOT:
+		return read_slot(l, at, words[1], op);
 	case ARGS_SHARE:
 		if (scn_text_is(words[2].text, words[2].size, "private"))
 			op->code = GUEST_MAP_GPA_PRIVATE;
@@ -1144,7 +1161,7 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		[ARGS_FIELD_VCPU] = { 2, 2 }, [ARGS_VALUE_TD] = { 2, 3 },
 		[ARGS_VALUE_VCPU] = { 3, 3 }, [ARGS_ENTRY] = { 1, 2 },
 		[ARGS_ENTRY_PAGE] = { 1, 3 }, [ARGS_TABLE] = { 1, 2 },
-		[ARGS_TABLE_PAGE] = { 1, 3 },
+		[ARGS_TABLE_PAGE] = { 1, 3 }, [ARGS_SLOT] = { 1, 1 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);

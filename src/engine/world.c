@@ -36,6 +36,10 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 				       .unfinished = td->unfinished,
 				       .ranges = p->range[i],
 				       .range_count = td->range_count };
+	for (u32 v = 0; v < td->vcpus; v++) {
+		p->vm[i].absent_vcpus |= (u64)td->vcpu[v].absent << v;
+		p->vm[i].bare_vcpus |= (u64)td->vcpu[v].bare << v;
+	}
 }
 
 /* Beside raw SEAMCALLs only the vCPUs with a program run. */
@@ -245,7 +249,8 @@ int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
 		if (rc)
 			return build_error(w, i, rc, err);
 		/* Its lanes need not wait for a host lane. */
-		atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
+		if (!w->scenario->td[i].gated)
+			atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
 	}
 	return world_setup(w, boss, &error) ? 0 : setup_error(w, &error, err);
 }

@@ -62,6 +62,17 @@ static int fault_lookup(const struct fault *f)
 	}
 }
 
+/* The pfn is always gfn_hpa(); what it takes to know that is guest_memfd's lock, for some. */
+static void pfn_lookup(const struct fault *f)
+{
+	struct sl_env *env = f->cpu->env;
+
+	if (!HOST_IS(f->vm->vmm->policy, populate_pfn, looked_up))
+		return;
+	env->ops->read_lock(env, &f->vm->gmem_lock);
+	env->ops->read_unlock(env, &f->vm->gmem_lock);
+}
+
 /* Whoever made the root obsolete, under mmu_lock, has left a request for the run loop. */
 static bool root_is_obsolete(const struct fault *f)
 {
@@ -84,6 +95,7 @@ static int fault_once(struct fault *f)
 	ret = fault_lookup(f);
 	if (ret != RET_PF_FIXED)
 		return ret;
+	pfn_lookup(f);
 	env->ops->read_lock(env, &vm->mmu_lock);
 	if (root_is_obsolete(f) || mmu_invalidate_retry(vm, f->mmu_seq, f->gfn))
 		ret = RET_PF_RETRY;
@@ -322,11 +334,8 @@ int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 {
 	int ret;
 
-	/*
-	 * Acquire: pairs with the store of RUNNABLE in vm_populate(); before it no prefault is
-	 * allowed.
-	 */
-	if (atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE)
+	/* Acquire: pairs with td_finalize(). */
+	if (!atomic_load_explicit(&vm->prefault_allowed, memory_order_acquire))
 		return -EINVAL;
 	srcu_read_lock(cpu, vm);
 	ret = map_leaves(vm, cpu, gfn, leaves);

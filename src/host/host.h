@@ -69,13 +69,24 @@ struct vm;
 #define CPU_BUSY 1u /* a lane has it */
 #define CPU_MAIL 2u /* + index of the CPU that wants a SEAMCALL made here; a lane has it */
 
+struct vcpu;
+
 /* A SEAMCALL that has to be made on another CPU: VP.FLUSH, KEY.CONFIG, CACHE.WB. */
 struct cpu_call {
 	enum host_site site;
 	struct vm *vm;
 	u64 rcx;
+	struct vcpu *leaving; /* VP.FLUSH: the vCPU, which leaves that CPU's list; else NULL */
 	u64 status;
 	_Atomic u32 done;
+};
+
+/* An element of the list of vCPUs that a CPU has; only touched on that CPU. See assoc.c. */
+struct assoc {
+	struct assoc *next;
+	struct assoc *prev;
+	bool linked;
+	bool freed; /* the object that it is a part of is gone */
 };
 
 struct cpu {
@@ -84,9 +95,11 @@ struct cpu {
 	u32 package;
 	struct sl_lp *lp;
 	struct vmm *vmm;
-	struct sl_env *env;   /* of the lane that has the CPU */
-	struct cpu_call call; /* made by the lane of this CPU, one at a time */
-	_Atomic u32 srcu;     /* its lane's read section; see slot.c */
+	struct sl_env *env;        /* of the lane that has the CPU */
+	struct cpu_call call;      /* made by the lane of this CPU, one at a time */
+	_Atomic u32 srcu;          /* its lane's read section; see slot.c */
+	struct assoc vcpus;        /* head of the list of vCPUs that are loaded here */
+	struct assoc stillborn[2]; /* vCPU objects whose creation failed on this CPU */
 };
 
 /* ---- memory of a VM -------------------------------------------------------------------------- */
@@ -168,9 +181,13 @@ struct vcpu {
 	bool unresolved;
 	struct sl_guest *guest;
 	/* Build and teardown. */
+	_Alignas(SL_CACHELINE) struct sl_mutex mutex; /* an ioctl on the vCPU, KVM_RUN aside */
+	struct assoc assoc;
+	bool online; /* user space has it; vm.lock */
 	struct hpa tdvpr;
 	struct hpa tdcx[VCPU_TDCX_PAGES];
 	bool created;   /* TDVPR belongs to the module */
+	bool inited;    /* VP.INIT is done */
 	u32 tdcx_count; /* so many TDCX pages do */
 };
 
@@ -188,7 +205,10 @@ struct vm_config {
 	u64 pages; /* 4 KB pages of GPA space, from gfn 0 on */
 	bool sept_ve_disable;
 	bool debug;      /* TD attribute: TDH.MEM.RD and TDH.MEM.WR work */
-	bool unfinished; /* never finalized: for raw SEAMCALLs, no vCPU can run */
+	bool unfinished; /* vm_build() leaves out FINALIZE, */
+	/* and, one bit each, the vCPUs that are to be created and to be initialized later. */
+	u64 absent_vcpus;
+	u64 bare_vcpus;
 	const struct vm_range *ranges;
 	u32 range_count;
 };
@@ -203,10 +223,16 @@ struct vm {
 	u32 mmu_invalidate_in_progress;
 	u64 mmu_invalidate_start;
 	u64 mmu_invalidate_end;
-	struct sl_mutex slots_lock; /* changes of attributes; outside mmu_lock */
+	/* In the order in which they are taken. */
+	struct sl_mutex lock;       /* vCPUs come into being; the TD is made */
+	struct sl_mutex slots_lock; /* changes of memslots and attributes; outside mmu_lock */
+	struct sl_rwlock gmem_lock; /* guest_memfd: populating and punching holes for write */
+	u32 created_vcpus;          /* lock */
+	u32 online_vcpus;           /* lock */
 	/* Read at every entry. */
 	_Alignas(SL_CACHELINE) _Atomic u32 keep_out;
 	_Atomic u32 state;
+	_Atomic u32 prefault_allowed;
 	_Atomic u32 dead;
 	_Atomic u32 bugged;
 	/* Constant once vmm_init() is done. */
@@ -226,7 +252,10 @@ struct vm {
 	struct mirror mirror;
 	struct vcpu *vcpu;
 	u32 vcpu_count;
-	u64 params_pa; /* shared page with TD_PARAMS */
+	u64 params_pa;      /* shared page with TD_PARAMS */
+	_Atomic u64 source; /* page that PAGE.ADD copies from, while memory is added; slots_lock */
+	u64 absent_vcpus;
+	u64 bare_vcpus;
 	/* The TD; build and teardown. */
 	u32 hkid;     /* 0 = none */
 	bool created; /* TDR belongs to the module */
@@ -235,8 +264,8 @@ struct vm {
 	u32 tdcx_count;     /* so many belong to the module */
 	_Atomic u32 leaked; /* pages whose owner is uncertain */
 	/* What stopped the last build; for messages. */
-	enum host_site failed_site;
-	u64 failed_status;
+	_Atomic u32 failed_site; /* enum host_site */
+	_Atomic u64 failed_status;
 };
 
 /* ---- the VMM --------------------------------------------------------------------------------- */
@@ -303,6 +332,17 @@ void vcpu_set_guest(struct vcpu *v, struct sl_guest *guest);
 int vm_build(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
 /* Takes the TD apart, from whatever state. No vCPU may be in vcpu_run(). 0, or -EIO: leaked. */
 int vm_teardown(struct vm *vm, struct cpu *cpu);
+
+/* ---- building step by step: ioctls of a VM whose configuration says unfinished ---------------- */
+
+/*
+ * 0 or -errno: -EBUSY: a vCPU is being created, or a site of class RETURN_BUSY was busy; -EAGAIN: user
+ * space should call again; -EINVAL: not at this point of the VM's life; as for vm_build() otherwise.
+ */
+int vm_create_vcpu(struct vm *vm, struct cpu *cpu, u32 index) SL_WARN_UNUSED;
+int vm_init_vcpu(struct vm *vm, struct cpu *cpu, u32 index) SL_WARN_UNUSED;
+int vm_add_memory(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool measure) SL_WARN_UNUSED;
+int vm_finalize(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
 
 /* ---- running --------------------------------------------------------------------------------- */
 

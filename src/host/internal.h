@@ -104,6 +104,18 @@ static inline struct hpa gfn_hpa(const struct vm *vm, u64 gfn)
 /* Makes the SEAMCALL of @site with RCX = @rcx on @target and returns its status. */
 u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx);
 int vcpu_load(struct vcpu *v, struct cpu *cpu);
+/* The list of a CPU; the caller has the CPU. */
+void assoc_add(struct cpu *cpu, struct assoc *a);
+void assoc_del(struct assoc *a);
+
+/* ---- build.c --------------------------------------------------------------------------------- */
+
+/* What is missing of the vCPU in the module; a second call goes on where the first failed. */
+int vcpu_build(struct vcpu *v, struct cpu *cpu);
+/* One page of initial memory, already with its locks. */
+int page_add(struct vm *vm, struct cpu *cpu, u64 gfn, bool measure);
+/* FINALIZE, and what follows from it. */
+int td_finalize(struct vm *vm, struct cpu *cpu);
 
 /* ---- kick.c ---------------------------------------------------------------------------------- */
 

@@ -128,7 +128,16 @@ static int external_leaf(struct fault *f)
 		f->leaf_site = HOST_SITE_fault_aug;
 	} else {
 		f->leaf_site = HOST_SITE_init_mem_add;
-		args.r9 = SHARED_PA_SOURCE;
+		/* Relaxed: who populates has set it in this lane; see page_add(). */
+		args.r9 = atomic_load_explicit(&f->vm->source, memory_order_relaxed);
+		if (!args.r9) {
+			vm_bug(f->cpu, f->vm, host_site_name(f->leaf_site),
+			       "a page has to be added, and there is nothing to add it from");
+			return -EIO;
+		}
+		/* The module is asked later, behind the mirror's back. */
+		if (HOST_IS(f->vm->vmm->policy, populate, premap))
+			return 0;
 	}
 	return external_call(f, f->leaf_site, &f->leaf, &args);
 }

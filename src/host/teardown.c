@@ -140,6 +140,8 @@ static void vcpu_free(struct vcpu *v, struct cpu *cpu, bool key)
 	v->tdcx_count = 0;
 	page_drop(cpu, v->vm, HOST_SITE_reclaim_vcpu, &v->tdvpr, v->created, key);
 	v->created = false;
+	v->inited = false;
+	assoc_del(&v->assoc);
 	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_relaxed);
 }
 

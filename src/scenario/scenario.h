@@ -67,6 +67,11 @@ enum scn_host_opcode {
 	SCN_HOST_DELETE_SLOT,
 	SCN_HOST_CREATE_SLOT, /* put a deleted slot back */
 	SCN_HOST_MARK_DEAD,   /* as a failed assertion does to TD @td, without being one */
+	/* Building a TD that says `finalized: false`. */
+	SCN_HOST_CREATE_VCPU,
+	SCN_HOST_INIT_VCPU,
+	SCN_HOST_ADD,
+	SCN_HOST_FINALIZE,
 	SCN_HOST_LOOP,
 	SCN_HOST_END,
 };
@@ -76,6 +81,9 @@ struct scn_host_op {
 	u32 td;
 	u8 level;
 	bool random;
+	bool measured; /* ADD */
+	bool retry;    /* user space calls again after EBUSY */
+	bool may_fail; /* user space goes on after any error */
 	u64 gpa;
 	u64 count; /* leaves */
 	u32 vcpu;
@@ -155,6 +163,8 @@ struct scn_caller {
 
 struct scn_vcpu {
 	bool named;
+	bool absent; /* a host lane creates it */
+	bool bare;   /* a host lane initializes it */
 	struct guest_op *ops;
 	u32 count;
 };
@@ -163,12 +173,13 @@ struct scn_td {
 	u32 vcpus;
 	bool sept_ve_disable; /* TD attribute: a PENDING access exits instead of raising #VE */
 	bool debug;           /* TD attribute: TDH.MEM.RD and TDH.MEM.WR work */
-	bool unfinished;      /* not finalized: for LP lanes only */
+	bool unfinished; /* not finalized: for LP lanes, or for host lanes that go on building */
 	struct scn_range ranges[SCN_RANGES_MAX];
 	u32 range_count;
 	u64 pages; /* 4 KB pages of GPA space that the ranges take */
 	struct scn_vcpu vcpu[SCN_VCPUS_MAX];
 	bool explicit_life; /* a host lane builds and tears it down itself */
+	bool gated;         /* its vCPU lanes wait until a host lane lets them run */
 };
 
 struct scn_host {

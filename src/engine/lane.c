@@ -32,7 +32,7 @@ static void run_program(struct world *w, struct lane *l)
 
 	do
 		rc = vcpu_run(v, cpu);
-	while (rc == -EINTR && !stopping(w));
+	while ((rc == -EINTR || rc == -EAGAIN) && !stopping(w));
 	cpu_put(cpu);
 	if (rc == 0 && v->failed && !stopping(w))
 		env_violate(l->env, SL_VIOLATION_TD_KILLED, "guest",
@@ -95,7 +95,8 @@ static void do_build(struct world *w, struct lane *l, u32 td)
 	for (u32 v = 0; v < vm->vcpu_count; v++)
 		guest_reset(&w->guest[td][v]);
 	cpu = cpu_take(w->vmm, l->cpu, l->env);
-	rc = vm_build(vm, cpu);
+	while ((rc = vm_build(vm, cpu)) == -EAGAIN && !stopping(w))
+		env_checkpoint(l->env, LANE_RETRY_CHECKPOINT, l->at, l->turns);
 	cpu_put(cpu);
 	if (rc)
 		build_violated(l, vm, "TD could not be built", rc);
@@ -197,6 +198,9 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 	case SCN_HOST_ZAP:
 		host_zap(vm, cpu, gfn, leaves);
 		break;
+	case SCN_HOST_UNMAP_SHARED:
+		host_unmap_shared(vm, cpu, gfn, leaves << (SL_LEVEL_BITS * op->level));
+		break;
 	case SCN_HOST_DELETE_SLOT:
 		vm_delete_slot(vm, cpu, gfn);
 		break;
@@ -269,6 +273,7 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	case SCN_HOST_MAP:
 	case SCN_HOST_ZAP:
 	case SCN_HOST_PREFAULT:
+	case SCN_HOST_UNMAP_SHARED:
 	case SCN_HOST_DELETE_SLOT:
 	case SCN_HOST_CREATE_SLOT:
 		do_memory(w, l, op);

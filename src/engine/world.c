@@ -153,6 +153,8 @@ static void add_td(struct world *w, struct sl_arena *a, u32 td)
 			.count = from->vcpu[i].count,
 			.on_busy = s->on_busy,
 			.busy_retries = s->busy_retries,
+			.on_map_retry = s->on_map_retry,
+			.map_retries = s->map_retries,
 			.accept_on_ve = true,
 		};
 		guest_init(&w->guest[td][i], NULL, &w->program[td][i]);

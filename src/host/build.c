@@ -37,6 +37,9 @@ static int build_call_args(struct cpu *cpu, struct vm *vm, enum host_site site,
 	if (status_class(status) == TDX_SUCCESS)
 		return 0;
 	build_failed(vm, site, status);
+	if (status_class(status) == TDX_RND_NO_ENTROPY &&
+	    HOST_IS(vm->vmm->policy, no_entropy, fatal))
+		return -EIO;
 	return status_errno(status);
 }
 
@@ -148,6 +151,7 @@ static void vcpu_reset(struct vcpu *v)
 	v->vmcall_r10 = 0;
 	v->vmcall_r11 = 0;
 	v->unresolved = false;
+	v->has_exited = false;
 }
 
 static int vcpu_create(struct vcpu *v, struct cpu *cpu)

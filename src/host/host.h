@@ -98,6 +98,7 @@ struct cpu {
 	struct sl_env *env;        /* of the lane that has the CPU */
 	struct cpu_call call;      /* made by the lane of this CPU, one at a time */
 	_Atomic u32 srcu;          /* its lane's read section; see slot.c */
+	u64 user_msr;              /* what the host takes the LP's user-return MSR to hold */
 	struct assoc vcpus;        /* head of the list of vCPUs that are loaded here */
 	struct assoc stillborn[2]; /* vCPU objects whose creation failed on this CPU */
 };
@@ -179,6 +180,10 @@ struct vcpu {
 	u64 vmcall_r11;
 	u64 last_gfn; /* of the fault that went back to the guest unresolved; see enter-on-busy */
 	bool unresolved;
+	/* The last real exit, for hosts that look at it again; see held-off-exit. */
+	bool has_exited;
+	u64 exit_status;
+	u64 exit_rdx, exit_r8, exit_r11, exit_r12, exit_r13;
 	struct sl_guest *guest;
 	/* Build and teardown. */
 	_Alignas(SL_CACHELINE) struct sl_mutex mutex; /* an ioctl on the vCPU, KVM_RUN aside */
@@ -347,8 +352,8 @@ int vm_finalize(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
 /* ---- running --------------------------------------------------------------------------------- */
 
 /*
- * Runs the vCPU until its guest is done (0; see v->failed), a signal is pending (-EINTR) or the VM
- * is dead (-EIO).
+ * Runs the vCPU until its guest is done (0; see v->failed), a signal is pending (-EINTR), the VM is dead
+ * (-EIO), or, with hosts that mix up their errnos, a SEAMCALL was BUSY (-EAGAIN: run it again).
  */
 int vcpu_run(struct vcpu *v, struct cpu *cpu) SL_WARN_UNUSED;
 
@@ -377,6 +382,11 @@ int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves) SL_WARN_UNUSED
 int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
 /* Private-shared conversion of [gfn, gfn + pages). 0 or -errno. */
 int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared);
+/*
+ * User space unmaps the shared memory that stands behind [gfn, gfn + pages); an invalidation covers all of
+ * it, whatever is private there by now.
+ */
+int host_unmap_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages);
 /* Deletes the memslot around @gfn, with everything that is mapped in it. 0 or -errno. */
 int vm_delete_slot(struct vm *vm, struct cpu *cpu, u64 gfn);
 /* Puts a deleted memslot back, empty. 0, or -EEXIST. */

@@ -99,9 +99,10 @@ static int external_call(struct fault *f, enum host_site site, struct site_visit
 	visit->context = f->context;
 	visit->has_context = true;
 	ret = site_errno(f->cpu, site, site_try(f->cpu, f->vm, site, args, visit), args);
-	if (sl_unlikely(ret == -EBUSY))
-		owed_set(f);
-	return ret;
+	if (sl_likely(ret != -EBUSY))
+		return ret;
+	owed_set(f);
+	return HOST_IS(f->vm->vmm->policy, busy_errno, eagain) ? -EAGAIN : -EBUSY;
 }
 
 static int external_link(struct fault *f, u32 level)

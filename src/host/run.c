@@ -10,6 +10,9 @@
 #include "host/internal.h"
 
 #define MAP_GPA_CHUNK_PAGES 512ull
+/* The user-return MSR: user space's value, which is also what the module leaves, and another VM's. */
+#define USER_MSR_HOST  ((u64)SL_USER_MSR_RESET)
+#define USER_MSR_OTHER 1ull
 
 /* What an exit asks the run loop to do next, if it is no negative errno. */
 enum exit_fate {
@@ -21,6 +24,7 @@ enum exit_fate {
 /* The outcome of one TDH.VP.ENTER. */
 struct vcpu_exit {
 	bool entered;
+	bool held_off; /* not entered, because of the keep-out flag */
 	u64 status;
 	struct tdx_module_args args;
 };
@@ -94,6 +98,70 @@ static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 	return ENTRY_GOES;
 }
 
+/* ---- user-return MSRs ------------------------------------------------------------------------ */
+
+/* Writes the MSR unless the host takes it to hold the value already. */
+static void user_msr_set(struct cpu *cpu, u64 value)
+{
+	if (cpu->user_msr == value)
+		return;
+	sl_lp_set_user_msr(cpu->lp, value);
+	cpu->user_msr = value;
+}
+
+static void user_msr_before_entry(struct vcpu *v, struct cpu *cpu)
+{
+	if (HOST_IS(v->vm->vmm->policy, user_msrs, write_before))
+		user_msr_set(cpu, SL_USER_MSR_RESET);
+}
+
+static void user_msr_after_entry(struct vcpu *v, struct cpu *cpu)
+{
+	/* True if a guest has run, and only then. */
+	if (HOST_IS(v->vm->vmm->policy, user_msrs, assume_after))
+		cpu->user_msr = SL_USER_MSR_RESET;
+}
+
+/* The CPU comes from another VM, whose value nobody has had a reason to replace. */
+static void user_msr_load(struct cpu *cpu)
+{
+	user_msr_set(cpu, USER_MSR_OTHER);
+}
+
+static void user_msr_to_user_space(struct vcpu *v, struct cpu *cpu)
+{
+	user_msr_set(cpu, USER_MSR_HOST);
+	if (sl_lp_user_msr(cpu->lp) != USER_MSR_HOST)
+		env_violate(
+			cpu->env, SL_VIOLATION_ORACLE, "INV-MSR-01",
+			"the thread of vCPU %u returns to user space with the MSR of another VM",
+			v->index);
+}
+
+/* ---- entering -------------------------------------------------------------------------------- */
+
+/* Hosts that look at the exit once more although nothing was run. */
+static void exit_keep(struct vcpu *v, const struct vcpu_exit *exit)
+{
+	v->has_exited = true;
+	v->exit_status = exit->status;
+	v->exit_rdx = exit->args.rdx;
+	v->exit_r8 = exit->args.r8;
+	v->exit_r11 = exit->args.r11;
+	v->exit_r12 = exit->args.r12;
+	v->exit_r13 = exit->args.r13;
+}
+
+static void exit_stale(const struct vcpu *v, struct vcpu_exit *exit)
+{
+	exit->status = v->exit_status;
+	exit->args = (struct tdx_module_args){ .rdx = v->exit_rdx,
+					       .r8 = v->exit_r8,
+					       .r11 = v->exit_r11,
+					       .r12 = v->exit_r12,
+					       .r13 = v->exit_r13 };
+}
+
 /* One look, one TDH.VP.ENTER. True: the policy wants to enter again at once. */
 static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			   struct vcpu_exit *exit)
@@ -101,13 +169,16 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 	enum entry entry = vcpu_enter_guest(v, cpu->env);
 
 	exit->entered = entry == ENTRY_GOES;
+	exit->held_off = entry == ENTRY_HELD_OFF;
 	if (exit->entered) {
+		user_msr_before_entry(v, cpu);
 		exit->args = (struct tdx_module_args){
 			.rcx = v->tdvpr.v,
 			.r10 = v->vmcall_r10,
 			.r11 = v->vmcall_r11,
 		};
 		exit->status = site_try(cpu, v->vm, HOST_SITE_enter, &exit->args, visit);
+		user_msr_after_entry(v, cpu);
 	}
 	if (sl_likely(!HOST_IS(v->vm->vmm->policy, enter_on_busy, re_enter)))
 		return false;
@@ -157,6 +228,7 @@ static int handle_map_gpa(struct vcpu *v, struct cpu *cpu, u64 gpa, u64 size)
 	bool shared = (gpa & BIT_ULL(GPA_SHARED_BIT)) != 0;
 	u64 gfn = (gpa & ~BIT_ULL(GPA_SHARED_BIT)) >> SL_PAGE_SHIFT;
 	u64 pages = size >> SL_PAGE_SHIFT;
+	u64 piece = HOST_IS(v->vm->vmm->policy, map_gpa_piece, page) ? 1 : MAP_GPA_CHUNK_PAGES;
 	int ret;
 
 	sl_count(cpu->env, SL_CTR_map_gpa);
@@ -167,7 +239,7 @@ static int handle_map_gpa(struct vcpu *v, struct cpu *cpu, u64 gpa, u64 size)
 		return EXIT_CONTINUE;
 	}
 	while (pages) {
-		u64 chunk = pages < MAP_GPA_CHUNK_PAGES ? pages : MAP_GPA_CHUNK_PAGES;
+		u64 chunk = pages < piece ? pages : piece;
 
 		ret = user_space_converts(v, cpu, gfn, chunk, shared);
 		if (ret)
@@ -218,6 +290,12 @@ static int handle_memory_fault(struct vcpu *v, struct cpu *cpu, u64 gfn)
 	if (level < 0) {
 		vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter),
 			"vCPU %u touched 0x%llx, where no memory is", v->index,
+			(unsigned long long)gfn << SL_PAGE_SHIFT);
+		return -EIO;
+	}
+	if (HOST_IS(v->vm->vmm->policy, memory_fault, kill)) {
+		vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter),
+			"vCPU %u touched 0x%llx as private, which is shared", v->index,
 			(unsigned long long)gfn << SL_PAGE_SHIFT);
 		return -EIO;
 	}
@@ -304,10 +382,8 @@ static int handle_error(struct vcpu *v, struct cpu *cpu, u64 status)
 	return kill_on_enter(v, cpu, status);
 }
 
-static int handle_exit(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)
+static int handle_outcome(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)
 {
-	if (!exit->entered)
-		return EXIT_HANDLED;
 	if (sl_unlikely(status_class(exit->status) != TDX_SUCCESS))
 		return handle_error(v, cpu, exit->status);
 	switch (exit->status & 0xFFFF) {
@@ -323,6 +399,19 @@ static int handle_exit(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *
 			(u32)(exit->status & 0xFFFF));
 		return -EIO;
 	}
+}
+
+static int handle_exit(struct vcpu *v, struct cpu *cpu, struct vcpu_exit *exit)
+{
+	bool stale = HOST_IS(v->vm->vmm->policy, held_off_exit, stale);
+
+	if (stale && exit->entered)
+		exit_keep(v, exit);
+	if (stale && exit->held_off && v->has_exited) {
+		exit_stale(v, exit);
+		return handle_outcome(v, cpu, exit);
+	}
+	return exit->entered ? handle_outcome(v, cpu, exit) : EXIT_HANDLED;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -379,6 +468,7 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 	ret = vcpu_load(v, cpu);
 	if (ret)
 		return ret;
+	user_msr_load(cpu);
 	srcu_read_lock(cpu, v->vm);
 	while (!ret) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 0);
@@ -401,6 +491,7 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 			ret = 0;
 	}
 	srcu_read_unlock(cpu);
+	user_msr_to_user_space(v, cpu);
 	site_visit_end(cpu, HOST_SITE_enter, &visit);
 	return ret;
 }

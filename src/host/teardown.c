@@ -171,6 +171,7 @@ int vm_teardown(struct vm *vm, struct cpu *cpu)
 	bool key = false, leaked;
 
 	cpu_open_interrupts(cpu);
+	atomic_store_explicit(&vm->prefault_allowed, 0, memory_order_relaxed);
 	if (vm->hkid) {
 		zap_all(vm, cpu);
 		key = !key_release(vm, cpu);

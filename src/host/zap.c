@@ -217,6 +217,17 @@ int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 	return ret;
 }
 
+int host_unmap_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages)
+{
+	if (gfn > vm->pages || pages > vm->pages - gfn)
+		return -EFAULT;
+	cpu_open_interrupts(cpu);
+	/* Shared mappings are the direct root's, which this model leaves out. */
+	window_open(vm, cpu, gfn, gfn + pages, false);
+	window_close(vm, cpu);
+	return 0;
+}
+
 static void attributes_store(struct vm *vm, u64 gfn, u64 pages, bool shared)
 {
 	for (u64 i = gfn; i < gfn + pages; i++) {

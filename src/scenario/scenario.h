@@ -58,12 +58,13 @@ struct scn_range {
 enum scn_host_opcode {
 	SCN_HOST_MAP, /* map a page as if a vCPU had faulted on it (prefault) */
 	SCN_HOST_ZAP,
-	SCN_HOST_SIGNAL,    /* make vCPU @vcpu leave its run loop once, as a signal would */
-	SCN_HOST_INTERRUPT, /* wake vCPU @vcpu from halt */
-	SCN_HOST_BUILD,     /* build TD @td */
-	SCN_HOST_RUN,       /* let the vCPU lanes of TD @td run their programs, wait for them */
-	SCN_HOST_TEARDOWN,  /* tear TD @td down */
-	SCN_HOST_PREFAULT,  /* as MAP; user space calls again if it is told so */
+	SCN_HOST_SIGNAL,       /* make vCPU @vcpu leave its run loop once, as a signal would */
+	SCN_HOST_INTERRUPT,    /* wake vCPU @vcpu from halt */
+	SCN_HOST_BUILD,        /* build TD @td */
+	SCN_HOST_RUN,          /* let the vCPU lanes of TD @td run their programs, wait for them */
+	SCN_HOST_TEARDOWN,     /* tear TD @td down */
+	SCN_HOST_PREFAULT,     /* as MAP; user space calls again if it is told so */
+	SCN_HOST_UNMAP_SHARED, /* user space unmaps shared memory; private pages may lie in between */
 	SCN_HOST_DELETE_SLOT,
 	SCN_HOST_CREATE_SLOT, /* put a deleted slot back */
 	SCN_HOST_MARK_DEAD,   /* as a failed assertion does to TD @td, without being one */
@@ -232,6 +233,9 @@ struct scenario {
 	u32 set_count;
 	enum guest_on_busy on_busy;
 	u32 busy_retries;
+	enum guest_on_map_retry on_map_retry;
+	u32 map_retries;
+	bool entropy_fails; /* the explorer tries both answers */
 	struct scn_td td[SCN_TDS_MAX];
 	u32 td_count; /* 0 with a lock */
 	struct scn_host host[SCN_HOSTS_MAX];

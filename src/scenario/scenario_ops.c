@@ -22,6 +22,7 @@ enum op_args {
 	ARGS_NEW_VCPU,   /* a vCPU that is not there at first */
 	ARGS_BARE_VCPU,  /* a vCPU that is not initialized at first */
 	ARGS_SHARE,      /* pages and shared|private */
+	ARGS_SHARE_SPAN, /* a span and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
 	ARGS_TD_OR_NOT, /* a TD, or td0 */
@@ -58,6 +59,9 @@ static const struct op_desc guest_ops[] = {
 	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
 	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
 	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
+	{ "map-range",
+	  "'map-range PAGES shared|private' or 'map-range PAGES..PAGES shared|private'",
+	  ARGS_SHARE_SPAN, GUEST_MAP_RANGE_SHARED, NULL },
 	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT, NULL },
 };
 
@@ -70,6 +74,8 @@ static const struct op_desc host_ops[] = {
 	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN, NULL },
 	{ "teardown", "'teardown TD'", ARGS_TD, SCN_HOST_TEARDOWN, NULL },
 	{ "prefault", "'prefault PAGES'", ARGS_PAGES, SCN_HOST_PREFAULT, NULL },
+	{ "unmap-shared", "'unmap-shared PAGES' or 'unmap-shared PAGES..PAGES'", ARGS_SPAN,
+	  SCN_HOST_UNMAP_SHARED, NULL },
 	{ "delete-slot", "'delete-slot RANGE'", ARGS_SLOT, SCN_HOST_DELETE_SLOT, NULL },
 	{ "create-slot", "'create-slot RANGE'", ARGS_SLOT, SCN_HOST_CREATE_SLOT, NULL },
 	{ "mark-dead", "'mark-dead [TD]'", ARGS_TD_OR_NOT, SCN_HOST_MARK_DEAD, NULL },
@@ -1086,12 +1092,15 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 	case ARGS_SLOT:
 		return read_slot(l, at, words[1], op);
 	case ARGS_SHARE:
+	case ARGS_SHARE_SPAN:
 		if (scn_text_is(words[2].text, words[2].size, "private"))
-			op->code = GUEST_MAP_GPA_PRIVATE;
+			op->code = d->args == ARGS_SHARE ? GUEST_MAP_GPA_PRIVATE
+							 : GUEST_MAP_RANGE_PRIVATE;
 		else if (!scn_text_is(words[2].text, words[2].size, "shared"))
 			return scn_fail(l->r, at, "found %s; expected shared or private",
 					scn_show_text(&shown, words[2].text, words[2].size));
-		return read_pages(l, at, words[1], op);
+		return d->args == ARGS_SHARE ? read_pages(l, at, words[1], op)
+					     : read_span(l, at, words[1], op);
 	case ARGS_VCPU:
 		return read_vcpu(l, at, words[1], op);
 	case ARGS_TD:
@@ -1254,7 +1263,7 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		[ARGS_ENTRY_PAGE] = { 1, 3 }, [ARGS_TABLE] = { 1, 2 },
 		[ARGS_TABLE_PAGE] = { 1, 3 }, [ARGS_SLOT] = { 1, 1 },
 		[ARGS_ADD] = { 1, 2 },        [ARGS_NEW_VCPU] = { 1, 1 },
-		[ARGS_BARE_VCPU] = { 1, 1 },
+		[ARGS_BARE_VCPU] = { 1, 1 },  [ARGS_SHARE_SPAN] = { 2, 2 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);

@@ -33,7 +33,8 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 				       .pages = td->pages,
 				       .sept_ve_disable = td->sept_ve_disable,
 				       .debug = td->debug,
-				       .unfinished = td->unfinished,
+				       .unfinished = td->unfinished && !td->stepwise,
+				       .stepwise = td->stepwise,
 				       .ranges = p->range[i],
 				       .range_count = td->range_count };
 	for (u32 v = 0; v < td->vcpus; v++) {

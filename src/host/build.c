@@ -272,14 +272,10 @@ static int ranges_add(struct vm *vm, struct cpu *cpu)
 	return 0;
 }
 
-int td_finalize(struct vm *vm, struct cpu *cpu)
+/* From here on faults AUG. */
+static void td_set_runnable(struct vm *vm)
 {
-	bool early = HOST_IS(vm->vmm->policy, prefault_allowed, before_state);
-	int ret = build_call(cpu, vm, HOST_SITE_init_mem_finalize, vm->tdr.v, 0);
-
-	if (ret)
-		return ret;
-	if (early)
+	if (HOST_IS(vm->vmm->policy, prefault_allowed, before_state))
 		atomic_store_explicit(&vm->prefault_allowed, 1, memory_order_release);
 	/*
 	 * Release: pairs with every look at state that decides between ADD and AUG, or whether to
@@ -288,7 +284,15 @@ int td_finalize(struct vm *vm, struct cpu *cpu)
 	atomic_store_explicit(&vm->state, VM_RUNNABLE, memory_order_release);
 	/* Release: pairs with host_map(); who may prefault sees RUNNABLE, too. */
 	atomic_store_explicit(&vm->prefault_allowed, 1, memory_order_release);
-	return 0;
+}
+
+int td_finalize(struct vm *vm, struct cpu *cpu)
+{
+	int ret = build_call(cpu, vm, HOST_SITE_init_mem_finalize, vm->tdr.v, 0);
+
+	if (!ret)
+		td_set_runnable(vm);
+	return ret;
 }
 
 static int vm_populate(struct vm *vm, struct cpu *cpu)
@@ -298,7 +302,9 @@ static int vm_populate(struct vm *vm, struct cpu *cpu)
 
 	env->ops->mutex_lock(env, &vm->slots_lock);
 	ret = ranges_add(vm, cpu);
-	if (!ret && !vm->unfinished)
+	if (!ret && vm->unfinished)
+		td_set_runnable(vm);
+	else if (!ret && !vm->stepwise)
 		ret = td_finalize(vm, cpu);
 	env->ops->mutex_unlock(env, &vm->slots_lock);
 	return ret;

@@ -210,8 +210,12 @@ struct vm_config {
 	u64 pages; /* 4 KB pages of GPA space, from gfn 0 on */
 	bool sept_ve_disable;
 	bool debug;      /* TD attribute: TDH.MEM.RD and TDH.MEM.WR work */
-	bool unfinished; /* vm_build() leaves out FINALIZE, */
-	/* and, one bit each, the vCPUs that are to be created and to be initialized later. */
+	bool unfinished; /* never finalized: for raw SEAMCALLs, no vCPU can run */
+	/*
+	 * vm_build() stops before FINALIZE, for ioctls to go on, and leaves out, one bit each, the vCPUs that
+	 * are to be created and to be initialized by them.
+	 */
+	bool stepwise;
 	u64 absent_vcpus;
 	u64 bare_vcpus;
 	const struct vm_range *ranges;
@@ -248,6 +252,7 @@ struct vm {
 	bool sept_ve_disable;
 	bool debug;
 	bool unfinished;
+	bool stepwise;
 	struct vm_range range[VM_RANGES_MAX];
 	u32 range_count;
 	_Atomic u32 slot[VM_RANGES_MAX]; /* enum vm_slot; slots_lock to write, SRCU to read */
@@ -338,7 +343,7 @@ int vm_build(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
 /* Takes the TD apart, from whatever state. No vCPU may be in vcpu_run(). 0, or -EIO: leaked. */
 int vm_teardown(struct vm *vm, struct cpu *cpu);
 
-/* ---- building step by step: ioctls of a VM whose configuration says unfinished ---------------- */
+/* ---- building step by step: ioctls of a VM whose configuration says stepwise ------------------ */
 
 /*
  * 0 or -errno: -EBUSY: a vCPU is being created, or a site of class RETURN_BUSY was busy; -EAGAIN: user

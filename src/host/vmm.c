@@ -145,6 +145,7 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 	vm->sept_ve_disable = cfg->sept_ve_disable;
 	vm->debug = cfg->debug;
 	vm->unfinished = cfg->unfinished;
+	vm->stepwise = cfg->stepwise;
 	vm->absent_vcpus = cfg->absent_vcpus;
 	vm->bare_vcpus = cfg->bare_vcpus;
 	vm->params_pa = SHARED_PA_PARAMS + index * SL_PAGE_SIZE;

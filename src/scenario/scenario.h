@@ -180,6 +180,7 @@ struct scn_td {
 	u64 pages; /* 4 KB pages of GPA space that the ranges take */
 	struct scn_vcpu vcpu[SCN_VCPUS_MAX];
 	bool explicit_life; /* a host lane builds and tears it down itself */
+	bool stepwise;      /* unfinished, and host lanes go on building it */
 	bool gated;         /* its vCPU lanes wait until a host lane lets them run */
 };
 

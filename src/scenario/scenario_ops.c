@@ -1603,6 +1603,24 @@ static int check_unfinished(struct scn_reader *r, const struct scn_node *run)
 			"or LP lanes beside it, no host lane and no lane of its vCPUs");
 }
 
+/* TDs that host lanes go on building. No page is pending before the TD is finalized. */
+static int check_stepwise(struct scn_reader *r, const struct scn_node *run)
+{
+	for (u32 i = 0; i < r->s->td_count; i++) {
+		struct scn_td *td = &r->s->td[i];
+
+		td->stepwise = td->unfinished && !r->s->lp_count;
+		for (u32 j = 0; td->stepwise && j < td->range_count; j++)
+			if (td->ranges[j].state == SCN_PENDING)
+				return scn_fail(
+					r, run,
+					"found range '%s' of td%u pending; expected free or "
+					"mapped in a TD that host lanes finalize",
+					td->ranges[j].name, i);
+	}
+	return 0;
+}
+
 /* A raw SEAMCALL may come at any time: its TD has to be there. */
 static int check_lps(struct scn_reader *r, const struct scn_node *run)
 {
@@ -1651,5 +1669,6 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 				count_lanes(r->s), SL_LPS_MAX);
 	for (u32 i = 0; i < r->s->td_count; i++)
 		r->s->td[i].gated = r->s->td[i].explicit_life || r->s->td[i].unfinished;
-	return check_lps(r, run);
+	ret = check_lps(r, run);
+	return ret ? ret : check_stepwise(r, run);
 }

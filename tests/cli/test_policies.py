@@ -62,8 +62,8 @@ DETAIL = {
 AUDITED = ("r1-blind-16", "r1-kick-once", "r1-fault-blind-16", "r1-track-blind-2", "r3-clobbered", "r4-endless",
            "r5-bit-and", "h1-replay", "h1-resume-guest", "h2-other-call", "h7-free-lock-priority", "p9-wbinvd-endless",
            "t3-reclaim-10000", "z1-resume-and-kick", "z2-kick-all", "z7-remap", "r6-eagain", "z5-msr-assumed",
-           "z6-stale-exit", "d1-leave-loop", "d2-prefault-again", "d3-root-stays", "b1-guard", "b4-guard", "g1-gives-up",
-           "b8-entropy-again")
+           "z6-stale-exit", "d1-leave-loop", "d2-prefault-again", "d3-root-stays", "b1-guard", "b4-guard",
+           "g1-gives-up", "b8-entropy-again")
 # A search for safety that finishes without reduction in a few seconds.
 UNREDUCED = ("p4-track-must-succeed", "p5-no-kick", "r1-blind-3", "r2-upper-32-aug", "t3-reclaim-10000",
              "h7-free-lock-priority", "z7-remap", "b5-list-add", "d3-other-slot-leaves", "g4-rtmr-retry")

@@ -6,8 +6,9 @@
 #include "engine/world.h"
 
 /* Labels of env_checkpoint(): a = index of the operation, b = loop counters. */
-#define LANE_CHECKPOINT     0x4C00u
-#define LP_RETRY_CHECKPOINT 0x4C01u /* a: with the page in the upper half */
+#define LANE_CHECKPOINT       0x4C00u
+#define LP_RETRY_CHECKPOINT   0x4C01u /* a: with the page in the upper half */
+#define LANE_RETRY_CHECKPOINT 0x4C02u
 
 static bool stopping(const struct world *w)
 {
@@ -31,7 +32,7 @@ static void run_program(struct world *w, struct lane *l)
 
 	do
 		rc = vcpu_run(v, cpu);
-	while (rc == -EINTR && !stopping(w));
+	while ((rc == -EINTR || rc == -EAGAIN) && !stopping(w));
 	cpu_put(cpu);
 	if (rc == 0 && v->failed && !stopping(w))
 		env_violate(l->env, SL_VIOLATION_TD_KILLED, "guest",
@@ -49,12 +50,12 @@ static void vcpu_lane(struct world *w, struct lane *l)
 		       seen)
 			env_wait_while(l->env, &gate->generation, seen);
 		seen = now;
-		if (stopping(w) || (w->scenario->td[l->td].explicit_life && gate_is_closed(w)))
+		if (stopping(w) || (w->scenario->td[l->td].gated && gate_is_closed(w)))
 			return;
 		run_program(w, l);
 		/* Pairs with do_run(): what this lane did to the TD is seen there. */
 		atomic_fetch_add_explicit(&gate->finished, 1, memory_order_release);
-		if (!w->scenario->td[l->td].explicit_life)
+		if (!w->scenario->td[l->td].gated)
 			return;
 	}
 }
@@ -74,6 +75,17 @@ static u64 pick_gfn(struct lane *l, u64 gpa, u64 count, u32 level, bool random, 
 		      << (SL_LEVEL_BITS * level));
 }
 
+static void build_violated(struct lane *l, const struct vm *vm, const char *what, int rc)
+{
+	enum host_site site =
+		(enum host_site)atomic_load_explicit(&vm->failed_site, memory_order_relaxed);
+	u64 status = atomic_load_explicit(&vm->failed_status, memory_order_relaxed);
+
+	env_violate(l->env, SL_VIOLATION_HOST_ASSERT, host_site_name(site),
+		    "VM %u: %s: error %d, status 0x%016llx", vm->index, what, -rc,
+		    (unsigned long long)status);
+}
+
 static void do_build(struct world *w, struct lane *l, u32 td)
 {
 	struct vm *vm = &w->vmm->vm[td];
@@ -83,12 +95,60 @@ static void do_build(struct world *w, struct lane *l, u32 td)
 	for (u32 v = 0; v < vm->vcpu_count; v++)
 		guest_reset(&w->guest[td][v]);
 	cpu = cpu_take(w->vmm, l->cpu, l->env);
-	rc = vm_build(vm, cpu);
+	while ((rc = vm_build(vm, cpu)) == -EAGAIN && !stopping(w))
+		env_checkpoint(l->env, LANE_RETRY_CHECKPOINT, l->at, l->turns);
 	cpu_put(cpu);
 	if (rc)
-		env_violate(l->env, SL_VIOLATION_HOST_ASSERT, host_site_name(vm->failed_site),
-			    "TD %u could not be built: error %d, status 0x%016llx", td, -rc,
-			    (unsigned long long)vm->failed_status);
+		build_violated(l, vm, "TD could not be built", rc);
+}
+
+/* One ioctl that builds. */
+static int do_ioctl_once(struct world *w, struct lane *l, const struct scn_host_op *op)
+{
+	struct vm *vm = &w->vmm->vm[op->td];
+	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+	int rc;
+
+	switch (op->code) {
+	case SCN_HOST_CREATE_VCPU:
+		rc = vm_create_vcpu(vm, cpu, op->vcpu);
+		break;
+	case SCN_HOST_INIT_VCPU:
+		rc = vm_init_vcpu(vm, cpu, op->vcpu);
+		break;
+	case SCN_HOST_ADD:
+		rc = vm_add_memory(vm, cpu, op->gpa >> SL_PAGE_SHIFT, op->count, op->measured);
+		break;
+	default:
+		rc = vm_finalize(vm, cpu);
+		break;
+	}
+	cpu_put(cpu);
+	return rc;
+}
+
+/* Errors of an ioctl that are user space's own doing: the id is taken, the TD is finalized already. */
+static bool is_answer(const struct vm *vm, const struct scn_host_op *op, int rc)
+{
+	/* Acquire: pairs with td_finalize(). */
+	return op->may_fail || (op->code == SCN_HOST_CREATE_VCPU && rc == -EEXIST) ||
+	       (rc == -EINVAL &&
+		atomic_load_explicit(&vm->state, memory_order_acquire) == VM_RUNNABLE);
+}
+
+/* User space calls again after EAGAIN, and if it is told to after EBUSY. */
+static void do_ioctl(struct world *w, struct lane *l, const struct scn_host_op *op)
+{
+	const struct vm *vm = &w->vmm->vm[op->td];
+	int rc = do_ioctl_once(w, l, op);
+
+	while ((rc == -EAGAIN || (rc == -EBUSY && op->retry)) && !stopping(w)) {
+		env_checkpoint(l->env, LANE_RETRY_CHECKPOINT, l->at, l->turns);
+		env_pause(l->env);
+		rc = do_ioctl_once(w, l, op);
+	}
+	if (rc && !stopping(w) && !is_answer(vm, op, rc))
+		build_violated(l, vm, "an ioctl has failed", rc);
 }
 
 /* Lets the vCPU lanes of a TD run their programs once, and waits for them. */
@@ -134,12 +194,24 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 	u64 leaves, gfn = pick_gfn(l, op->gpa, op->count, op->level, op->random, &leaves);
 	int rc;
 
-	if (op->code == SCN_HOST_ZAP)
+	switch (op->code) {
+	case SCN_HOST_ZAP:
 		host_zap(vm, cpu, gfn, leaves);
-	else
-		do
-			rc = host_map(vm, cpu, gfn, leaves);
-		while (rc == -EAGAIN && !stopping(w));
+		break;
+	case SCN_HOST_UNMAP_SHARED:
+		host_unmap_shared(vm, cpu, gfn, leaves << (SL_LEVEL_BITS * op->level));
+		break;
+	case SCN_HOST_DELETE_SLOT:
+		vm_delete_slot(vm, cpu, gfn);
+		break;
+	case SCN_HOST_CREATE_SLOT:
+		vm_create_slot(vm, cpu, gfn);
+		break;
+	default:
+		while ((rc = host_map(vm, cpu, gfn, leaves)) == -EAGAIN && !stopping(w))
+			env_pause(l->env);
+		break;
+	}
 	cpu_put(cpu);
 }
 
@@ -200,6 +272,10 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	switch (op->code) {
 	case SCN_HOST_MAP:
 	case SCN_HOST_ZAP:
+	case SCN_HOST_PREFAULT:
+	case SCN_HOST_UNMAP_SHARED:
+	case SCN_HOST_DELETE_SLOT:
+	case SCN_HOST_CREATE_SLOT:
 		do_memory(w, l, op);
 		break;
 	case SCN_HOST_SIGNAL:
@@ -207,6 +283,15 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 		break;
 	case SCN_HOST_INTERRUPT:
 		vcpu_interrupt(&vm->vcpu[op->vcpu]);
+		break;
+	case SCN_HOST_MARK_DEAD:
+		vm_mark_dead(vm);
+		break;
+	case SCN_HOST_CREATE_VCPU:
+	case SCN_HOST_INIT_VCPU:
+	case SCN_HOST_ADD:
+	case SCN_HOST_FINALIZE:
+		do_ioctl(w, l, op);
 		break;
 	case SCN_HOST_BUILD:
 		do_build(w, l, op->td);
@@ -225,14 +310,14 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	return at + 1;
 }
 
-/* The last host lane closes the gates of the TDs that host lanes build. */
+/* The last host lane closes the gates of the TDs that host lanes let run. */
 static void host_lane_ends(struct world *w)
 {
 	/* Pairs with gate_is_closed(): first the count, then the gates open for it. */
 	if (atomic_fetch_sub_explicit(&w->hosts_left, 1, memory_order_seq_cst) != 1)
 		return;
 	for (u32 i = 0; i < w->scenario->td_count; i++)
-		if (w->scenario->td[i].explicit_life)
+		if (w->scenario->td[i].gated)
 			atomic_fetch_add_explicit(&w->gate[i].generation, 1, memory_order_seq_cst);
 }
 

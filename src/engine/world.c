@@ -31,9 +31,14 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 				       .pages = td->pages,
 				       .sept_ve_disable = td->sept_ve_disable,
 				       .debug = td->debug,
-				       .unfinished = td->unfinished,
+				       .unfinished = td->unfinished && !td->stepwise,
+				       .stepwise = td->stepwise,
 				       .ranges = p->range[i],
 				       .range_count = td->range_count };
+	for (u32 v = 0; v < td->vcpus; v++) {
+		p->vm[i].absent_vcpus |= (u64)td->vcpu[v].absent << v;
+		p->vm[i].bare_vcpus |= (u64)td->vcpu[v].bare << v;
+	}
 }
 
 /* Beside raw SEAMCALLs only the vCPUs with a program run, and not those that they enter themselves. */
@@ -149,6 +154,8 @@ static void add_td(struct world *w, struct sl_arena *a, u32 td)
 			.count = from->vcpu[i].count,
 			.on_busy = s->on_busy,
 			.busy_retries = s->busy_retries,
+			.on_map_retry = s->on_map_retry,
+			.map_retries = s->map_retries,
 			.accept_on_ve = true,
 		};
 		guest_init(&w->guest[td][i], NULL, &w->program[td][i]);
@@ -246,7 +253,8 @@ int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
 		if (rc)
 			return build_error(w, i, rc, err);
 		/* Its lanes need not wait for a host lane. */
-		atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
+		if (!w->scenario->td[i].gated)
+			atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
 	}
 	return world_setup(w, boss, &error) ? 0 : setup_error(w, &error, err);
 }

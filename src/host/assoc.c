@@ -19,13 +19,25 @@ static void cpu_bind(struct cpu *cpu, struct sl_env *env)
 	sl_lp_set_env(cpu->lp, env);
 }
 
+/* On the CPU where it has to be made. */
+static void call_make(struct cpu *cpu, struct cpu_call *call)
+{
+	struct tdx_module_args args = { .rcx = call->rcx };
+
+	call->status = TDX_SUCCESS;
+	/* The module does not know a vCPU before VP.INIT. */
+	if (!call->leaving || call->leaving->inited)
+		call->status = site_call(cpu, call->vm, call->site, &args);
+	if (call->leaving)
+		assoc_del(&call->leaving->assoc);
+}
+
 /* Makes the SEAMCALL that the CPU named in @state asks for. */
 static void cpu_serve(struct cpu *cpu, u32 state)
 {
 	struct cpu_call *call = &cpu->vmm->cpu[state - CPU_MAIL].call;
-	struct tdx_module_args args = { .rcx = call->rcx };
 
-	call->status = site_call(cpu, call->vm, call->site, &args);
+	call_make(cpu, call);
 	/* Release: pairs with the compare-and-swaps in cpu_call(); the slot is free again. */
 	atomic_store_explicit(&cpu->state, CPU_BUSY, memory_order_release);
 	/* Release: pairs with the wait in cpu_call(); publishes the status. */
@@ -87,32 +99,23 @@ void cpu_open_interrupts(struct cpu *cpu)
 }
 
 /* Makes the call on a CPU that no lane has. The caller has just become its owner. */
-static u64 call_on_behalf(struct cpu *target, struct sl_env *env, struct vm *vm,
-			  enum host_site site, u64 rcx)
+static void call_on_behalf(struct cpu *target, struct sl_env *env, struct cpu_call *call)
 {
-	struct tdx_module_args args = { .rcx = rcx };
-	u64 status;
-
 	cpu_bind(target, env);
 	sl_lp_interrupt_take(target->lp);
-	status = site_call(target, vm, site, &args);
+	call_make(target, call);
 	cpu_release(target);
-	return status;
 }
 
-u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx)
+/* Makes me->call on @target; its status. */
+static u64 call_send(struct cpu *me, struct cpu *target)
 {
 	struct sl_env *env = me->env;
-	u64 status;
 
 	if (target == me) {
-		struct tdx_module_args args = { .rcx = rcx };
-
-		return site_call(me, vm, site, &args);
+		call_make(me, &me->call);
+		return me->call.status;
 	}
-	me->call.site = site;
-	me->call.vm = vm;
-	me->call.rcx = rcx;
 	atomic_store_explicit(&me->call.done, 0, memory_order_relaxed);
 	/* From here on others may make their calls on this CPU. */
 	cpu_release(me);
@@ -123,7 +126,7 @@ u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site s
 		if (atomic_compare_exchange_strong_explicit(&target->state, &state, CPU_BUSY,
 							    memory_order_acquire,
 							    memory_order_relaxed)) {
-			status = call_on_behalf(target, env, vm, site, rcx);
+			call_on_behalf(target, env, &me->call);
 			break;
 		}
 		/*
@@ -137,7 +140,6 @@ u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site s
 			/* Acquire: pairs with the store in cpu_serve(). */
 			while (!atomic_load_explicit(&me->call.done, memory_order_acquire))
 				env_wait_while(env, &me->call.done, 0);
-			status = me->call.status;
 			break;
 		}
 		/* Somebody else's request is there, or the CPU has just changed hands. */
@@ -145,7 +147,57 @@ u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site s
 			env_wait_while(env, &target->state, state);
 	}
 	cpu_take(me->vmm, me->index, env);
-	return status;
+	return me->call.status;
+}
+
+static u64 call_made(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site,
+		     u64 rcx, struct vcpu *leaving)
+{
+	me->call.site = site;
+	me->call.vm = vm;
+	me->call.rcx = rcx;
+	me->call.leaving = leaving;
+	return call_send(me, target);
+}
+
+u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx)
+{
+	return call_made(me, target, vm, site, rcx, NULL);
+}
+
+/* ---- which vCPUs a CPU has ------------------------------------------------------------------- */
+
+/*
+ * The list of a CPU is touched on that CPU only, with interrupts off, so it has no lock. What a kernel
+ * that checks its lists finds there is found here: an element that was freed and not taken out.
+ */
+void assoc_add(struct cpu *cpu, struct assoc *a)
+{
+	struct assoc *head = &cpu->vcpus;
+	struct assoc *next = head->linked ? head->next : head;
+
+	if (a->linked || next->freed) {
+		env_violate(cpu->env, SL_VIOLATION_HOST_ASSERT, "list_add",
+			    "list_add corruption: the vCPUs of CPU %u: %s", cpu->index,
+			    a->linked ? "the new element is on a list already"
+				      : "the element behind the head was freed");
+		return;
+	}
+	a->next = next;
+	a->prev = head;
+	next->prev = a;
+	head->next = a;
+	head->linked = true;
+	a->linked = true;
+}
+
+void assoc_del(struct assoc *a)
+{
+	if (!a->linked)
+		return;
+	a->prev->next = a->next;
+	a->next->prev = a->prev;
+	a->linked = false;
 }
 
 int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
@@ -155,7 +207,7 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
 	/* Relaxed: whoever may change it has handed the vCPU to the caller. */
 	if (atomic_load_explicit(&v->cpu, memory_order_relaxed) != target->index)
 		return 0;
-	status = cpu_call(me, target, v->vm, HOST_SITE_flush, v->tdvpr.v);
+	status = call_made(me, target, v->vm, HOST_SITE_flush, v->tdvpr.v, v);
 	if (status_class(status) != TDX_SUCCESS && status_class(status) != TDX_VCPU_NOT_ASSOCIATED)
 		return -EIO;
 	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_relaxed);
@@ -175,5 +227,6 @@ int vcpu_load(struct vcpu *v, struct cpu *cpu)
 			return ret;
 	}
 	atomic_store_explicit(&v->cpu, cpu->index, memory_order_relaxed);
+	assoc_add(cpu, &v->assoc);
 	return 0;
 }

@@ -410,3 +410,14 @@ const char *host_value_text(enum host_value value)
 {
 	return values[value].words.text;
 }
+
+bool host_value_is_aside(enum host_switch sw, enum host_value value)
+{
+	static const bool aside[HOST_SWITCH_COUNT] = {
+#define SL_SWITCH_ASIDE(ident, name, text) [HOST_SWITCH_##ident] = true,
+#include "host/policy.def"
+	};
+
+	/* The first value of a switch is its default. */
+	return aside[sw] && (!value || values[value - 1].sw != values[value].sw);
+}

@@ -135,5 +135,7 @@ const char *site_rule_name(const struct site_rule *rule, char *word);
 const char *site_rule_text(const struct site_rule *rule);
 const char *host_value_name(enum host_value value);
 const char *host_value_text(enum host_value value);
+/* Is the switch about something beside BUSY, and @value what every host does that has no known bug there? */
+bool host_value_is_aside(enum host_switch sw, enum host_value value);
 
 #endif

@@ -145,12 +145,17 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 	vm->sept_ve_disable = cfg->sept_ve_disable;
 	vm->debug = cfg->debug;
 	vm->unfinished = cfg->unfinished;
+	vm->stepwise = cfg->stepwise;
+	vm->absent_vcpus = cfg->absent_vcpus;
+	vm->bare_vcpus = cfg->bare_vcpus;
 	vm->params_pa = SHARED_PA_PARAMS + index * SL_PAGE_SIZE;
 	vm->range_count = cfg->range_count;
 	for (u32 i = 0; i < cfg->range_count; i++)
 		vm->range[i] = cfg->ranges[i];
 	env->ops->rwlock_init(env, &vm->mmu_lock);
+	env->ops->mutex_init(env, &vm->lock);
 	env->ops->mutex_init(env, &vm->slots_lock);
+	env->ops->rwlock_init(env, &vm->gmem_lock);
 	vm->shared = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
 	vm->owed = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
 	vm->vcpu_count = cfg->vcpus;
@@ -158,6 +163,7 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 	for (u32 i = 0; i < cfg->vcpus; i++) {
 		vm->vcpu[i].vm = vm;
 		vm->vcpu[i].index = i;
+		env->ops->mutex_init(env, &vm->vcpu[i].mutex);
 		atomic_store_explicit(&vm->vcpu[i].cpu, CPU_NONE, memory_order_relaxed);
 	}
 	mirror_init(&vm->mirror, arena, cfg->pages,

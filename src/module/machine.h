@@ -307,6 +307,7 @@ struct sl_lp {
 	struct td_exit exit;
 	bool ve_injected; /* the last TDCALL did not happen: #VE instead */
 	u64 rip_at_entry;
+	u64 user_msr;
 	struct hpa last_vcpu; /* TDVPR of the vCPU that ran here last */
 	struct tlb_entry tlb[TLB_SIZE];
 };

@@ -17,7 +17,12 @@ enum op_args {
 	ARGS_PAGES,
 	ARGS_PAGES_RTMR, /* pages, and a register or register 0 */
 	ARGS_SPAN,       /* pages, or pages..pages */
+	ARGS_SLOT,       /* a whole range */
+	ARGS_ADD,        /* pages, and measured or not */
+	ARGS_NEW_VCPU,   /* a vCPU that is not there at first */
+	ARGS_BARE_VCPU,  /* a vCPU that is not initialized at first */
 	ARGS_SHARE,      /* pages and shared|private */
+	ARGS_SHARE_SPAN, /* a span and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
 	ARGS_TD_OR_NOT, /* a TD, or td0 */
@@ -54,6 +59,9 @@ static const struct op_desc guest_ops[] = {
 	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
 	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
 	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
+	{ "map-range",
+	  "'map-range PAGES shared|private' or 'map-range PAGES..PAGES shared|private'",
+	  ARGS_SHARE_SPAN, GUEST_MAP_RANGE_SHARED, NULL },
 	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT, NULL },
 };
 
@@ -65,13 +73,18 @@ static const struct op_desc host_ops[] = {
 	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD, NULL },
 	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN, NULL },
 	{ "teardown", "'teardown TD'", ARGS_TD, SCN_HOST_TEARDOWN, NULL },
+	{ "prefault", "'prefault PAGES'", ARGS_PAGES, SCN_HOST_PREFAULT, NULL },
+	{ "unmap-shared", "'unmap-shared PAGES' or 'unmap-shared PAGES..PAGES'", ARGS_SPAN,
+	  SCN_HOST_UNMAP_SHARED, NULL },
+	{ "delete-slot", "'delete-slot RANGE'", ARGS_SLOT, SCN_HOST_DELETE_SLOT, NULL },
+	{ "create-slot", "'create-slot RANGE'", ARGS_SLOT, SCN_HOST_CREATE_SLOT, NULL },
+	{ "mark-dead", "'mark-dead [TD]'", ARGS_TD_OR_NOT, SCN_HOST_MARK_DEAD, NULL },
+	{ "create-vcpu", "'create-vcpu VCPU'", ARGS_NEW_VCPU, SCN_HOST_CREATE_VCPU, NULL },
+	{ "init-vcpu", "'init-vcpu VCPU [retry|try]'", ARGS_BARE_VCPU, SCN_HOST_INIT_VCPU, NULL },
+	{ "add", "'add PAGES [measured] [retry|try]'", ARGS_ADD, SCN_HOST_ADD, NULL },
+	{ "finalize", "'finalize [TD] [retry|try]'", ARGS_TD_OR_NOT, SCN_HOST_FINALIZE, NULL },
 	{ "split", NULL, ARGS_NONE, 0, "" },
 	{ "promote", NULL, ARGS_NONE, 0, "" },
-	{ "delete-slot", NULL, ARGS_NONE, 0, "" },
-	{ "prefault", NULL, ARGS_NONE, 0, "" },
-	{ "add", NULL, ARGS_NONE, 0, "" },
-	{ "init-vcpu", NULL, ARGS_NONE, 0, "" },
-	{ "finalize", NULL, ARGS_NONE, 0, "" },
 	{ "migrate", NULL, ARGS_NONE, 0, "" },
 };
 
@@ -212,12 +225,14 @@ struct op {
 	u32 leaf;
 	bool guest;
 	bool retry;
+	bool may_fail;
 	u32 td;
 	u32 vcpu;
 	u8 level;
 	struct scn_page page;
 	struct scn_page owner;
 	bool random;
+	bool measured;
 	u64 gpa;
 	u64 count;
 	u8 rtmr;
@@ -460,6 +475,18 @@ static int read_pages(struct lane *l, const struct scn_node *at, struct word wor
 	return 0;
 }
 
+/* A memslot is a range, all of it. */
+static int read_slot(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	int ret = read_pages(l, at, word, op);
+
+	if (ret || !memchr(word.text, '@', word.size))
+		return ret;
+	return scn_fail(l->r, at, "found %s; expected a whole range, without '@'",
+			scn_show_text(&shown, word.text, word.size));
+}
+
 /* The pages from range @from up to range @to are of one level and leave no address out. */
 static int check_joined(struct lane *l, const struct scn_node *at, struct word word,
 			const struct scn_range *from, const struct scn_range *to)
@@ -588,6 +615,9 @@ static bool emit_host(struct lane *l, const struct op *op)
 		.td = op->td,
 		.level = op->level,
 		.random = op->random,
+		.measured = op->measured,
+		.retry = op->retry,
+		.may_fail = op->may_fail,
 		.gpa = op->gpa,
 		.count = op->count,
 		.vcpu = op->vcpu,
@@ -818,6 +848,71 @@ static int read_td(struct lane *l, const struct scn_node *at, struct word word, 
 	return 0;
 }
 
+/* A TD that a host lane builds, lets run or tears down: all of it, or what is left to build. */
+static int read_life(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+		     struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	struct scn_td *td;
+	int ret = read_td(l, at, word, op);
+
+	if (ret)
+		return ret;
+	td = &l->r->s->td[op->td];
+	if (!td->unfinished)
+		td->explicit_life = true;
+	else if (d->code != SCN_HOST_RUN)
+		return scn_fail(l->r, at,
+				"found %s, a TD that is not finalized; expected 'run' of it only, "
+				"behind 'finalize'",
+				scn_show_text(&shown, at->text, at->size));
+	return 0;
+}
+
+/* The operation goes on building its TD. */
+static int check_building(struct lane *l, const struct scn_node *at, const struct op *op)
+{
+	struct scn_shown shown;
+
+	if (l->r->s->td[op->td].unfinished)
+		return 0;
+	return scn_fail(l->r, at, "found %s; expected 'finalized: false' in td%u for it",
+			scn_show_text(&shown, at->text, at->size), op->td);
+}
+
+static int read_add(struct lane *l, const struct scn_node *at, const struct word *words, u32 count,
+		    struct op *op)
+{
+	struct scn_shown shown;
+	int ret = read_pages(l, at, words[1], op);
+
+	if (ret)
+		return ret;
+	if (op->level)
+		return scn_fail(l->r, at, "found %s, a 2M range; expected 4 KB pages",
+				scn_show_text(&shown, words[1].text, words[1].size));
+	op->measured = count == 3;
+	if (op->measured && !scn_text_is(words[2].text, words[2].size, "measured"))
+		return scn_fail(l->r, at, "found %s; expected measured, retry or try",
+				scn_show_text(&shown, words[2].text, words[2].size));
+	return check_building(l, at, op);
+}
+
+/* A vCPU that comes later than its TD. */
+static int read_later_vcpu(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+			   struct word word, struct op *op)
+{
+	int ret = read_vcpu(l, at, word, op);
+	struct scn_vcpu *v;
+
+	if (ret)
+		return ret;
+	v = &l->r->s->td[op->td].vcpu[op->vcpu];
+	v->bare = true;
+	v->absent |= d->args == ARGS_NEW_VCPU;
+	return check_building(l, at, op);
+}
+
 /* A register of MR.RTMR.EXTEND. */
 static int read_rtmr(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
 {
@@ -1021,22 +1116,32 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 		return ret || count == 2 ? ret : read_rtmr(l, at, words[2], op);
 	case ARGS_SPAN:
 		return read_span(l, at, words[1], op);
+	case ARGS_SLOT:
+		return read_slot(l, at, words[1], op);
 	case ARGS_SHARE:
+	case ARGS_SHARE_SPAN:
 		if (scn_text_is(words[2].text, words[2].size, "private"))
-			op->code = GUEST_MAP_GPA_PRIVATE;
+			op->code = d->args == ARGS_SHARE ? GUEST_MAP_GPA_PRIVATE
+							 : GUEST_MAP_RANGE_PRIVATE;
 		else if (!scn_text_is(words[2].text, words[2].size, "shared"))
 			return scn_fail(l->r, at, "found %s; expected shared or private",
 					scn_show_text(&shown, words[2].text, words[2].size));
-		return read_pages(l, at, words[1], op);
+		return d->args == ARGS_SHARE ? read_pages(l, at, words[1], op)
+					     : read_span(l, at, words[1], op);
 	case ARGS_VCPU:
 		return read_vcpu(l, at, words[1], op);
 	case ARGS_TD:
-		ret = read_td(l, at, words[1], op);
-		if (!ret)
-			l->r->s->td[op->td].explicit_life = true;
-		return ret;
+		return read_life(l, at, d, words[1], op);
 	case ARGS_TD_OR_NOT:
-		return count == 2 ? read_td(l, at, words[1], op) : 0;
+		ret = count == 2 ? read_td(l, at, words[1], op) : 0;
+		if (!ret && l->type == LANE_OF_HOST && d->code == SCN_HOST_FINALIZE)
+			ret = check_building(l, at, op);
+		return ret;
+	case ARGS_ADD:
+		return read_add(l, at, words, count, op);
+	case ARGS_NEW_VCPU:
+	case ARGS_BARE_VCPU:
+		return read_later_vcpu(l, at, d, words[1], op);
 	case ARGS_SIDE:
 		ret = read_side(l, at, words[1], op);
 		return ret || count == 2 ? ret : read_retry(l, at, words[2], op);
@@ -1262,6 +1367,18 @@ static void note_raw_entry(struct lane *l, const struct op *op)
 		l->r->s->td[op->td].vcpu[op->vcpu].raw = true;
 }
 
+/* The last word, where the form has "[retry]" or "[retry|try]". How many words that was. */
+static u32 read_again(const struct op_desc *d, const struct word *words, u32 count, struct op *op)
+{
+	const struct word *last = &words[count - 1];
+
+	if (count < 2)
+		return 0;
+	op->retry = strstr(d->form, "[retry") && scn_text_is(last->text, last->size, "retry");
+	op->may_fail = strstr(d->form, "|try]") && scn_text_is(last->text, last->size, "try");
+	return op->retry || op->may_fail;
+}
+
 static int read_op(struct lane *l, const struct scn_node *n)
 {
 	static const struct {
@@ -1276,7 +1393,9 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		[ARGS_FIELD_VCPU] = { 2, 2 }, [ARGS_VALUE_TD] = { 2, 3 },
 		[ARGS_VALUE_VCPU] = { 3, 3 }, [ARGS_ENTRY] = { 1, 2 },
 		[ARGS_ENTRY_PAGE] = { 1, 3 }, [ARGS_TABLE] = { 1, 2 },
-		[ARGS_TABLE_PAGE] = { 1, 3 },
+		[ARGS_TABLE_PAGE] = { 1, 3 }, [ARGS_SLOT] = { 1, 1 },
+		[ARGS_ADD] = { 1, 2 },        [ARGS_NEW_VCPU] = { 1, 1 },
+		[ARGS_BARE_VCPU] = { 1, 1 },  [ARGS_SHARE_SPAN] = { 2, 2 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);
@@ -1293,9 +1412,8 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	d = find_op(l->type, words[0]);
 	if (!d || d->missing || !op_fits(l, d))
 		return unknown_op(l, n, words[0], d);
-	op.retry = l->type == LANE_OF_LP && count > 1 &&
-		   scn_text_is(words[count - 1].text, words[count - 1].size, "retry");
-	count -= op.retry;
+	if (l->type == LANE_OF_LP || l->type == LANE_OF_HOST)
+		count -= read_again(d, words, count, &op);
 	ret = l->type == LANE_OF_LP ? read_operands(l, n, d, words, &count, &op) : 0;
 	if (ret)
 		return ret;
@@ -1602,11 +1720,13 @@ static int check_setup(struct scn_reader *r, const struct scn_node *run)
 	return 0;
 }
 
-/* A TD that is not finalized cannot run, and the VMM would not know what to do with it. */
+/* A TD that is not finalized cannot run: host lanes go on building it, or LP lanes have it for themselves. */
 static int check_unfinished(struct scn_reader *r, const struct scn_node *run)
 {
 	bool unfinished = false, others = r->s->host_count;
 
+	if (!r->s->lp_count && r->s->host_count)
+		return 0;
 	for (u32 i = 0; i < r->s->td_count; i++) {
 		unfinished |= r->s->td[i].unfinished;
 		for (u32 v = 0; v < r->s->td[i].vcpus; v++)
@@ -1615,8 +1735,26 @@ static int check_unfinished(struct scn_reader *r, const struct scn_node *run)
 	if (!unfinished || (r->s->lp_count && !others))
 		return 0;
 	return scn_fail(r, run,
-			"found a TD that is not finalized; expected LP lanes beside it, no host "
-			"lane and no lane of its vCPUs");
+			"found a TD that is not finalized; expected host lanes that finalize it, "
+			"or LP lanes beside it, no host lane and no lane of its vCPUs");
+}
+
+/* TDs that host lanes go on building. No page is pending before the TD is finalized. */
+static int check_stepwise(struct scn_reader *r, const struct scn_node *run)
+{
+	for (u32 i = 0; i < r->s->td_count; i++) {
+		struct scn_td *td = &r->s->td[i];
+
+		td->stepwise = td->unfinished && !r->s->lp_count;
+		for (u32 j = 0; td->stepwise && j < td->range_count; j++)
+			if (td->ranges[j].state == SCN_PENDING)
+				return scn_fail(
+					r, run,
+					"found range '%s' of td%u pending; expected free or "
+					"mapped in a TD that host lanes finalize",
+					td->ranges[j].name, i);
+	}
+	return 0;
 }
 
 /* A raw SEAMCALL may come at any time: its TD has to be there. */
@@ -1665,5 +1803,8 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 				"found %u lanes of vCPUs, hosts and LPs; expected at most %d, one "
 				"logical processor each",
 				count_lanes(r->s), SL_LPS_MAX);
-	return check_lps(r, run);
+	for (u32 i = 0; i < r->s->td_count; i++)
+		r->s->td[i].gated = r->s->td[i].explicit_life || r->s->td[i].unfinished;
+	ret = check_lps(r, run);
+	return ret ? ret : check_stepwise(r, run);
 }

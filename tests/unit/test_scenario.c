@@ -694,6 +694,12 @@ static void test_plugin_path(void **state)
 	assert_false(scenario_is_plugin(".so", 3));
 	assert_false(scenario_is_plugin("kvm-6.19", 8));
 }
+#define SWITCH_NAMES                                                                          \
+	"install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, slot-zap, " \
+	"build-locking, vp-init, populate, populate-pfn, prefault-allowed, stillborn, "       \
+	"busy-errno, no-entropy, user-msrs, held-off-exit, map-gpa-piece, memory-fault, "     \
+	"busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "             \
+	"pending-fault, fences, tdx-lock, or a site such as zap-block"
 
 static void test_override_refused(void **state)
 {
@@ -706,16 +712,10 @@ static void test_override_refused(void **state)
 		  "from 1 to 1000000, or a shared object such as ./mine.so; did you mean 'kvm-6.19'?" },
 		{ NULL, "track", "--set: found 'track'; expected SWITCH=VALUE" },
 		{ NULL, "teardown=key-first",
-		  "--set: found switch 'teardown', which comes in a later version; expected one of "
-		  "install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, "
-		  "busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "
-		  "pending-fault, fences, tdx-lock, or a site such as zap-block" },
+		  "--set: found switch 'teardown', which comes in a later version; expected one of " SWITCH_NAMES },
 		{ NULL, "zap-blok=endless",
-		  "--set: found switch 'zap-blok'; expected one of "
-		  "install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, "
-		  "busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "
-		  "pending-fault, fences, tdx-lock, or a site such as zap-block; did you mean "
-		  "'zap-block'?" },
+		  "--set: found switch 'zap-blok'; expected one of " SWITCH_NAMES
+		  "; did you mean 'zap-block'?" },
 		{ NULL, "track=kick",
 		  "--set track: found 'kick'; expected one of kick-after, no-kick, kick-on-busy" },
 		{ NULL, "reclaim-tdr=kick-once",
@@ -739,6 +739,52 @@ static void test_override_refused(void **state)
 			    "dir/good.yaml: found a scenario of a lock word, which has no "
 			    "host; expected one of a TD for --policy and --set");
 	scenario_free(lock);
+}
+
+static void test_building(void **state)
+{
+	struct scenario *s =
+		read_good("title: t\n"
+			  "module: {entropy-fails: true}\n"
+			  "guest: {on-map-retry: retry-3}\n"
+			  "td: {vcpus: 3, finalized: false, memory: {a: {size: 8K}, b: {}}}\n"
+			  "run:\n"
+			  "  vcpu0: [map-range a@1..b private]\n"
+			  "  host0: [create-vcpu 1, init-vcpu 2 retry, add a measured try, "
+			  "add b, finalize td0 retry, run td0]\n"
+			  "  host1: [delete-slot b, create-slot b, unmap-shared a..b, "
+			  "prefault a@1, mark-dead]\n");
+	const struct scn_td *td = &s->td[0];
+	const struct scn_host_op *op = s->host[0].ops;
+	const struct guest_op *range = td->vcpu[0].ops;
+
+	(void)state;
+	assert_true(s->entropy_fails);
+	assert_int_equal(s->on_map_retry, GUEST_MAP_RETRY_N);
+	assert_int_equal(s->map_retries, 3);
+	assert_true(td->stepwise && td->gated && !td->explicit_life);
+	assert_true(!td->vcpu[0].bare && !td->vcpu[0].absent);
+	assert_true(td->vcpu[1].bare && td->vcpu[1].absent);
+	assert_true(td->vcpu[2].bare && !td->vcpu[2].absent);
+	assert_int_equal(range->code, GUEST_MAP_RANGE_PRIVATE);
+	assert_int_equal(range->gpa, SL_PAGE_SIZE);
+	assert_int_equal(range->count, 2);
+	assert_int_equal(s->host[0].count, 6);
+	assert_int_equal(op[0].code, SCN_HOST_CREATE_VCPU);
+	assert_int_equal(op[0].vcpu, 1);
+	assert_true(op[1].code == SCN_HOST_INIT_VCPU && op[1].retry && !op[1].may_fail);
+	assert_true(op[2].code == SCN_HOST_ADD && op[2].measured && op[2].may_fail && !op[2].retry);
+	assert_true(op[3].code == SCN_HOST_ADD && !op[3].measured && !op[3].may_fail);
+	assert_int_equal(op[3].gpa, 2 * SL_PAGE_SIZE);
+	assert_true(op[4].code == SCN_HOST_FINALIZE && op[4].retry);
+	assert_int_equal(op[5].code, SCN_HOST_RUN);
+	op = s->host[1].ops;
+	assert_int_equal(op[0].code, SCN_HOST_DELETE_SLOT);
+	assert_int_equal(op[1].code, SCN_HOST_CREATE_SLOT);
+	assert_true(op[2].code == SCN_HOST_UNMAP_SHARED && op[2].count == 3);
+	assert_true(op[3].code == SCN_HOST_PREFAULT && op[3].gpa == SL_PAGE_SIZE);
+	assert_int_equal(op[4].code, SCN_HOST_MARK_DEAD);
+	scenario_free(s);
 }
 
 static void test_largest_memory(void **state)
@@ -866,7 +912,8 @@ static const struct bad bad_module[] = {
 	{ "1.5.01", "2:9: found '1.5.01'; expected a mapping" },
 	{ "{relase: \"1.5.01\"}",
 	  "2:10: found key 'relase'; expected one of release, flavour, zero-step-threshold,"
-	  " hp-timeout, packages, contents, measurement, interrupts; did you mean 'release'?" },
+	  " hp-timeout, packages, contents, measurement, interrupts, "
+	  "entropy-fails; did you mean 'release'?" },
 	{ "{release: \"1.5.26\"}",
 	  "2:19: found the string '1.5.26'; expected one of 1.5.01, 1.5.25; did you mean "
 	  "'1.5.25'?" },
@@ -980,10 +1027,7 @@ static const struct bad bad_memory[] = {
 	"expected a policy that this version knows: kvm-6.19, kvm-6.18, kvm-6.16, "                   \
 	"resume-and-kick, out-of-tree-2023, exact-92, blind-N with N from 1 to 1000000, or a shared " \
 	"object such as ./mine.so"
-#define SWITCHES                                                                            \
-	"expected one of install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, "   \
-	"prefault, busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, " \
-	"pending-fault, fences, tdx-lock, or a site such as zap-block"
+#define SWITCHES "expected one of " SWITCH_NAMES
 
 static const struct bad bad_host_and_guest[] = {
 	{ "host: kvm-6.19", "3:7: found 'kvm-6.19'; expected a mapping" },
@@ -1009,8 +1053,10 @@ static const struct bad bad_host_and_guest[] = {
 	{ "host: {set: {enter: fatal}}", "3:14: found switch 'enter'; " SWITCHES },
 	{ "host: {set: {split-under-read-lock: refused}}",
 	  "3:14: found switch 'split-under-read-lock', which comes in a later version; " SWITCHES },
-	{ "host: {set: {build-locking: per-ioctl}}",
-	  "3:14: found switch 'build-locking', which comes in a later version; " SWITCHES },
+	{ "host: {set: {teardown: key-first}}",
+	  "3:14: found switch 'teardown', which comes in a later version; " SWITCHES },
+	{ "host: {set: {build-locking: none}}",
+	  "3:29: found 'none'; expected one of all-vcpus, per-ioctl" },
 	{ "host: {set: {[a]: fail}}", "3:14: found switch a list; " SWITCHES },
 	{ "host: {set: {track: no-kick, operands: saved, track: no-kick}}",
 	  "3:47: found switch 'track' again; expected it once" },
@@ -1041,11 +1087,16 @@ static const struct bad bad_host_and_guest[] = {
 	{ "guest: {on-busy: retry-1000001}",
 	  "3:18: found 'retry-1000001'; expected retry, fatal, spin-with-other-call, "
 	  "or retry-N with N from 1 to 1000000" },
+	{ "guest: {on-map-retry: contine}",
+	  "3:23: found 'contine'; expected continue, ignore, or retry-N with N from 1 to 1000000; did "
+	  "you mean 'continue'?" },
+	{ "guest: {on-map-retry: retry-0}",
+	  "3:23: found 'retry-0'; expected continue, ignore, or retry-N with N from 1 to 1000000" },
 	{ "guest: {on-busy: retry-}",
 	  "3:18: found 'retry-'; expected retry, fatal, spin-with-other-call, or retry-N "
 	  "with N from 1 to 1000000; did you mean 'retry'?" },
 	{ "guest: {on-bussy: retry}",
-	  "3:9: found key 'on-bussy'; expected on-busy; did you mean 'on-busy'?" },
+	  "3:9: found key 'on-bussy'; expected one of on-busy, on-map-retry; did you mean 'on-busy'?" },
 };
 
 static const struct bad bad_verdicts[] = {
@@ -1157,7 +1208,7 @@ static const struct bad bad_lanes[] = {
 /* What a message lists. */
 #define GUEST_OPS                                                                                  \
 	"accept, read, write, attr-rd, attr-wr, rtmr-extend, report, touch, other-call, map-gpa, " \
-	"halt, {loop N: [...]}"
+	"map-range, halt, {loop N: [...]}"
 
 static const struct bad bad_guest_operations[] = {
 	{ "acept a",
@@ -1253,6 +1304,10 @@ static const struct bad bad_guest_operations[] = {
 	  "5:7: found 'big..cc..cc'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
 	  "NAME@PART/PARTS or NAME@random" },
 	{ "map-gpa a", "5:7: found 'map-gpa a'; expected 'map-gpa PAGES shared|private'" },
+	{ "map-range a public", "5:7: found 'public'; expected shared or private" },
+	{ "map-range a..",
+	  "5:7: found 'map-range a..'; expected 'map-range PAGES shared|private' or "
+	  "'map-range PAGES..PAGES shared|private'" },
 	{ "map-gpa a public", "5:7: found 'public'; expected shared or private" },
 	{ "map-gpa nope shared", "5:7: found range 'nope'; expected one of td0: a, b, big, cc" },
 	{ "loop 3", "5:7: found 'loop 3'; expected a mapping: {loop N: [...]}" },
@@ -1282,16 +1337,47 @@ static const struct bad bad_guest_operations[] = {
 	  "8:15: found operation 'hlat'; expected one of " GUEST_OPS "; did you mean 'halt'?" },
 };
 
+#define HOST_OPS                                                                       \
+	"map, zap, signal, interrupt, build, run, teardown, prefault, unmap-shared, "  \
+	"delete-slot, create-slot, mark-dead, create-vcpu, init-vcpu, add, finalize, " \
+	"{loop N: [...]}"
+
+/* td2 is not finalized. */
 static const struct bad bad_host_operations[] = {
-	{ "zpa a", "5:7: found operation 'zpa'; expected one of map, zap, signal, interrupt, "
-		   "build, run, teardown, {loop N: [...]}; did you mean 'zap'?" },
+	{ "delete-slot", "5:7: found 'delete-slot'; expected 'delete-slot RANGE'" },
+	{ "delete-slot td1:m@0", "5:7: found 'td1:m@0'; expected a whole range, without '@'" },
+	{ "create-slot n", "5:7: found range 'n'; expected one of td0: a" },
+	{ "unmap-shared td1:m@3..td1:m@1",
+	  "5:7: found 'td1:m@3..td1:m@1'; expected the first page before the last" },
+	{ "mark-dead td7", "5:7: found 'td7'; expected a TD from td0 to td2" },
+	{ "finalize", "5:7: found 'finalize'; expected 'finalized: false' in td0 for it" },
+	{ "finalize td1 retry",
+	  "5:7: found 'finalize td1 retry'; expected 'finalized: false' in td1 for it" },
+	{ "finalize td2 again",
+	  "5:7: found 'finalize td2 again'; expected 'finalize [TD] [retry|try]'" },
+	{ "add a", "5:7: found 'add a'; expected 'finalized: false' in td0 for it" },
+	{ "add a twice", "5:7: found 'twice'; expected measured, retry or try" },
+	{ "add a measured try now",
+	  "5:7: found 'add a measured try now'; expected 'add PAGES [measured] [retry|try]'" },
+	{ "add retry", "5:7: found 'add retry'; expected 'add PAGES [measured] [retry|try]'" },
+	{ "init-vcpu 0", "5:7: found 'init-vcpu 0'; expected 'finalized: false' in td0 for it" },
+	{ "init-vcpu td2.vcpu1", "5:7: found 'td2.vcpu1'; expected vcpu0, the only vCPU of td2" },
+	{ "create-vcpu td1.vcpu0",
+	  "5:7: found 'create-vcpu td1.vcpu0'; expected 'finalized: false' in td1 for it" },
+	{ "create-vcpu 0 retry", "5:7: found 'create-vcpu 0 retry'; expected 'create-vcpu VCPU'" },
+	{ "build td2", "5:7: found 'build td2', a TD that is not finalized; expected 'run' of it "
+		       "only, behind 'finalize'" },
+	{ "teardown td2",
+	  "5:7: found 'teardown td2', a TD that is not finalized; expected 'run' of "
+	  "it only, behind 'finalize'" },
+	{ "zpa a",
+	  "5:7: found operation 'zpa'; expected one of " HOST_OPS "; did you mean 'zap'?" },
 	{ "accept a", "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
-		      "one of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+		      "one of " HOST_OPS },
 	{ "split a", "5:7: found operation 'split', which comes in a later version; expected one "
-		     "of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
-	{ "migrate 0 1",
-	  "5:7: found operation 'migrate', which comes in a later version; expected "
-	  "one of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+		     "of " HOST_OPS },
+	{ "migrate 0 1", "5:7: found operation 'migrate', which comes in a later version; expected "
+			 "one of " HOST_OPS },
 	{ "teardown", "5:7: found 'teardown'; expected 'teardown TD'" },
 	{ "teardown all", "5:7: found 'all'; expected a TD: tdN" },
 	{ "build td3", "5:7: found 'td3'; expected a TD from td0 to td2" },
@@ -1401,14 +1487,19 @@ static const struct bad bad_setup[] = {
 	{ "{vcpus: 1}\nrun:\n  lp0: []\n  setup: []\n  setup: []",
 	  "6:3: found lane 'setup' again; expected one program for it (line 5)" },
 	{ "{vcpus: 1, finalized: false}\nrun:\n  vcpu0: []",
-	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "4:3: found a TD that is not finalized; expected host lanes that finalize it, or LP lanes beside "
+	  "it, no host lane and no "
 	  "lane of its vCPUs" },
 	{ "{vcpus: 1, finalized: false}\nrun:\n  lp0: []\n  vcpu0: []",
-	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "4:3: found a TD that is not finalized; expected host lanes that finalize it, or LP lanes beside "
+	  "it, no host lane and no "
 	  "lane of its vCPUs" },
 	{ "[{vcpus: 1}, {vcpus: 1, finalized: false}]\nrun:\n  lp0: []\n  host0: []",
-	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "4:3: found a TD that is not finalized; expected host lanes that finalize it, or LP lanes beside "
+	  "it, no host lane and no "
 	  "lane of its vCPUs" },
+	{ "{vcpus: 1, finalized: false, memory: {a: {state: pending}}}\nrun:\n  host0: []",
+	  "4:3: found range 'a' of td0 pending; expected free or mapped in a TD that host lanes finalize" },
 	{ "{vcpus: 1, finalized: 1}\nrun: {}", "2:27: found '1'; expected true or false" },
 	{ "{vcpus: 1, debug: on}\nrun: {}", "2:23: found 'on'; expected true or false" },
 };
@@ -1613,7 +1704,7 @@ static const struct {
 	{ bad_host_operations, ARRAY_SIZE(bad_host_operations),
 	  "title: t\n"
 	  "td: [{vcpus: 1, memory: {a: {}}}, {vcpus: 3, memory: {m: {size: 16K}}}, "
-	  "{vcpus: 1}]\n"
+	  "{vcpus: 1, finalized: false}]\n"
 	  "run:\n"
 	  "  host0:\n"
 	  "    - ",
@@ -2192,6 +2283,7 @@ int main(void)
 		cmocka_unit_test(test_override),
 		cmocka_unit_test(test_override_refused),
 		cmocka_unit_test(test_plugin_path),
+		cmocka_unit_test(test_building),
 		cmocka_unit_test(test_largest_memory),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_lps),

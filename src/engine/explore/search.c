@@ -861,6 +861,7 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 		return false;
 	xp.ghost_start = p->ghost_start;
 	xp.ghost_end = p->ghost_end;
+	xp.no_entropy = p->no_entropy;
 	xp.no_checkpoints = o->no_checkpoints;
 	xp.bounds = o->bounds;
 	for (size_t g = 0; o->no_reduction && g < p->arena_size / 8; g++)

@@ -185,6 +185,7 @@ struct xp_state {
 	struct xp_granule *granule;
 	bool active;         /* a fiber runs: accesses count */
 	bool no_yield;       /* it runs to its end in one step */
+	bool no_entropy;     /* the random number generator may fail at any time */
 	bool no_checkpoints; /* see struct xs_options */
 	bool bounds;         /* steps remember what they note of the host's sites */
 	bool watching;       /* an invariant may look at the arena */

@@ -240,6 +240,34 @@ static bool find_pamt(const struct world *w, const void *addr, char *text, size_
 	return false;
 }
 
+static bool find_slot(const struct world *w, const struct vm *vm, u32 td, const void *addr,
+		      char *text, size_t size)
+{
+	for (u32 i = 0; i < vm->range_count; i++) {
+		if (!is_in(addr, &vm->slot[i], sizeof(vm->slot[i])))
+			continue;
+		snprintf(text, size, "slot %s", w->scenario->td[td].ranges[i].name);
+		return true;
+	}
+	return false;
+}
+
+static bool find_cpu(const struct world *w, const void *addr, char *text, size_t size)
+{
+	for (u32 i = 0; i < w->vmm->cpu_count; i++) {
+		const struct cpu *cpu = &w->vmm->cpu[i];
+
+		if (!is_in(addr, cpu, sizeof(*cpu)))
+			continue;
+		snprintf(text, size, "CPU %u %s", i,
+			 is_in(addr, &cpu->srcu, 4)    ? "read section"
+			 : is_in(addr, &cpu->state, 4) ? "owner"
+						       : "state");
+		return true;
+	}
+	return false;
+}
+
 static bool find_host(const struct world *w, const void *addr, char *text, size_t size)
 {
 	for (u32 t = 0; t < w->vmm->vm_count; t++) {
@@ -251,6 +279,12 @@ static bool find_host(const struct world *w, const void *addr, char *text, size_
 			snprintf(text, size, "keep_out");
 		else if (is_in(addr, &vm->mmu_invalidate_seq, 8))
 			snprintf(text, size, "mmu_invalidate_seq");
+		else if (is_in(addr, &vm->slots_lock, sizeof(vm->slots_lock)))
+			snprintf(text, size, "slots_lock");
+		else if (is_in(addr, &vm->dead, sizeof(vm->dead)))
+			snprintf(text, size, "dead");
+		else if (find_slot(w, vm, t, addr, text, size))
+			return true;
 		else if (is_in(addr, vm->mirror.table,
 			       vm->mirror.tables * sizeof(struct mirror_table)))
 			snprintf(text, size, "mirror spte %zu",
@@ -286,6 +320,7 @@ void xworld_describe(const struct world *w, const void *addr, char *text, size_t
 		if (find_entry(w, addr, t, text, size) || find_tdcs(w, addr, t, text, size))
 			return;
 	if (find_pamt(w, addr, text, size) || find_host(w, addr, text, size) ||
+	    find_cpu(w, addr, text, size) ||
 	    xmachine_describe_lp(w->machine, addr, text, size))
 		return;
 }

@@ -135,8 +135,7 @@ static bool fault_gives_up(struct vcpu *v, const struct fault *f, enum host_valu
 	if (how == HOST_fault_retry_local_root_test && root_is_obsolete(f))
 		return true;
 	/* The deleter of the slot waits for this read section. */
-	return (how == HOST_fault_retry_local ||
-		how == HOST_fault_retry_local_root_test) &&
+	return (how == HOST_fault_retry_local || how == HOST_fault_retry_local_root_test) &&
 	       vm_slot_of(f->vm, f->gfn) == VM_SLOT_INVALID;
 }
 

@@ -24,7 +24,7 @@ enum exit_fate {
 /* The outcome of one TDH.VP.ENTER. */
 struct vcpu_exit {
 	bool entered;
-	u8 busy; /* what is to be done if it was BUSY: HOST_enter_on_busy_... */
+	u8 busy;       /* what is to be done if it was BUSY: HOST_enter_on_busy_... */
 	bool held_off; /* not entered, because of the keep-out flag */
 	u64 status;
 	struct tdx_module_args args;

@@ -182,7 +182,7 @@ struct scn_caller {
 
 struct scn_vcpu {
 	bool named;
-	bool raw; /* entered by raw SEAMCALLs: no lane of its own, only a program */
+	bool raw;    /* entered by raw SEAMCALLs: no lane of its own, only a program */
 	bool absent; /* a host lane creates it */
 	bool bare;   /* a host lane initializes it */
 	struct guest_op *ops;

@@ -320,7 +320,6 @@ void xworld_describe(const struct world *w, const void *addr, char *text, size_t
 		if (find_entry(w, addr, t, text, size) || find_tdcs(w, addr, t, text, size))
 			return;
 	if (find_pamt(w, addr, text, size) || find_host(w, addr, text, size) ||
-	    find_cpu(w, addr, text, size) ||
-	    xmachine_describe_lp(w->machine, addr, text, size))
+	    find_cpu(w, addr, text, size) || xmachine_describe_lp(w->machine, addr, text, size))
 		return;
 }

@@ -16,7 +16,7 @@
 
 /* What one scenario has shown in one cell. */
 struct answers_finding {
-	const char *verdict; /* "holds", "violated", "inconclusive" */
+	const char *verdict; /* "holds", "violated", "inconclusive"; "-": not about this release */
 	const char *kind;    /* of the violation, or NULL */
 	const char *limit;   /* that made it inconclusive */
 	bool speaks_for;     /* the claim: the verdict is the one that it names */

@@ -175,6 +175,11 @@ static int settle_one(struct settle *s, struct answers_row *r, u32 cell, u32 evi
 	bool lock;
 	int rc;
 
+	if (e->one_release && e->release != answers_release(cell)) {
+		r->cell[cell].finding[evidence] =
+			(struct answers_finding){ .verdict = "-", .speaks_for = true };
+		return 0;
+	}
 	rc = find_lock(e->path, &lock, &inner);
 	if (rc) {
 		snprintf(err, err_size, "%s", inner.text);

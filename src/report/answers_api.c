@@ -306,6 +306,21 @@ char *sl_answers_report(const struct sl_answers *a, enum sl_answers_format forma
 	}
 }
 
+int sl_answers_list(const char *path, char **report, char *err, size_t err_size)
+{
+	struct sl_err e = { .text = "" };
+	struct answers *claims;
+	int rc = answers_read(path, &claims, &e);
+
+	if (rc) {
+		snprintf(err, err_size, "%s", e.text);
+		return rc;
+	}
+	*report = answers_list_text(claims);
+	answers_free(claims);
+	return 0;
+}
+
 void sl_answers_free(struct sl_answers *a)
 {
 	if (!a)

@@ -67,6 +67,21 @@ static void print_finding(FILE *f, const struct answers_row *r, u32 cell, u32 i)
 	free(command);
 }
 
+char *answers_list_text(const struct answers *a)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	for (u32 i = 0; i < a->count; i++) {
+		fprintf(f, "%-*s", INDENT, a->claim[i].id);
+		wrap(f, a->claim[i].text, INDENT);
+	}
+	return fclose(f) ? (free(text), NULL) : text;
+}
+
 char *answers_report_text(const struct sl_answers *a)
 {
 	char *text = NULL;

@@ -23,6 +23,10 @@ _seamlab_arguments() {
 	_seamlab_help "$1" "$2" | sed -n 's/^\(Usage:\|  or: \) seamlab [a-z]* \[OPTION\.\.\.\] *//p'
 }
 
+_seamlab_policies() {
+	"$1" policies --format json 2>/dev/null | sed -n '/"policies"/,/^  ]/s/^ *"name": "\([^"]*\)".*/\1/p'
+}
+
 _seamlab_files() {
 	local IFS=$'\n'
 	compopt -o filenames 2>/dev/null
@@ -47,9 +51,10 @@ _seamlab_values() {
 		FILE.*) _seamlab_files "${name#FILE.}" ;;
 		TRACE) _seamlab_files trace ;;
 		DIR) compgen -d -- "$cur" ;;
-		NAME)
-			"$program" policies --format json 2>/dev/null |
-				sed -n '/"policies"/,/^  ]/s/^ *"name": "\([^"]*\)".*/\1/p'
+		NAME) _seamlab_policies "$program" ;;
+		SITE)
+			"$program" policies "$(_seamlab_policies "$program" | head -n 1)" --format json 2>/dev/null |
+				sed -n '/^  "sites"/,/^  }/s/^    "\([^"]*\)": .*/\1/p'
 			;;
 		SWITCH=VALUE)
 			compopt -o nospace 2>/dev/null

@@ -67,8 +67,13 @@ class Completion(unittest.TestCase):
     def test_policies(self):
         known = json.loads(program("policies", "--format", "json"))
         names = sorted(p["name"] for p in known["policies"])
-        self.assertEqual(sorted(self.offered("check", "--policy", "=")), names)
-        self.assertEqual(sorted(self.offered("policies", "")), names)
+        for words in (("check", "--policy", "="), ("policies", "")):
+            # Policies of one's own are files, so folders are offered as well.
+            offered = self.offered(*words)
+            self.assertEqual(sorted(n for n in offered if not os.path.isdir(os.path.join(ROOT, n))), names)
+            self.assertIn("examples", offered)
+        sites = json.loads(program("policies", known["policies"][0]["name"], "--format", "json"))["sites"]
+        self.assertEqual(sorted(self.offered("check", "--cycle", "=")), sorted(sites))
         self.assertEqual(sorted(self.offered("run", "--set", "=")), sorted(s + "=" for s in known["settings"]))
 
     def test_leaves_statuses_claims(self):
@@ -84,13 +89,15 @@ class Completion(unittest.TestCase):
     def test_files(self):
         with tempfile.TemporaryDirectory() as d:
             os.mkdir(os.path.join(d, "folder"))
-            for name in ("a.yaml", "a.trace", "a b.yaml", "a.yml", "a.c"):
+            for name in ("mine.so", "a.yaml", "a.trace", "a b.yaml", "a.yml", "a.c"):
                 with open(os.path.join(d, name), "w", encoding="utf-8"):
                     pass
             for words, wanted in [(("run", ""), ["a b.yaml", "a.yaml", "folder"]),
                                   (("check", "--exact", "a"), ["a b.yaml", "a.yaml"]),
                                   (("check", "a.yaml", "fo"), ["folder"]),
                                   (("replay", ""), ["a.trace", "folder"]),
+                                  (("policies", "m"), ["mine.so"]),
+                                  (("check", "--policy", "=", "mi"), ["mine.so"]),
                                   (("answers", "--file", "=", "a"), ["a.yml"]),
                                   (("check", "--trace-dir", ""), ["folder"])]:
                 self.assertEqual(sorted(self.offered(*words, cwd=d)), wanted, words)

@@ -57,7 +57,8 @@ class Pages(unittest.TestCase):
     def test_all_are_there(self):
         self.assertGreater(len(commands()), 5)
         for name in [f"seamlab-{c}.1" for c in commands()] + [
-                "seamlab.1", "seamlab-cc.1", "seamlab-scenario.5", "seamlab-trace.5", "hplock.3"]:
+                "seamlab.1", "seamlab-cc.1", "seamlab-scenario.5", "seamlab-trace.5", "hplock.3",
+                "seamlab-policy.3", "seamlab-seamcall.3"]:
             self.assertIn(name, self.text)
 
     def test_name(self):
@@ -116,6 +117,13 @@ class Pages(unittest.TestCase):
         self.assertGreater(len(names), 15)
         for name in names:
             self.declared(self.text["seamlab-seamcall.3"], name)
+
+    def test_policy_has_every_member(self):
+        header = re.sub(r"/\*.*?\*/", "", read("include", "seamlab", "policy.h"), flags=re.S)
+        words = set(re.findall(r"\b(?:SL_[A-Z_]+|sl_policy\w*|on_\w+)\b", header))
+        self.assertGreater(len(words), 25)
+        for word in words:
+            self.assertIn(word, self.text["seamlab-policy.3"])
 
     def test_formats_have_every_word(self):
         for doc, page in (("scenario.md", "seamlab-scenario.5"), ("trace.md", "seamlab-trace.5")):

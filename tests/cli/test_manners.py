@@ -201,11 +201,12 @@ class Pipe(unittest.TestCase):
 
     def test_reader_that_leaves(self):
         for args in (("matrix",), ("explain", "--tables"), ("check", VIOLATED)):
-            p = subprocess.Popen([PROGRAM, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
-            p.stdout.close()
-            error = p.stderr.read()
-            p.stderr.close()
-            self.assertEqual((p.wait(timeout=60), error), (-signal.SIGPIPE, b""), args)
+            reader, writer = os.pipe()
+            os.close(reader)
+            r = subprocess.run([PROGRAM, *args], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT,
+                               timeout=60, check=False)
+            os.close(writer)
+            self.assertEqual((r.returncode, r.stderr), (-signal.SIGPIPE, b""), args)
 
 
 class Terminal(unittest.TestCase):

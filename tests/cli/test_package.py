@@ -121,8 +121,8 @@ class Package(unittest.TestCase):
         for name in ("seamlab", "libseamlab0", "libseamlab-dev"):
             r = dpkg(self.root, "--verify", name)
             self.assertEqual((r.returncode, r.stdout), (0, ""))
-        self.assertEqual(run(["grep", "-rl", "-e", BUILD, "-e", ROOT, "-e", "/usr/local", f"{self.root}/usr"]).stdout,
-                         "")
+        left = run(["grep", "-rl", "-e", BUILD, "-e", ROOT, "-e", "/usr/local", f"{self.root}/usr"])
+        self.assertEqual(left.stdout, "")
 
     def test_program(self):
         version = must(["dpkg-deb", "-f", self.deb[2], "Version"])
@@ -144,8 +144,8 @@ class Package(unittest.TestCase):
     def test_gallery_is_complete(self):
         def files(top):
             return sorted(os.path.relpath(os.path.join(d, n), top) for d, _, ns in os.walk(top) for n in ns)
-        self.assertEqual([f for f in files(f"{self.root}/usr/share/seamlab/scenarios") if not f.endswith(".trace")],
-                         files(os.path.join(ROOT, "scenarios")))
+        gallery = files(f"{self.root}/usr/share/seamlab/scenarios")
+        self.assertEqual([f for f in gallery if not f.endswith(".trace")], files(os.path.join(ROOT, "scenarios")))
         self.assertEqual(files(f"{self.root}/usr/share/doc/seamlab/docs"), files(os.path.join(ROOT, "docs")))
 
     def test_manual_pages_and_completion(self):

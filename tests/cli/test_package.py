@@ -152,8 +152,8 @@ class Package(unittest.TestCase):
         man = os.path.join(self.root, "usr", "share", "man")
         commands = re.findall(r"^  ([a-z][a-z-]*) ", self.use("seamlab", "help"), re.M)
         for page in [f"man1/seamlab-{c}.1" for c in commands] + [
-                "man1/seamlab.1", "man1/seamlab-cc.1", "man3/hplock.3", "man3/seamlab-policy.3", "man5/seamlab-scenario.5",
-                "man5/seamlab-trace.5"]:
+                "man1/seamlab.1", "man1/seamlab-cc.1", "man3/hplock.3", "man3/seamlab-policy.3",
+                "man5/seamlab-scenario.5", "man5/seamlab-trace.5"]:
             text = must(["sh", "-c", f"zcat {man}/{page}.gz | groff -man -Tutf8 -ww"])
             self.assertIn(os.path.basename(page)[:-2], text)
         script = os.path.join(self.root, "usr", "share", "bash-completion", "completions", "seamlab")

@@ -41,23 +41,14 @@ static _Bool found_installed(const char *name, char *path, size_t size)
 _Bool cli_data(const char *name, char *path, size_t size)
 {
 	const char *dir = getenv("SEAMLAB_DATADIR");
-	int n;
 
-	if (dir && *dir) {
-		/* Who names a folder means this one and no other. */
-		if (found(dir, name, path, size))
-			return 1;
-	} else if (!access(name, R_OK)) {
-		n = snprintf(path, size, "%s", name);
-		return n > 0 && (size_t)n < size;
-	} else if (found_installed(name, path, size)) {
-		return 1;
-	}
+	/* Who names a folder means this one and no other. */
 	if (dir && *dir)
-		snprintf(path, size, "%s/%s", dir, name);
-	else
-		snprintf(path, size, "%s", name);
-	return 0;
+		return found(dir, name, path, size);
+	if (access(name, R_OK) && found_installed(name, path, size))
+		return 1;
+	snprintf(path, size, "%s", name);
+	return !access(path, R_OK);
 }
 
 /* The file in @dir whose name is nearest to @base, into @name. */

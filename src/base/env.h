@@ -49,6 +49,10 @@ enum sl_note {
 	SL_NOTE_THROUGH,  /* a = host site: a SEAMCALL there was not BUSY */
 	SL_NOTE_WORD,     /* an operation on a bare lock word has ended; see engine/caller.h */
 	SL_NOTE_REFUSED, /* a = SL_REFUSED_...: a leaf did not get a lock; b = status in its plan */
+	/* The same a, in front of it. */
+	SL_NOTE_SEAMCALL_BEGINS,
+	SL_NOTE_TDCALL_BEGINS,
+	SL_NOTE_WORD_BEGINS,
 };
 
 /* Of SL_NOTE_REFUSED: which of the module's locks, and who asked. */

@@ -170,9 +170,19 @@ static void asks(struct caller *c)
 		oracle_word_asks(&w->oracle, c->number, word_peek(w));
 }
 
+static u64 noted_op(const struct scn_caller_op *op)
+{
+	return (u64)op->code | (u64)op->guest << 8;
+}
+
+static void note_begin(struct caller *c, const struct scn_caller_op *op)
+{
+	env_note(c->env, SL_NOTE_WORD_BEGINS, noted_op(op), 0);
+}
+
 static void note(struct caller *c, const struct scn_caller_op *op, enum caller_result result)
 {
-	env_note(c->env, SL_NOTE_WORD, (u64)op->code | (u64)op->guest << 8, result);
+	env_note(c->env, SL_NOTE_WORD, noted_op(op), result);
 }
 
 static void granted(struct caller *c, const struct scn_caller_op *op)
@@ -213,6 +223,7 @@ static u32 do_try(struct caller *c, const struct scn_caller_op *op, u32 at)
 
 		env_checkpoint(c->env, CALLER_CHECKPOINT_OP, at, digest(c));
 		asks(c);
+		note_begin(c, op);
 		result = try_op(c->w, op);
 		if (result == HP_OK) {
 			granted(c, op);
@@ -233,6 +244,7 @@ static void do_release(struct caller *c, const struct scn_caller_op *op)
 {
 	bool exclusive = c->held == HELD_EXCLUSIVE;
 
+	note_begin(c, op);
 	if (!c->w->stepwise)
 		oracle_word_leave(&c->w->oracle, exclusive);
 	if (exclusive)
@@ -250,6 +262,7 @@ static void do_release(struct caller *c, const struct scn_caller_op *op)
 /* The holder's 64-bit store that keeps the lock. */
 static void do_commit(struct caller *c, const struct scn_caller_op *op)
 {
+	note_begin(c, op);
 	if (c->w->hardened)
 		sept_entry_commit(&c->w->word.entry, c->copy, true);
 	else

@@ -130,6 +130,7 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 	if (sl_unlikely(atomic_load_explicit(&m->halted, memory_order_relaxed)))
 		return TDX_UNINITIALIZE_ERROR;
 	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
+	env_note(lp->env, SL_NOTE_SEAMCALL_BEGINS, rax, 0);
 	st = seamcall_precheck(lp, rax);
 	if (!st) {
 		c = (struct call){ .lp = lp,
@@ -235,6 +236,7 @@ u64 tdcall_once_through(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 		return TDX_UNINITIALIZE_ERROR;
 	}
 	lp->ve_injected = false;
+	env_note(lp->env, SL_NOTE_TDCALL_BEGINS, rax, 0);
 	/* A TDCALL is a VM exit too. */
 	zero_step_on_vm_exit(lp);
 	for (;;) {

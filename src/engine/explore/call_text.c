@@ -5,15 +5,23 @@
 #include <seamlab/tdx_abi.h>
 #include <stdio.h>
 
+void call_name(const struct xp_event *e, char *text, size_t size)
+{
+	bool seam = e->note == SL_NOTE_SEAMCALL || e->note == SL_NOTE_SEAMCALL_BEGINS;
+	u32 leaf = (u32)(e->before & 0xFFFF);
+	const char *name = seam ? tdx_seamcall_name(leaf) : tdx_tdcall_name(leaf);
+
+	snprintf(text, size, "%s", name ? name : "unknown leaf");
+}
+
 void call_text(const struct xp_event *e, char *name, size_t name_size, char *what, size_t what_size)
 {
 	bool seam = e->note == SL_NOTE_SEAMCALL;
 	u32 leaf = (u32)(e->before & 0xFFFF);
-	const char *known = seam ? tdx_seamcall_name(leaf) : tdx_tdcall_name(leaf);
 	const char *status = tdx_status_name(e->after);
 	const char *operand = tdx_operand_name((u32)e->after);
 
-	snprintf(name, name_size, "%s", known ? known : "unknown leaf");
+	call_name(e, name, name_size);
 	if (seam && leaf == SEAMCALL_tdh_vp_enter && !(e->after >> 32))
 		snprintf(what, what_size, "TD exit %u", (u32)(e->after & 0xFFFF));
 	else if ((u32)e->after && operand)

@@ -12,6 +12,8 @@ static inline bool is_call(const struct xp_event *e)
 	       (e->note == SL_NOTE_SEAMCALL || e->note == SL_NOTE_TDCALL);
 }
 
+/* The leaf's name, of a call that begins, too. */
+void call_name(const struct xp_event *e, char *text, size_t size);
 /* The leaf's name, and what came of it. */
 void call_text(const struct xp_event *e, char *name, size_t name_size, char *what,
 	       size_t what_size);

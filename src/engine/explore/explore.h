@@ -16,7 +16,22 @@ struct explore_row {
 	bool call;       /* a SEAMCALL or TDCALL that ended, or another note */
 	char object[96]; /* what was touched; the call's name */
 	char what[96];   /* "cas 0x0 -> 0x1"; the decoded status */
-	void *pc;
+	/* Of an access. */
+	u8 op;   /* enum xp_atomic */
+	u8 word; /* enum xworld_word: how to read the values */
+	u64 at;  /* offset of the word in the arena */
+	u64 before, after;
+	void *pc; /* behind it */
+	/* Of a call. */
+	u64 status;
+	u32 began, began_row; /* in this step, in front of this row */
+};
+
+/* A call that had not ended when the trace did. A SEAMCALL, and a TDCALL within it. */
+#define EXPLORE_CALLS_DEEP 2
+struct explore_open_call {
+	char object[96];
+	u32 began, began_row;
 };
 
 /* Where a replay stopped being what its trace says. */
@@ -33,6 +48,8 @@ struct explore_result {
 	char lane_name[XP_FIBERS_MAX][24];
 	struct explore_row *row;
 	u32 rows;
+	struct explore_open_call open[XP_FIBERS_MAX][EXPLORE_CALLS_DEEP];
+	u8 open_count[XP_FIBERS_MAX];
 	struct sl_stats *stats; /* maxima per site, over everything that was explored */
 	/* Of the counterexample, for a trace; NULL if it could not be played again. */
 	struct trace_step *check;
@@ -83,5 +100,7 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 int explore_replay(const struct scenario *s, const struct trace *t, const struct explore_watch *w,
 		   struct explore_result *out, struct sl_err *err);
 void explore_free(struct explore_result *r);
+/* "load", "cas", ...: enum xp_atomic. */
+const char *explore_atomic_name(u32 op);
 
 #endif

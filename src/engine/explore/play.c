@@ -13,6 +13,11 @@
 static const char *const atomic_name[] = { "load", "store", "xchg", "add",  "sub",
 					   "and",  "or",    "xor",  "nand", "cas" };
 
+const char *explore_atomic_name(u32 op)
+{
+	return op < ARRAY_SIZE(atomic_name) ? atomic_name[op] : "?";
+}
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct explore_row *new_row(struct play *p, u32 index, const struct xs_step *step)
@@ -28,40 +33,100 @@ static struct explore_row *new_row(struct play *p, u32 index, const struct xs_st
 	return &out->row[out->rows++];
 }
 
-static void row_call(struct explore_row *row, const struct xp_event *e)
-{
-	row->call = true;
-	call_text(e, row->object, sizeof(row->object), row->what, sizeof(row->what));
-}
-
-static void row_word(struct explore_row *row, const struct xp_event *e)
+static void word_op_name(const struct xp_event *e, char *text, size_t size)
 {
 	static const char *const op[] = {
 		[SCN_CALLER_EXCLUSIVE] = "exclusive", [SCN_CALLER_SHARED] = "shared",
 		[SCN_CALLER_PROMOTE] = "promote",     [SCN_CALLER_COMMIT] = "commit",
 		[SCN_CALLER_RELEASE] = "release",
 	};
+	u32 code = e->before & 0xFF;
+	bool sided = code == SCN_CALLER_EXCLUSIVE || code == SCN_CALLER_SHARED;
+	const char *side = e->before >> 8 & 1 ? " guest" : " host";
+
+	snprintf(text, size, "%s%s", op[code], sided ? side : "");
+}
+
+static void call_begins(struct play *p, u32 index, u32 lane, const struct xp_event *e)
+{
+	struct explore_result *out = p->out;
+	struct explore_open_call *c;
+
+	SL_BUG_ON(out->open_count[lane] == EXPLORE_CALLS_DEEP);
+	c = &out->open[lane][out->open_count[lane]++];
+	c->began = index + 1;
+	c->began_row = out->rows;
+	if (e->note == SL_NOTE_WORD_BEGINS)
+		word_op_name(e, c->object, sizeof(c->object));
+	else
+		call_name(e, c->object, sizeof(c->object));
+}
+
+static void call_ends(struct explore_result *out, struct explore_row *row)
+{
+	const struct explore_open_call *c;
+
+	SL_BUG_ON(!out->open_count[row->lane]);
+	c = &out->open[row->lane][--out->open_count[row->lane]];
+	row->call = true;
+	row->began = c->began;
+	row->began_row = c->began_row;
+}
+
+static void row_call(struct explore_row *row, const struct xp_event *e)
+{
+	row->status = e->after;
+	call_text(e, row->object, sizeof(row->object), row->what, sizeof(row->what));
+}
+
+static void row_word(struct explore_row *row, const struct xp_event *e)
+{
 	static const char *const result[] = {
 		[CALLER_GRANTED] = "granted",
 		[CALLER_BUSY] = "BUSY",
 		[CALLER_BUSY_HP] = "BUSY_HOST_PRIORITY",
 		[CALLER_DONE] = "done",
 	};
-	u32 code = e->before & 0xFF;
-	bool sided = code == SCN_CALLER_EXCLUSIVE || code == SCN_CALLER_SHARED;
-	const char *side = e->before >> 8 & 1 ? " guest" : " host";
 
-	row->call = true;
-	snprintf(row->object, sizeof(row->object), "%s%s", op[code], sided ? side : "");
+	row->status = e->after;
+	word_op_name(e, row->object, sizeof(row->object));
 	snprintf(row->what, sizeof(row->what), "%s", result[e->after]);
 }
 
 /* "S-EPT entry a level 0"; an address that says nothing by itself otherwise. */
-static void describe(const struct play *p, const void *addr, char *text, size_t size)
+static enum xworld_word describe(const struct play *p, const void *addr, char *text, size_t size)
 {
-	xworld_describe(p->world, addr, text, size);
+	enum xworld_word kind = xworld_describe(p->world, addr, text, size);
+
 	if (!text[0])
 		snprintf(text, size, "arena+0x%zx", (size_t)((const u8 *)addr - xp.arena));
+	return kind;
+}
+
+static void add_note(struct play *p, u32 index, const struct xs_step *step,
+		     const struct xp_event *e)
+{
+	struct explore_row *row;
+
+	switch (e->note) {
+	case SL_NOTE_SEAMCALL_BEGINS:
+	case SL_NOTE_TDCALL_BEGINS:
+	case SL_NOTE_WORD_BEGINS:
+		call_begins(p, index, step->fiber, e);
+		return;
+	case SL_NOTE_SEAMCALL:
+	case SL_NOTE_TDCALL:
+	case SL_NOTE_WORD:
+		row = new_row(p, index, step);
+		call_ends(p->out, row);
+		if (e->note == SL_NOTE_WORD)
+			row_word(row, e);
+		else
+			row_call(row, e);
+		return;
+	default:
+		return;
+	}
 }
 
 static void add_rows(struct play *p, u32 index, const struct xs_step *step)
@@ -71,10 +136,7 @@ static void add_rows(struct play *p, u32 index, const struct xs_step *step)
 		struct explore_row *row;
 
 		if (e->kind == XP_EVENT_NOTE) {
-			if (is_call(e))
-				row_call(new_row(p, index, step), e);
-			else if (e->note == SL_NOTE_WORD)
-				row_word(new_row(p, index, step), e);
+			add_note(p, index, step, e);
 			continue;
 		}
 		/* Only the words that lanes meet on. */
@@ -82,7 +144,11 @@ static void add_rows(struct play *p, u32 index, const struct xs_step *step)
 			continue;
 		row = new_row(p, index, step);
 		row->pc = e->pc;
-		describe(p, e->addr, row->object, sizeof(row->object));
+		row->op = e->op;
+		row->at = xp_offset(e->addr);
+		row->before = e->before;
+		row->after = e->after;
+		row->word = (u8)describe(p, e->addr, row->object, sizeof(row->object));
 		if (e->before == e->after)
 			snprintf(row->what, sizeof(row->what), "%s 0x%llx", atomic_name[e->op],
 				 (unsigned long long)e->after);
@@ -364,6 +430,7 @@ bool play(struct play *p, const struct xs_program *program, const struct xs_opti
 	p->made = calloc(x->steps ? x->steps : 1, sizeof(*p->made));
 	SL_BUG_ON(!p->made);
 	out->rows = 0;
+	memset(out->open_count, 0, sizeof(out->open_count));
 	out->played = 0;
 	out->played_on = true;
 	out->diverged = (struct explore_divergence){ 0 };

@@ -62,22 +62,30 @@ void xmachine_words(struct sl_machine *m,
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-const char *xmachine_tdcs_field(const struct tdcs *t, const void *addr)
+const char *xmachine_tdcs_field(const struct tdcs *t, const void *addr, bool tree_hp,
+				enum xworld_word *kind)
 {
+	*kind = XWORD_SHAREX_HP;
 	if (is_in(addr, &t->op_state_lock, sizeof(t->op_state_lock)))
 		return "OP_STATE lock";
 	if (is_in(addr, &t->rtmr_lock, sizeof(t->rtmr_lock)))
 		return "RTMR lock";
-	if (is_in(addr, &t->tree_lock, sizeof(t->tree_lock)))
+	if (is_in(addr, &t->tree_lock, sizeof(t->tree_lock))) {
+		*kind = tree_hp ? XWORD_SHAREX_HP : XWORD_SHAREX;
 		return "S-EPT tree lock";
+	}
+	*kind = XWORD_SHAREX;
 	if (is_in(addr, &t->epoch_lock, sizeof(t->epoch_lock)))
 		return "epoch lock";
+	*kind = XWORD_EPOCH;
 	if (is_in(addr, &t->epoch.f.epoch, 8))
 		return "TD_EPOCH";
+	*kind = XWORD_REFCOUNT;
 	if (is_in(addr, &t->epoch.f.refcount[0], 2))
 		return "REFCOUNT[0]";
 	if (is_in(addr, &t->epoch.f.refcount[1], 2))
 		return "REFCOUNT[1]";
+	*kind = XWORD_NUMBER;
 	return "TDCS";
 }
 
@@ -142,6 +150,7 @@ static void describe_page(struct sl_machine *m, struct hpa page, const void *add
 	const u8 *frame = mem_frame(m, page);
 	u32 offset = (u32)((const u8 *)addr - frame);
 	const char *what = "page";
+	enum xworld_word kind;
 
 	if (describe_entry(m, page, offset / 8, text, size))
 		return;
@@ -149,7 +158,7 @@ static void describe_page(struct sl_machine *m, struct hpa page, const void *add
 		const struct tdcs *t = td_at(m, page_at(i));
 
 		if (t && (const u8 *)t == frame) {
-			snprintf(text, size, "%s", xmachine_tdcs_field(t, addr));
+			snprintf(text, size, "%s", xmachine_tdcs_field(t, addr, m->tree_hp, &kind));
 			return;
 		}
 	}

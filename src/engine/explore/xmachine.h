@@ -6,6 +6,7 @@
 #ifndef SL_ENGINE_XMACHINE_H
 #define SL_ENGINE_XMACHINE_H
 
+#include "engine/explore/word.h"
 #include "module/machine.h"
 
 /*
@@ -20,8 +21,9 @@ static inline bool is_in(const void *addr, const void *base, size_t size)
 	return (const u8 *)addr >= (const u8 *)base && (const u8 *)addr < (const u8 *)base + size;
 }
 
-/* What lies at @addr within the TDCS: "epoch lock". */
-const char *xmachine_tdcs_field(const struct tdcs *t, const void *addr);
+/* What lies at @addr within the TDCS: "epoch lock"; *kind: how to read it. */
+const char *xmachine_tdcs_field(const struct tdcs *t, const void *addr, bool tree_hp,
+				enum xworld_word *kind);
 /* "LP 1 interrupt raised"; false if @addr is in none of them. */
 bool xmachine_describe_lp(const struct sl_machine *m, const void *addr, char *text, size_t size);
 /* All of it, by physical addresses: "S-EPT entry 0x40001000 level 0". Empty if unknown. */

@@ -203,7 +203,8 @@ static bool find_entry(const struct world *w, const void *addr, u32 td, char *te
 	return false;
 }
 
-static bool find_tdcs(const struct world *w, const void *addr, u32 td, char *text, size_t size)
+static bool find_tdcs(const struct world *w, const void *addr, u32 td, char *text, size_t size,
+		      enum xworld_word *kind)
 {
 	const struct vm *vm = &w->vmm->vm[td];
 	const struct tdcs *t;
@@ -213,14 +214,16 @@ static bool find_tdcs(const struct world *w, const void *addr, u32 td, char *tex
 	t = mem_frame(w->machine, vm->tdcx[0]);
 	if (!is_in(addr, t, sizeof(*t)))
 		return false;
-	snprintf(text, size, "%s", xmachine_tdcs_field(t, addr));
+	snprintf(text, size, "%s", xmachine_tdcs_field(t, addr, w->machine->tree_hp, kind));
 	return true;
 }
 
-static bool find_pamt(const struct world *w, const void *addr, char *text, size_t size)
+static bool find_pamt(const struct world *w, const void *addr, char *text, size_t size,
+		      enum xworld_word *kind)
 {
 	const struct sl_mem *mem = &w->machine->mem;
 	static const char *const unit[] = { "", " 2 MB", " 1 GB" };
+	const struct pamt_entry *e;
 	char role[96];
 
 	for (u32 level = 0; level < 3; level++) {
@@ -234,7 +237,14 @@ static bool find_pamt(const struct world *w, const void *addr, char *text, size_
 		hpa = SL_PRIVATE_BASE + (i << SL_LEVEL_SHIFT(level));
 		if (level || !page_role(w, hpa, role, sizeof(role)))
 			snprintf(role, sizeof(role), "0x%llx", (unsigned long long)hpa);
-		snprintf(text, size, "PAMT%s %s", unit[level], role);
+		e = &mem->pamt[level][i];
+		if (is_in(addr, &e->lock, sizeof(e->lock)))
+			*kind = XWORD_SHAREX_HP;
+		snprintf(text, size, "PAMT%s %s %s", unit[level], role,
+			 *kind == XWORD_SHAREX_HP                     ? "lock"
+			 : is_in(addr, &e->type, sizeof(e->type))     ? "type"
+			 : is_in(addr, &e->bepoch, sizeof(e->bepoch)) ? "BEPOCH"
+								      : "owner");
 		return true;
 	}
 	return false;
@@ -306,20 +316,32 @@ static bool find_host(const struct world *w, const void *addr, char *text, size_
 	return false;
 }
 
-void xworld_describe(const struct world *w, const void *addr, char *text, size_t size)
+enum xworld_word xworld_describe(const struct world *w, const void *addr, char *text, size_t size)
 {
+	static const enum xworld_word bare[] = {
+		[SCN_LOCK_MUTEX] = XWORD_MUTEX,
+		[SCN_LOCK_SHAREX] = XWORD_SHAREX,
+		[SCN_LOCK_SHAREX_HP] = XWORD_SHAREX_HP,
+		[SCN_LOCK_SEPT_ENTRY] = XWORD_BARE_ENTRY,
+	};
+	enum xworld_word kind = XWORD_NUMBER;
+
 	text[0] = '\0';
 	if (w->caller) {
-		if (is_in(addr, &w->caller->word, sizeof(w->caller->word)))
-			snprintf(text, size, "%s",
-				 w->caller->kind == SCN_LOCK_SEPT_ENTRY ? "S-EPT entry"
-									: "lock word");
-		return;
+		if (!is_in(addr, &w->caller->word, sizeof(w->caller->word)))
+			return kind;
+		snprintf(text, size, "%s",
+			 w->caller->kind == SCN_LOCK_SEPT_ENTRY ? "S-EPT entry" : "lock word");
+		return bare[w->caller->kind];
 	}
-	for (u32 t = 0; t < w->vmm->vm_count; t++)
-		if (find_entry(w, addr, t, text, size) || find_tdcs(w, addr, t, text, size))
-			return;
-	if (find_pamt(w, addr, text, size) || find_host(w, addr, text, size) ||
-	    find_cpu(w, addr, text, size) || xmachine_describe_lp(w->machine, addr, text, size))
-		return;
+	for (u32 t = 0; t < w->vmm->vm_count; t++) {
+		if (find_entry(w, addr, t, text, size))
+			return XWORD_ENTRY;
+		if (find_tdcs(w, addr, t, text, size, &kind))
+			return kind;
+	}
+	if (!find_pamt(w, addr, text, size, &kind) && !find_host(w, addr, text, size) &&
+	    !find_cpu(w, addr, text, size))
+		xmachine_describe_lp(w->machine, addr, text, size);
+	return kind;
 }

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/stats.h"
+#include "engine/explore/word.h"
 #include "scenario/scenario.h"
 
 struct world;
@@ -41,7 +42,10 @@ void xworld_finish(struct world *w, struct sl_env *boss);
  */
 void xworld_words(const struct world *w, void (*add)(void *ctx, const void *addr, u8 kind, u8 size),
 		  void *ctx);
-/* What lies at @addr, in words: "S-EPT entry of a level 0". Empty if unknown. */
-void xworld_describe(const struct world *w, const void *addr, char *text, size_t size);
+/*
+ * What lies at @addr, in words: "S-EPT entry of a level 0". Empty if unknown. Returns how to read its
+ * value.
+ */
+enum xworld_word xworld_describe(const struct world *w, const void *addr, char *text, size_t size);
 
 #endif

@@ -24,7 +24,8 @@ deb: all
 	@tools/make_deb build
 
 # All tests: plain, ASan+UBSan, TSan.
-test: deps
+test:
+	@tools/install_deps test
 	@tools/run_tests
 
 # Figures of bench/, printed and not judged.

@@ -133,6 +133,28 @@ SL_API enum sl_exit sl_check_exit(const struct sl_check *check);
 SL_API int sl_check_save(struct sl_check *check, const char *path, char *err, size_t err_size);
 SL_API void sl_check_free(struct sl_check *check);
 
+/* What came of several scenarios, as one document. */
+enum sl_checks_format {
+	SL_CHECKS_JSON,  /* an object; "results" has one for each scenario */
+	SL_CHECKS_KTAP,  /* the kernel's test protocol, version 1 */
+	SL_CHECKS_JUNIT, /* XML */
+};
+
+struct sl_checks;
+
+/*
+ * Each function but the first two returns text that belongs on standard output next, NULL without memory;
+ * the caller frees it. sl_checks_begin() comes first, and each of the @count scenarios then has a turn:
+ * explored, not read (@text says why) or not explored.
+ */
+SL_API struct sl_checks *sl_checks_new(enum sl_checks_format format, unsigned int count);
+SL_API void sl_checks_free(struct sl_checks *c);
+SL_API char *sl_checks_begin(struct sl_checks *c);
+SL_API char *sl_checks_add(struct sl_checks *c, const struct sl_check *check);
+SL_API char *sl_checks_error(struct sl_checks *c, const char *path, const char *text);
+SL_API char *sl_checks_skip(struct sl_checks *c, const char *path, const char *text);
+SL_API char *sl_checks_end(struct sl_checks *c);
+
 struct sl_bounds_options {
 	const char *const *path;       /* scenario files */
 	uint32_t path_count;           /* 0: those that come with the library, scenarios/bounds */
@@ -198,6 +220,28 @@ SL_API void seamlab_replay_stop(uint32_t step);
  */
 SL_API int sl_policies_report(const char *name, enum sl_format format, char **report, char *err,
 			      size_t err_size);
+
+enum sl_report_format {
+	SL_REPORT_HTML,     /* one file that fetches nothing */
+	SL_REPORT_SVG,      /* the picture in it */
+	SL_REPORT_PERFETTO, /* JSON for Perfetto and Chrome's trace viewer */
+	SL_REPORT_TEXT,     /* what seamlab replay prints */
+	SL_REPORT_BUG,      /* text for a mail */
+};
+
+struct sl_report_options {
+	const char *path; /* a trace file, or a run's JSON report: that one for HTML only */
+	enum sl_report_format format;
+	bool no_source; /* without functions and lines: the same for every build */
+};
+
+/*
+ * Plays a trace again and draws what happens, or draws a run. 0, *report (NULL without memory; the caller
+ * frees it) and *code: SL_EXIT_EXPECTED, or SL_EXIT_DIVERGED and a report up to there. Or a negative errno
+ * and a message in @err. One exploration at a time in a process.
+ */
+SL_API int sl_report_file(const struct sl_report_options *o, char **report, enum sl_exit *code,
+			  char *err, size_t err_size);
 
 /* What has been settled so far. */
 struct sl_answers_progress {

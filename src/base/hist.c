@@ -11,8 +11,7 @@ void sl_hist_merge(struct sl_hist *to, const struct sl_hist *from)
 		to->bucket[i] += from->bucket[i];
 }
 
-/* Largest value that falls into bucket @i. */
-static u64 bucket_top(u32 i)
+u64 sl_hist_bucket_top(u32 i)
 {
 	u32 group = i >> SL_HIST_SUB_BITS;
 	u32 shift;
@@ -35,7 +34,7 @@ u64 sl_hist_quantile(const struct sl_hist *h, double q)
 	for (u32 i = 0; i < SL_HIST_BUCKETS; i++) {
 		seen += h->bucket[i];
 		if (seen > rank)
-			return bucket_top(i) < h->max ? bucket_top(i) : h->max;
+			return sl_hist_bucket_top(i) < h->max ? sl_hist_bucket_top(i) : h->max;
 	}
 	return h->max;
 }

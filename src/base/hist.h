@@ -40,6 +40,9 @@ static inline void sl_hist_add(struct sl_hist *h, u64 v)
 /* Adds @from to @to. */
 void sl_hist_merge(struct sl_hist *to, const struct sl_hist *from);
 
+/* Largest value that falls into bucket @i. */
+u64 sl_hist_bucket_top(u32 i);
+
 /* Upper edge of the bucket that holds quantile @q (0..1), never above max; 0 for an empty one. */
 u64 sl_hist_quantile(const struct sl_hist *h, double q);
 

@@ -14,6 +14,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_matrix(int argc, char **argv);
 int cmd_policies(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 
 /* Files to work on. */

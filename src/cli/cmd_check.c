@@ -14,7 +14,10 @@
 struct check_args {
 	struct sl_check_options o;
 	struct cli_policy policy;
-	enum sl_format format;
+	enum sl_format format; /* of one scenario by itself */
+	_Bool one_document;    /* of all of them */
+	enum sl_checks_format document;
+	struct sl_checks *checks;
 	const char *trace;     /* file for the counterexample, or NULL */
 	const char *trace_dir; /* or folder for all of them */
 	char **files;
@@ -76,9 +79,24 @@ static const struct argp_option options[] = {
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
 	  "write each counterexample to DIR, as SCENARIO.trace; DIR is made if it is not there",
 	  0 },
-	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
+	{ "format", OPT_FORMAT, "text|json|ktap|junit", 0,
+	  "form of the report on standard output; json is one object, of several scenarios too",
+	  0 },
 	{ 0 },
 };
+
+static void set_format(struct argp_state *state, struct check_args *a, const char *arg)
+{
+	a->format = SL_FORMAT_TEXT;
+	a->one_document = !strcmp(arg, "ktap") || !strcmp(arg, "junit");
+	a->document = !strcmp(arg, "ktap") ? SL_CHECKS_KTAP : SL_CHECKS_JUNIT;
+	if (a->one_document)
+		return;
+	if (!strcmp(arg, "json"))
+		a->format = SL_FORMAT_JSON;
+	else if (strcmp(arg, "text") != 0)
+		argp_error(state, "--format: found '%s'; expected text, json, ktap or junit", arg);
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -132,7 +150,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->o.run_seed = (uint64_t)cli_number(state, "--seed", arg, 1e15);
 		return 0;
 	case OPT_FORMAT:
-		a->format = cli_format(state, arg);
+		set_format(state, a, arg);
 		return 0;
 	case OPT_TRACE:
 		a->trace = arg;
@@ -217,10 +235,38 @@ static bool trace_path(const struct check_args *a, int index, char *path, size_t
 	return true;
 }
 
+/* Prints a piece of the document. 0, or an exit code. */
+static int put_piece(char *text)
+{
+	return cli_print("check", text, SL_FORMAT_TEXT);
+}
+
+static int put_error(struct check_args *a, int rc, const char *path, const char *err)
+{
+	int code = cli_file_error("check", rc, path, err);
+
+	if (a->checks)
+		put_piece(sl_checks_error(a->checks, path, err));
+	return code;
+}
+
+static int put_skip(struct check_args *a, const char *path, const char *why)
+{
+	return a->checks ? put_piece(sl_checks_skip(a->checks, path, why)) : 0;
+}
+
+/* The report, as it is or as a piece of the document. 0, or an exit code. */
+static int put_report(const struct check_args *a, const struct sl_check *check)
+{
+	if (a->checks)
+		return put_piece(sl_checks_add(a->checks, check));
+	return cli_print("check", sl_check_report(check, a->format), a->format);
+}
+
 static int check_one(struct check_args *a, int index)
 {
 	const char *path = a->list.file[index].path;
-	char *report, err[600], trace[4096];
+	char err[600], trace[4096];
 	struct sl_check *check;
 	enum sl_exit code;
 	bool saved = true;
@@ -230,17 +276,17 @@ static int check_one(struct check_args *a, int index)
 	rc = sl_check_scenario(&a->o, &check, err, sizeof(err));
 	if (rc == -ENOTSUP && a->list.file[index].from_folder) {
 		a->skipped++;
-		return SL_EXIT_EXPECTED;
+		return put_skip(a, path, err);
 	}
 	cli_progress_end();
 	if (rc)
-		return cli_file_error("check", rc, path, err);
+		return put_error(a, rc, path, err);
 	if (trace_path(a, index, trace, sizeof(trace)))
 		saved = sl_check_save(check, trace, err, sizeof(err)) >= 0;
-	report = sl_check_report(check, a->format);
 	code = sl_check_exit(check);
+	rc = put_report(a, check);
 	sl_check_free(check);
-	if (cli_print("check", report, a->format))
+	if (rc)
 		return SL_EXIT_USAGE;
 	if (!saved)
 		return cli_error("check", "%s", err);
@@ -258,6 +304,52 @@ static int worse(int a, int b)
 	return a;
 }
 
+/* All of them, one after the other; those that an interruption leaves are skipped. */
+static int check_all(struct check_args *a)
+{
+	int code = SL_EXIT_EXPECTED, count[2] = { 0 };
+
+	if (a->checks && put_piece(sl_checks_begin(a->checks)))
+		return SL_EXIT_USAGE;
+	for (int i = 0; i < a->list.count; i++) {
+		int one;
+
+		if (cli_interrupted(NULL)) {
+			put_skip(a, a->list.file[i].path, "interrupted");
+			continue;
+		}
+		one = check_one(a, i);
+		count[one == SL_EXIT_EXPECTED]++;
+		code = worse(code, one);
+	}
+	if (a->checks && put_piece(sl_checks_end(a->checks)))
+		return SL_EXIT_USAGE;
+	if (!a->checks && a->format == SL_FORMAT_TEXT && a->list.count > 1)
+		printf("%d as expected, %d not, %d skipped (for seamlab run only%s)\n",
+		       count[1] - a->skipped, count[0], a->skipped,
+		       a->o.host.policy || a->o.host.set_count ? ", or without a host" : "");
+	return code;
+}
+
+/* KTAP and JUnit of any number of scenarios, JSON of several. */
+static int check_files(struct check_args *a)
+{
+	int code;
+
+	if (a->format == SL_FORMAT_JSON && a->list.count != 1) {
+		a->one_document = 1;
+		a->document = SL_CHECKS_JSON;
+	}
+	if (a->one_document) {
+		a->checks = sl_checks_new(a->document, (unsigned int)a->list.count);
+		if (!a->checks)
+			return cli_error("check", "out of memory");
+	}
+	code = check_all(a);
+	sl_checks_free(a->checks);
+	return code;
+}
+
 int cmd_check(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -270,7 +362,7 @@ int cmd_check(int argc, char **argv)
 		       "input, 3 inconclusive.",
 	};
 	struct check_args a = { .format = SL_FORMAT_TEXT };
-	int code = SL_EXIT_EXPECTED, count[2] = { 0 }, rc;
+	int code, rc;
 
 	cli_parse("check", &argp, argc, argv, &a);
 	if (a.trace_dir && mkdir(a.trace_dir, 0777) && errno != EEXIST)
@@ -284,20 +376,7 @@ int cmd_check(int argc, char **argv)
 	if (cli_has_progress())
 		a.o.progress = show_progress;
 	rc = cli_files_expand(a.files, a.count, &a.list);
-	if (rc) {
-		code = cli_error("check", "%s: %s", a.list.failed, strerror(-rc));
-	} else {
-		for (int i = 0; i < a.list.count && !cli_interrupted(NULL); i++) {
-			int one = check_one(&a, i);
-
-			count[one == SL_EXIT_EXPECTED]++;
-			code = worse(code, one);
-		}
-		if (a.format == SL_FORMAT_TEXT && a.list.count > 1)
-			printf("%d as expected, %d not, %d skipped (for seamlab run only%s)\n",
-			       count[1] - a.skipped, count[0], a.skipped,
-			       a.o.host.policy || a.o.host.set_count ? ", or without a host" : "");
-	}
+	code = rc ? cli_error("check", "%s: %s", a.list.failed, strerror(-rc)) : check_files(&a);
 	cli_files_free(&a.list);
 	return code;
 }

@@ -28,6 +28,7 @@ static const struct command {
 	  "which leaves get into each other's way, where, with which status" },
 	{ "policies", cmd_policies, "list what hosts can do about BUSY, or show one policy" },
 	{ "replay", cmd_replay, "play a counterexample again, from the file that check wrote" },
+	{ "report", cmd_report, "draw a counterexample or a run: HTML, SVG, Perfetto, mail text" },
 	{ "run", cmd_run, "run a scenario in real time on threads and report contention" },
 };
 

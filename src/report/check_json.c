@@ -37,14 +37,13 @@ json_t *report_steps(const struct explore_result *r)
 	return list;
 }
 
-char *check_report_json(const struct sl_check *c)
+json_t *check_to_json(const struct sl_check *c)
 {
 	static const char *const expected[] = { "holds", "violated", "inconclusive" };
 	const struct xs_result *x = &c->result.search;
 	const struct scenario *s = c->scenario;
 	const char *kind = check_kind(c);
 	json_t *o = json_object();
-	char *text;
 
 	json_object_set_new(o, "file", json_string(s->path));
 	json_object_set_new(o, "title", json_string(s->title));
@@ -79,7 +78,13 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "trace", c->trace ? json_string(c->trace) : json_null());
 	json_object_set_new(o, "detail", kind ? json_string(x->text) : json_null());
 	json_object_set_new(o, "steps", report_steps(&c->result));
-	text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	return o;
+}
+
+char *check_report_json(const struct sl_check *c)
+{
+	json_t *o = check_to_json(c);
+	char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	json_decref(o);
 	return text;
 }

@@ -34,6 +34,7 @@ const char *bound_text(const struct xs_bound *b, char text[BOUND_TEXT_MAX]);
 json_t *bound_json(const struct xs_bound *b);
 
 char *check_report_text(const struct sl_check *c);
+json_t *check_to_json(const struct sl_check *c);
 char *check_report_json(const struct sl_check *c);
 /* The rows of a counterexample as a list of objects. */
 json_t *report_steps(const struct explore_result *r);

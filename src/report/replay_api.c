@@ -117,37 +117,46 @@ static int load(struct sl_replay *r, const struct sl_replay_options *o, struct s
 	return 0;
 }
 
-int sl_replay_trace(const struct sl_replay_options *o, struct sl_replay **replay, char *err,
-		    size_t err_size)
+int replay_watched(const struct sl_replay_options *o, const struct explore_watch *watch,
+		   struct sl_replay **replay, struct sl_err *err)
 {
-	struct glue glue = { .o = o };
-	struct explore_watch watch = { .before = before_step, .after = after_step, .ctx = &glue };
 	struct sl_replay *r = calloc(1, sizeof(*r));
-	struct sl_err e = { .text = "" };
 	int rc = -ENOMEM;
 
 	if (r)
 		r->path = strdup(o->path);
 	if (!r || !r->path) {
-		sl_err_set(&e, rc, "out of memory");
+		sl_err_set(err, rc, "out of memory");
 		goto out;
 	}
 	r->style = o->style;
 	r->stepped = o->step != NULL;
 	r->build_id_size = trace_build_id(r->build_id);
-	rc = load(r, o, &e);
+	rc = load(r, o, err);
 	if (!rc)
-		rc = explore_replay(r->scenario, &r->trace, &watch, &r->result, &e);
+		rc = explore_replay(r->scenario, &r->trace, watch, &r->result, err);
 	if (!rc)
-		rc = plugin_check(r->plugin, &e);
+		rc = plugin_check(r->plugin, err);
 out:
 	if (rc) {
-		snprintf(err, err_size, "%s", e.text);
 		sl_replay_free(r);
 		return rc;
 	}
 	*replay = r;
 	return 0;
+}
+
+int sl_replay_trace(const struct sl_replay_options *o, struct sl_replay **replay, char *err,
+		    size_t err_size)
+{
+	struct glue glue = { .o = o };
+	struct explore_watch watch = { .before = before_step, .after = after_step, .ctx = &glue };
+	struct sl_err e = { .text = "" };
+	int rc = replay_watched(o, &watch, replay, &e);
+
+	if (rc)
+		snprintf(err, err_size, "%s", e.text);
+	return rc;
 }
 
 const char *replay_outcome(const struct sl_replay *r)

@@ -27,6 +27,10 @@ bool replay_same_build(const struct sl_replay *r);
 /* In hexadecimal; "none" if there is none. Returns @text. */
 const char *build_text(const u8 *id, u32 size, char text[BUILD_TEXT_MAX]);
 
+/* sl_replay_trace(), with @watch in place of o->step. */
+int replay_watched(const struct sl_replay_options *o, const struct explore_watch *watch,
+		   struct sl_replay **replay, struct sl_err *err);
+
 char *replay_report_text(const struct sl_replay *r);
 char *replay_report_json(const struct sl_replay *r);
 

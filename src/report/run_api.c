@@ -10,7 +10,25 @@
 
 struct glue {
 	const struct sl_run_options *o;
+	struct sl_run *run;
 };
+
+static void keep_sample(struct sl_run *run, const struct threads_progress *p)
+{
+	struct run_sample *s;
+
+	if (run->calls++ % run->stride)
+		return;
+	if (run->samples == RUN_SAMPLES_MAX) {
+		for (u32 i = 0; i < RUN_SAMPLES_MAX / 2; i++)
+			run->sample[i] = run->sample[i * 2 + 1];
+		run->samples /= 2;
+		run->stride *= 2;
+	}
+	s = &run->sample[run->samples++];
+	s->seconds = p->seconds;
+	memcpy(s->counter, p->counter, sizeof(s->counter));
+}
 
 static void on_progress(void *ctx, const struct threads_progress *p)
 {
@@ -26,7 +44,9 @@ static void on_progress(void *ctx, const struct threads_progress *p)
 			p->counter[SL_CTR_local_retries] + p->counter[SL_CTR_second_attempts],
 	};
 
-	g->o->progress(g->o->ctx, &out);
+	keep_sample(g->run, p);
+	if (g->o->progress)
+		g->o->progress(g->o->ctx, &out);
 }
 
 int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *err, size_t err_size)
@@ -50,7 +70,9 @@ int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *e
 	r->style = o->style;
 	r->seconds = o->seconds < 0 ? r->scenario->seconds : o->seconds;
 	to.seconds = r->seconds;
-	to.progress = o->progress ? on_progress : NULL;
+	r->stride = 1;
+	glue.run = r;
+	to.progress = on_progress;
 	to.progress_ctx = &glue;
 	to.interrupted = o->interrupted;
 	to.interrupted_ctx = o->ctx;

@@ -20,17 +20,18 @@ static json_t *hex(u64 v)
 	return json_string(text);
 }
 
-static json_t *counters(const struct sl_run *run)
-{
-	static const char *const name[SL_CTR_COUNT] = {
+static const char *const counter_name[SL_CTR_COUNT] = {
 #define SL_COUNTER(ident, text) [SL_CTR_##ident] = #ident,
 #include "base/counter.def"
 #undef SL_COUNTER
-	};
+};
+
+static json_t *counters(const struct sl_run *run)
+{
 	json_t *o = json_object();
 
 	for (u32 i = 0; i < SL_CTR_COUNT; i++)
-		json_object_set_new(o, name[i],
+		json_object_set_new(o, counter_name[i],
 				    number(atomic_load_explicit(&run->result.stats.counter[i],
 								memory_order_relaxed)));
 	return o;
@@ -68,6 +69,41 @@ static json_t *leaves(const struct sl_run *run)
 	return o;
 }
 
+/* What has been counted by when, for each counter that counted something. */
+static json_t *timeline(const struct sl_run *run)
+{
+	json_t *o = json_object(), *seconds = json_array();
+
+	for (u32 i = 0; i < run->samples; i++)
+		json_array_append_new(seconds, json_real(run->sample[i].seconds));
+	json_object_set_new(o, "seconds", seconds);
+	for (u32 c = 0; run->samples && c < SL_CTR_COUNT; c++) {
+		json_t *values;
+
+		if (!run->sample[run->samples - 1].counter[c])
+			continue;
+		values = json_array();
+		for (u32 i = 0; i < run->samples; i++)
+			json_array_append_new(values, number(run->sample[i].counter[c]));
+		json_object_set_new(o, counter_name[c], values);
+	}
+	return o;
+}
+
+/* [microseconds, visits that took no longer, and longer than those in front] */
+static json_t *histogram(const struct sl_hist *h, double ticks_per_us)
+{
+	json_t *list = json_array();
+
+	for (u32 i = 0; i < SL_HIST_BUCKETS; i++)
+		if (h->bucket[i])
+			json_array_append_new(
+				list,
+				json_pack("[f, o]", (double)sl_hist_bucket_top(i) / ticks_per_us,
+					  number(h->bucket[i])));
+	return list;
+}
+
 static json_t *sites(const struct sl_run *run)
 {
 	double us = (double)run->result.tsc_per_us;
@@ -80,13 +116,14 @@ static json_t *sites(const struct sl_run *run)
 			continue;
 		json_object_set_new(
 			o, host_site_name((enum host_site)i),
-			json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f}", "calls",
+			json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o}", "calls",
 				  number(t->calls), "busy", number(t->busy), "max_retries",
 				  number(t->max_retries), "contended", number(t->ticks.count),
 				  "p50_us", (double)sl_hist_quantile(&t->ticks, 0.5) / us, "p99_us",
 				  (double)sl_hist_quantile(&t->ticks, 0.99) / us, "p999_us",
 				  (double)sl_hist_quantile(&t->ticks, 0.999) / us, "max_us",
-				  (double)t->ticks.max / us));
+				  (double)t->ticks.max / us, "histogram",
+				  histogram(&t->ticks, us)));
 	}
 	return o;
 }
@@ -134,6 +171,7 @@ char *run_report_json(const struct sl_run *run)
 	json_object_set_new(o, "counters", counters(run));
 	json_object_set_new(o, "leaves", leaves(run));
 	json_object_set_new(o, "sites", sites(run));
+	json_object_set_new(o, "timeline", timeline(run));
 	json_object_set_new(o, "findings", findings(run));
 	text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	json_decref(o);

@@ -7,6 +7,13 @@
 
 #include "engine/threads/threads.h"
 
+/* The event counters now and then while it ran; each time that there are too many, half of them go. */
+#define RUN_SAMPLES_MAX 600
+struct run_sample {
+	double seconds;
+	u64 counter[SL_CTR_COUNT];
+};
+
 struct sl_run {
 	struct scenario *scenario;
 	struct plugin *plugin; /* of its policy, or NULL */
@@ -14,6 +21,9 @@ struct sl_run {
 	double seconds;
 	struct sl_text_style style;
 	struct threads_result result;
+	struct run_sample sample[RUN_SAMPLES_MAX];
+	u32 samples;
+	u32 calls, stride; /* of progress; one in @stride is kept */
 };
 
 /* "holds" when nothing was found, "violated", or "inconclusive" when interrupted. */

@@ -12,7 +12,7 @@ import sys
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SKIP = re.compile(r"^(git clone|cd seamlab|make test|make fuzz|make bench|make deb$|seamlab check scenarios/$)")
+SKIP = re.compile(r"^(git clone|cd seamlab|make$|make test|make fuzz|make bench|make deb$|seamlab check scenarios/$)")
 
 
 def documents():

@@ -134,12 +134,24 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 	u64 leaves, gfn = pick_gfn(l, op->gpa, op->count, op->level, op->random, &leaves);
 	int rc;
 
-	if (op->code == SCN_HOST_ZAP)
+	switch (op->code) {
+	case SCN_HOST_ZAP:
 		host_zap(vm, cpu, gfn, leaves);
-	else
+		break;
+	case SCN_HOST_SPLIT:
+		host_split(vm, cpu, gfn, leaves);
+		break;
+	case SCN_HOST_PROMOTE:
+		do
+			rc = host_promote(vm, cpu, gfn, leaves);
+		while (rc == -EAGAIN && !stopping(w));
+		break;
+	default:
 		do
 			rc = host_map(vm, cpu, gfn, leaves);
 		while (rc == -EAGAIN && !stopping(w));
+		break;
+	}
 	cpu_put(cpu);
 }
 
@@ -200,6 +212,8 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	switch (op->code) {
 	case SCN_HOST_MAP:
 	case SCN_HOST_ZAP:
+	case SCN_HOST_SPLIT:
+	case SCN_HOST_PROMOTE:
 		do_memory(w, l, op);
 		break;
 	case SCN_HOST_SIGNAL:

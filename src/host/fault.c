@@ -27,6 +27,40 @@ bool vm_gfn_is_shared(const struct vm *vm, u64 gfn)
 	return (word & BIT_ULL(gfn % 64)) != 0;
 }
 
+/* Do the 512 pages of the 2 MB around @gfn differ in who owns them? */
+static bool is_mixed(const struct vm *vm, u64 gfn)
+{
+	u64 first = gfn & ~(SL_LEVEL_PAGES(1) - 1), any = 0, all = ~0ull;
+
+	for (u64 i = first / 64; i < (first + SL_LEVEL_PAGES(1)) / 64; i++) {
+		u64 word = atomic_load_explicit(&vm->shared[i], memory_order_relaxed);
+
+		any |= word;
+		all &= word;
+	}
+	return any && ~all;
+}
+
+u32 vm_map_level(const struct vm *vm, u64 gfn)
+{
+	int level = vm_gfn_level(vm, gfn);
+	u64 large = gfn >> SL_LEVEL_BITS;
+
+	if (level <= 0 || HOST_IS(vm->vmm->policy, resize_restart, small_pages))
+		return 0;
+	/* Relaxed: written under mmu_lock held for write. */
+	if (atomic_load_explicit(&vm->small[large / 64], memory_order_relaxed) >> large % 64 & 1)
+		return 0;
+	return is_mixed(vm, gfn) ? 0 : (u32)level;
+}
+
+void vm_keep_small(struct vm *vm, u64 gfn)
+{
+	u64 large = gfn >> SL_LEVEL_BITS;
+
+	atomic_fetch_or_explicit(&vm->small[large / 64], BIT_ULL(large % 64), memory_order_relaxed);
+}
+
 static int fault_init(struct fault *f, struct vm *vm, struct cpu *cpu, u64 gfn)
 {
 	int level = vm_gfn_level(vm, gfn);
@@ -36,8 +70,7 @@ static int fault_init(struct fault *f, struct vm *vm, struct cpu *cpu, u64 gfn)
 	*f = (struct fault){
 		.cpu = cpu,
 		.vm = vm,
-		.gfn = gfn & ~(SL_LEVEL_PAGES(level) - 1),
-		.level = (u32)level,
+		.at = gfn,
 	};
 	return 0;
 }
@@ -46,6 +79,25 @@ static void fault_end(struct fault *f)
 {
 	site_visit_end(f->cpu, HOST_SITE_fault_sept_add, &f->sept_add);
 	site_visit_end(f->cpu, f->leaf_site, &f->leaf);
+}
+
+/*
+ * Under mmu_lock held for write, where vCPUs can be kicked. First the page is split, then the mark is set, which stays: who
+ * sees it finds small pages.
+ */
+static int split_for_fault(struct fault *f)
+{
+	struct vm *vm = f->vm;
+	struct sl_env *env = f->cpu->env;
+	int ret = RET_PF_RETRY;
+
+	env->ops->write_lock(env, &vm->mmu_lock);
+	if (!mmu_invalidate_retry(vm, f->mmu_seq, f->at))
+		ret = split_locked(f->cpu, vm, f->at, f->context << 32 ^ f->at);
+	if (!ret)
+		vm_keep_small(vm, f->at);
+	env->ops->write_unlock(env, &vm->mmu_lock);
+	return ret;
 }
 
 /*
@@ -60,14 +112,18 @@ static int fault_once(struct fault *f)
 
 	/* Acquire: pairs with invalidate_end(); what the invalidation changed is read after it. */
 	f->mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_acquire);
-	if (vm_gfn_is_shared(vm, f->gfn))
+	if (vm_gfn_is_shared(vm, f->at))
 		return -EFAULT;
 	env->ops->read_lock(env, &vm->mmu_lock);
-	if (mmu_invalidate_retry(vm, f->mmu_seq, f->gfn))
+	if (mmu_invalidate_retry(vm, f->mmu_seq, f->at))
 		ret = RET_PF_RETRY;
 	else
 		ret = mirror_map(f);
+	if (ret == RET_PF_SPLIT && HOST_IS(vm->vmm->policy, split_read, unblock))
+		ret = split_read(f);
 	env->ops->read_unlock(env, &vm->mmu_lock);
+	if (ret == RET_PF_SPLIT)
+		ret = split_for_fault(f);
 	if (ret == RET_PF_FIXED)
 		sl_count_add(env, SL_CTR_pages_mapped, SL_LEVEL_PAGES(f->level));
 	return ret;
@@ -86,13 +142,13 @@ static int fault_leave(struct vcpu *v, struct fault *f, int ret)
 {
 	if (HOST_IS(f->vm->vmm->policy, enter_on_busy, kick_all)) {
 		v->unresolved = ret == RET_PF_RETRY;
-		v->last_gfn = f->gfn;
+		v->last_gfn = f->at;
 	}
 	fault_end(f);
 	return ret < 0 ? ret : 0;
 }
 
-int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
+int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn, bool small)
 {
 	struct vm *vm = v->vm;
 	const struct host_policy *policy = vm->vmm->policy;
@@ -102,9 +158,10 @@ int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
 	if (ret)
 		return ret;
 	f.context = vcpu_id(v);
+	f.small = small && HOST_IS(policy, accept_level, split);
 	sl_count(cpu->env, SL_CTR_faults);
 	for (;;) {
-		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v), f.gfn);
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v), f.at << 1 | f.small);
 		ret = fault_once(&f);
 		if (ret != RET_PF_RETRY || HOST_IS(policy, fault_retry, guest))
 			break;
@@ -138,9 +195,9 @@ int fault_kick_and_retry(struct vcpu *v, struct cpu *cpu, u64 *gfn)
 	if (v->unresolved && !ret) {
 		f.context = vcpu_id(v);
 		f.mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed);
-		if (vm_gfn_is_shared(vm, f.gfn))
+		if (vm_gfn_is_shared(vm, f.at))
 			ret = -EFAULT;
-		else if (!mmu_invalidate_retry(vm, f.mmu_seq, f.gfn))
+		else if (!mmu_invalidate_retry(vm, f.mmu_seq, f.at))
 			ret = mirror_map(&f);
 		/* Nobody else installs or removes under the lock held for write: it was BUSY. */
 		if (ret == RET_PF_RETRY) {
@@ -200,7 +257,7 @@ static int fault_loop(struct fault *f, u64 end, bool once)
 
 	f->context = end;
 	for (;;) {
-		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->gfn, end);
+		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->at, end);
 		ret = fault_once(f);
 		if (ret != RET_PF_RETRY)
 			break;
@@ -230,13 +287,19 @@ int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn)
 
 int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 {
+	int level;
+
 	/*
 	 * Acquire: pairs with the store of RUNNABLE in vm_populate(); before it no prefault is
 	 * allowed.
 	 */
 	if (atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE)
 		return -EINVAL;
-	for (u64 i = 0; i < leaves; i++) {
+	level = vm_gfn_level(vm, gfn);
+	if (level < 0)
+		return level;
+	gfn &= ~(SL_LEVEL_PAGES(level) - 1);
+	for (u64 end = gfn + (leaves << (SL_LEVEL_BITS * (u32)level)); gfn < end;) {
 		struct fault f;
 		int ret = fault_init(&f, vm, cpu, gfn);
 
@@ -245,8 +308,7 @@ int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 		if (vm_is_dead(vm))
 			return -EIO;
 		cpu_open_interrupts(cpu);
-		ret = fault_loop(&f, gfn + ((leaves - i) << (SL_LEVEL_BITS * f.level)),
-				 HOST_IS(vm->vmm->policy, prefault, give_up));
+		ret = fault_loop(&f, end, HOST_IS(vm->vmm->policy, prefault, give_up));
 		if (ret)
 			return ret;
 		gfn = f.gfn + SL_LEVEL_PAGES(f.level);

@@ -12,7 +12,8 @@
  * cpu_take .. cpu_put         | no: one lane at a time has a CPU, others wait in cpu_take()
  * vm_build, vm_teardown       | against everything on the same VM; not against other VMs
  * vcpu_run                    | one lane per vCPU; everything below may run beside it
- * host_map, host_zap          | no, while the VM is built
+ * host_map, host_zap,         | no, while the VM is built
+ * host_split, host_promote    |
  * vcpu_signal, vcpu_interrupt | no, while the VM is built
  * vm_mark_dead                | no
  * host_check                  | yes: the VM at rest
@@ -48,12 +49,13 @@
 /* Labels of env_checkpoint(). */
 enum host_checkpoint {
 	HOST_CHECKPOINT_RUN =
-		0x4801,        /* a = vCPU id, b = 1: between two entries with interrupts off */
-	HOST_CHECKPOINT_FAULT, /* a = vCPU id, b = gfn */
-	HOST_CHECKPOINT_MAP,   /* a = gfn, b = end of the range */
-	HOST_CHECKPOINT_WALK,  /* a = gfn and level, b = what the fault is for */
-	HOST_CHECKPOINT_ZAP,   /* a = gfn, level and stage, b = the rest of the range */
-	HOST_CHECKPOINT_SITE,  /* a = site and RCX, b = caller's context and number of the try */
+		0x4801,         /* a = vCPU id, b = 1: between two entries with interrupts off */
+	HOST_CHECKPOINT_FAULT,  /* a = vCPU id, b = gfn */
+	HOST_CHECKPOINT_MAP,    /* a = gfn, b = end of the range */
+	HOST_CHECKPOINT_WALK,   /* a = gfn and level, b = what the fault is for */
+	HOST_CHECKPOINT_ZAP,    /* a = gfn, level and stage, b = the rest of the range */
+	HOST_CHECKPOINT_RESIZE, /* a = gfn and stage, b = what the caller says */
+	HOST_CHECKPOINT_SITE,   /* a = site and RCX, b = caller's context and number of the try */
 };
 
 struct vmm;
@@ -209,6 +211,8 @@ struct vm {
 	struct vm_range range[VM_RANGES_MAX];
 	u32 range_count;
 	_Atomic u64 *shared; /* attribute, one bit per gfn; slots_lock to write */
+	/* One bit per 2 MB, never taken back: small pages only. mmu_lock, for write to write. */
+	_Atomic u64 *small;
 	_Atomic u64 *
 		owed; /* one bit per gfn: an install met BUSY and has not come back; see on-hp-timeout */
 	struct mirror mirror;
@@ -320,6 +324,13 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me);
 int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves) SL_WARN_UNUSED;
 /* Zaps @leaves leaves from @gfn on, mapped or not (punch hole). 0, or -EIO: the VM is bugged. */
 int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
+/* Splits the 2 MB mappings among @leaves leaves from @gfn on. 0, or -EIO. */
+int host_split(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
+/*
+ * Promotes every 2 MB around one of @leaves leaves from @gfn on whose small pages are all mapped, if the policy
+ * wants that. 0; -EAGAIN: some are not alike, come back; or -EIO.
+ */
+int host_promote(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
 /* Private-shared conversion of [gfn, gfn + pages). 0 or -errno. */
 int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared);
 /* Level of the leaf that covers @gfn; -EFAULT outside the memory map. */

@@ -204,6 +204,7 @@ static int handle_memory_fault(struct vcpu *v, struct cpu *cpu, u64 gfn)
 static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct tdx_module_args *args)
 {
 	u64 gfn = args->r8 >> SL_PAGE_SHIFT;
+	bool small = (args->rdx & 0xF) == TDX_EEQ_ACCEPT && !(args->rdx >> 32 & 7);
 	int ret;
 
 	if ((args->rdx & 0xF) == TDX_EEQ_PENDING &&
@@ -217,7 +218,7 @@ static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct td
 			(unsigned long long)args->r8);
 		return -EIO;
 	}
-	ret = fault_handle(v, cpu, gfn);
+	ret = fault_handle(v, cpu, gfn, small);
 	if (ret == -EFAULT)
 		return handle_memory_fault(v, cpu, gfn);
 	return ret ? ret : EXIT_CONTINUE;

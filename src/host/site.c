@@ -37,6 +37,11 @@ bool status_is_busy(u64 status)
 	return status_class(status) == TDX_OPERAND_BUSY;
 }
 
+bool site_ignores(const struct vm *vm, enum host_site site, u64 status)
+{
+	return status_is_busy(status) && vm->vmm->policy->site[site].action == SITE_IGNORE;
+}
+
 int status_errno(u64 status)
 {
 	u64 cls = status_class(status);
@@ -273,6 +278,7 @@ static const char *second_try_text(enum site_action action)
 	case SITE_LOCAL_RETRY:
 	case SITE_MUST_SUCCEED:
 	case SITE_ENDLESS:
+	case SITE_IGNORE:
 	case SITE_ACTION_COUNT:
 		break;
 	}
@@ -286,6 +292,8 @@ static bool caller_takes(enum host_site site, enum site_action action, bool busy
 		return true;
 	if (action == SITE_MUST_SUCCEED)
 		return false;
+	if (action == SITE_IGNORE)
+		return busy;
 	switch (host_site_room(site)) {
 	case ROOM_INSTALL:
 		return busy;
@@ -293,6 +301,7 @@ static bool caller_takes(enum host_site site, enum site_action action, bool busy
 		return true;
 	case ROOM_FIXED:
 	case ROOM_REMOVE:
+	case ROOM_RESIZE:
 	case ROOM_TEARDOWN:
 		break;
 	}
@@ -323,6 +332,7 @@ u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_mod
 	case SITE_RETURN_BUSY:
 	case SITE_LOCAL_RETRY:
 	case SITE_MUST_SUCCEED:
+	case SITE_IGNORE:
 	case SITE_ACTION_COUNT:
 	default:
 		busy = site_attempt(cpu, site, args, visit, &status);

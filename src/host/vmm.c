@@ -91,6 +91,11 @@ static u64 gfn_words(u64 pages)
 	return (pages + 63) / 64;
 }
 
+static u64 large_pages(u64 pages)
+{
+	return (pages + SL_LEVEL_PAGES(1) - 1) >> SL_LEVEL_BITS;
+}
+
 size_t vmm_arena_size(const struct vmm_config *cfg)
 {
 	struct layout l;
@@ -102,6 +107,7 @@ size_t vmm_arena_size(const struct vmm_config *cfg)
 		const struct vm_config *vm = &cfg->vms[i];
 
 		size += vm->vcpus * sizeof(struct vcpu) + SL_CACHELINE;
+		size += gfn_words(large_pages(vm->pages)) * sizeof(u64) + SL_CACHELINE;
 		size += 2 * (gfn_words(vm->pages) * sizeof(u64) + SL_CACHELINE);
 		size += (mirror_table_count(vm->pages) + 1) * sizeof(struct mirror_table);
 	}
@@ -152,6 +158,8 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 	env->ops->rwlock_init(env, &vm->mmu_lock);
 	env->ops->mutex_init(env, &vm->slots_lock);
 	vm->shared = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
+	vm->small = sl_arena_alloc(arena, gfn_words(large_pages(cfg->pages)) * sizeof(u64),
+				   SL_CACHELINE);
 	vm->owed = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
 	vm->vcpu_count = cfg->vcpus;
 	vm->vcpu = sl_arena_alloc(arena, cfg->vcpus * sizeof(*vm->vcpu), SL_CACHELINE);

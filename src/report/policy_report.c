@@ -76,6 +76,7 @@ static const char *gives_up(enum site_room room)
 	case ROOM_BUILD:
 		return "give up: hand the status to the caller";
 	case ROOM_REMOVE:
+	case ROOM_RESIZE:
 	case ROOM_TEARDOWN:
 	case ROOM_FIXED:
 	default:

@@ -58,6 +58,8 @@ struct scn_range {
 enum scn_host_opcode {
 	SCN_HOST_MAP, /* map a page as if a vCPU had faulted on it (prefault) */
 	SCN_HOST_ZAP,
+	SCN_HOST_SPLIT,     /* 2 MB mappings into small ones */
+	SCN_HOST_PROMOTE,   /* and back */
 	SCN_HOST_SIGNAL,    /* make vCPU @vcpu leave its run loop once, as a signal would */
 	SCN_HOST_INTERRUPT, /* wake vCPU @vcpu from halt */
 	SCN_HOST_BUILD,     /* build TD @td */

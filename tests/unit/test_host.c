@@ -1597,7 +1597,7 @@ static void test_enter_kick_all(void **state)
 
 	(void)state;
 	tree_hold(w);
-	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE), 0);
+	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE, false), 0);
 	assert_true(v->unresolved);
 	obstacle_place(w, &o);
 	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), 0);
@@ -1609,7 +1609,7 @@ static void test_enter_kick_all(void **state)
 	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), 0);
 	/* And one that is BUSY all the same. */
 	tree_hold(w);
-	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE + 1), 0);
+	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE + 1, false), 0);
 	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), -EIO);
 	tree_release(w);
 	world_bugged(w, "enter", "a fault was BUSY after kicking all vCPUs");

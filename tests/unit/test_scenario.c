@@ -950,9 +950,10 @@ static const struct bad bad_memory[] = {
 	"expected a policy that this version knows: kvm-6.19, kvm-6.18, kvm-6.16, " \
 	"resume-and-kick, out-of-tree-2023, exact-92, blind-N with N from 1 to 1000000"
 #define SWITCHES                                                                            \
-	"expected one of install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, "   \
-	"prefault, busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, " \
-	"pending-fault, fences, tdx-lock, or a site such as zap-block"
+	"expected one of install-on-busy, remove-on-busy, split-on-busy, reclaim-on-busy, " \
+	"fault-retry, prefault, busy-test, operands, aug-pending, track, enter-on-busy, "   \
+	"on-hp-timeout, pending-fault, fences, tdx-lock, accept-level, "                    \
+	"split-under-read-lock, interrupted-resize, promote, or a site such as zap-block"
 
 static const struct bad bad_host_and_guest[] = {
 	{ "host: kvm-6.19", "3:7: found 'kvm-6.19'; expected a mapping" },
@@ -976,8 +977,9 @@ static const struct bad bad_host_and_guest[] = {
 	{ "host: {set: {remove-on-bussy: fail}}",
 	  "3:14: found switch 'remove-on-bussy'; " SWITCHES "; did you mean 'remove-on-busy'?" },
 	{ "host: {set: {enter: fatal}}", "3:14: found switch 'enter'; " SWITCHES },
-	{ "host: {set: {split-under-read-lock: refused}}",
-	  "3:14: found switch 'split-under-read-lock', which comes in a later version; " SWITCHES },
+	{ "host: {set: {split-under-read-lock: yes}}",
+	  "3:37: found 'yes'; expected one of refused, unblock" },
+	{ "host: {set: {accept-level: 2M}}", "3:28: found '2M'; expected one of ignore, split" },
 	{ "host: {set: {build-locking: per-ioctl}}",
 	  "3:14: found switch 'build-locking', which comes in a later version; " SWITCHES },
 	{ "host: {set: {[a]: fail}}", "3:14: found switch a list; " SWITCHES },
@@ -1252,15 +1254,15 @@ static const struct bad bad_guest_operations[] = {
 };
 
 static const struct bad bad_host_operations[] = {
-	{ "zpa a", "5:7: found operation 'zpa'; expected one of map, zap, signal, interrupt, "
+	{ "zpa a", "5:7: found operation 'zpa'; expected one of map, zap, split, promote, signal, interrupt, "
 		   "build, run, teardown, {loop N: [...]}; did you mean 'zap'?" },
 	{ "accept a", "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
-		      "one of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+		      "one of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
 	{ "split a", "5:7: found operation 'split', which comes in a later version; expected one "
-		     "of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+		     "of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
 	{ "migrate 0 1",
 	  "5:7: found operation 'migrate', which comes in a later version; expected "
-	  "one of map, zap, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+	  "one of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
 	{ "teardown", "5:7: found 'teardown'; expected 'teardown TD'" },
 	{ "teardown all", "5:7: found 'all'; expected a TD: tdN" },
 	{ "build td3", "5:7: found 'td3'; expected a TD from td0 to td2" },

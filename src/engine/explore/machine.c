@@ -38,8 +38,10 @@ static void digest(struct machine *m, u32 i)
 	const struct xp_fiber *f = &xp.fiber[i];
 	u64 d = xp_mix(xp_mix(m->base[i], f->hist), xs_pending_digest(i));
 
-	if (f->busy | f->claims[0] | f->claims[1])
-		d = xp_mix(xp_mix(xp_mix(d, f->busy), f->claims[0]), f->claims[1]);
+	if (f->busy[0] | f->busy[1] | f->claims[0] | f->claims[1]) {
+		d = xp_mix(xp_mix(d, f->busy[0]), f->busy[1]);
+		d = xp_mix(xp_mix(d, f->claims[0]), f->claims[1]);
+	}
 	m->lanes_hash += d - m->digest[i];
 	m->digest[i] = d;
 }
@@ -59,7 +61,8 @@ void machine_start(struct machine *m)
 		xp_fiber_make(i, fiber_main);
 		/* Who it is says the base; what it has seen is nothing. */
 		xp.fiber[i].hist = 1;
-		xp.fiber[i].claims[0] = xp.fiber[i].claims[1] = xp.fiber[i].busy = 0;
+		xp.fiber[i].claims[0] = xp.fiber[i].claims[1] = 0;
+		xp.fiber[i].busy[0] = xp.fiber[i].busy[1] = 0;
 		xp.fiber[i].pending = (struct xp_pending){ .kind = XP_START };
 		m->digest[i] = 0;
 		digest(m, i);

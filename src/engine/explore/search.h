@@ -109,7 +109,7 @@ struct xs_result {
 	u64 audited;                     /* visits that the audit compared */
 	u64 runs;                        /* random runs, of either kind */
 	double lost;                     /* states that fingerprints may have hidden, expected */
-	u8 busy_max[32];                 /* with bounds: the most at each site; 3: 3 or more */
+	u8 busy_max[SL_SITE_MAX];        /* with bounds: the most at each site; 3: 3 or more */
 	u32 symmetric;                   /* lanes that were taken as interchangeable */
 	u32 passes, shared_words, depth;
 	double seconds;

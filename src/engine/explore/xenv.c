@@ -222,14 +222,15 @@ static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 static void count_busy(u32 site, bool more)
 {
 	struct xp_fiber *f = &xp.fiber[xp.cur];
-	u32 n = (u32)(f->busy >> (2 * site) & 3);
+	u64 *busy = &f->busy[site / 32];
+	u32 shift = 2 * (site % 32), n = (u32)(*busy >> shift & 3);
 
 	if (!xp.active || !xp.bounds)
 		return;
 	if (!more)
-		f->busy &= ~(3ull << (2 * site));
+		*busy &= ~(3ull << shift);
 	else if (n < 3)
-		f->busy += 1ull << (2 * site);
+		*busy += 1ull << shift;
 	if (more && n + 1 > xp.busy_max[site])
 		xp.busy_max[site] = n < 3 ? (u8)(n + 1) : 3;
 }

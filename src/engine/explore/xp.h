@@ -13,6 +13,7 @@
 #ifndef SL_ENGINE_XP_H
 #define SL_ENGINE_XP_H
 
+#include "base/stats.h"
 #include "base/types.h"
 
 #define XP_LANES_MAX 16
@@ -81,7 +82,8 @@ struct xp_fiber {
 	u64 hist; /* everything seen since the last checkpoint */
 	/* Counts that the arena has nothing of and that no checkpoint forgets. */
 	u64 claims[2]; /* of claims: engine/claims.h */
-	u64 busy; /* BUSY results in a row at each site, two bits each: up to 3, for 3 or more */
+	/* BUSY results in a row at each site, two bits each: up to 3, for 3 or more. */
+	u64 busy[SL_SITE_MAX / 32];
 	struct xp_pending pending;
 };
 
@@ -196,7 +198,7 @@ struct xp_state {
 	struct xp_fiber fiber[XP_FIBERS_MAX];
 	void *main_sp;
 	u8 *stacks;
-	u8 busy_max[32]; /* of each site: the highest that any lane's count has been */
+	u8 busy_max[SL_SITE_MAX]; /* of each site: the highest that any lane's count has been */
 	u32 event_count;
 	struct xp_event event[XP_EVENTS_MAX];
 	/* A violation that the running fiber reported. */

@@ -19,13 +19,54 @@ static void cpu_bind(struct cpu *cpu, struct sl_env *env)
 	sl_lp_set_env(cpu->lp, env);
 }
 
+/* The vCPU need not be associated. */
+static bool flush_failed(const struct host_policy *policy, u64 status)
+{
+	bool associated = status_class(status) != TDX_VCPU_NOT_ASSOCIATED;
+
+	if (HOST_IS(policy, flush_test, inverted))
+		return associated;
+	return associated && status_class(status) != TDX_SUCCESS;
+}
+
+/*
+ * Flushes @v on this CPU, on which it was associated when somebody asked for that. Two may have: the CPU looks
+ * again, unless the policy forgets it.
+ */
+static u64 flush_here(struct cpu *cpu, struct vcpu *v)
+{
+	const struct host_policy *policy = cpu->vmm->policy;
+	struct tdx_module_args args = { .rcx = v->tdvpr.v };
+	/* Acquire: pairs with the stores below and in vcpu_load(). */
+	bool here = atomic_load_explicit(&v->cpu, memory_order_acquire) == cpu->index;
+	u64 status;
+
+	if (!here && HOST_IS(policy, flush_guard, checked))
+		return TDX_VCPU_NOT_ASSOCIATED;
+	status = site_call(cpu, v->vm, HOST_SITE_flush, &args);
+	if (flush_failed(policy, status))
+		vm_bug(cpu, v->vm, host_site_name(HOST_SITE_flush), "TDH.VP.FLUSH: %s",
+		       status_text(status).text);
+	else
+		atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_release);
+	return status;
+}
+
+/* What @call asks for, on this CPU. */
+static u64 cpu_make_call(struct cpu *cpu, const struct cpu_call *call)
+{
+	struct tdx_module_args args = { .rcx = call->rcx };
+
+	return call->vcpu ? flush_here(cpu, call->vcpu)
+			  : site_call(cpu, call->vm, call->site, &args);
+}
+
 /* Makes the SEAMCALL that the CPU named in @state asks for. */
 static void cpu_serve(struct cpu *cpu, u32 state)
 {
 	struct cpu_call *call = &cpu->vmm->cpu[state - CPU_MAIL].call;
-	struct tdx_module_args args = { .rcx = call->rcx };
 
-	call->status = site_call(cpu, call->vm, call->site, &args);
+	call->status = cpu_make_call(cpu, call);
 	/* Release: pairs with the compare-and-swaps in cpu_call(); the slot is free again. */
 	atomic_store_explicit(&cpu->state, CPU_BUSY, memory_order_release);
 	/* Release: pairs with the wait in cpu_call(); publishes the status. */
@@ -87,32 +128,25 @@ void cpu_open_interrupts(struct cpu *cpu)
 }
 
 /* Makes the call on a CPU that no lane has. The caller has just become its owner. */
-static u64 call_on_behalf(struct cpu *target, struct sl_env *env, struct vm *vm,
-			  enum host_site site, u64 rcx)
+static u64 call_on_behalf(struct cpu *target, struct sl_env *env, const struct cpu_call *call)
 {
-	struct tdx_module_args args = { .rcx = rcx };
 	u64 status;
 
 	cpu_bind(target, env);
 	sl_lp_interrupt_take(target->lp);
-	status = site_call(target, vm, site, &args);
+	status = cpu_make_call(target, call);
 	cpu_release(target);
 	return status;
 }
 
-u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx)
+/* Has me->call made on @target. */
+static u64 cpu_send(struct cpu *me, struct cpu *target)
 {
 	struct sl_env *env = me->env;
 	u64 status;
 
-	if (target == me) {
-		struct tdx_module_args args = { .rcx = rcx };
-
-		return site_call(me, vm, site, &args);
-	}
-	me->call.site = site;
-	me->call.vm = vm;
-	me->call.rcx = rcx;
+	if (target == me)
+		return cpu_make_call(me, &me->call);
 	atomic_store_explicit(&me->call.done, 0, memory_order_relaxed);
 	/* From here on others may make their calls on this CPU. */
 	cpu_release(me);
@@ -123,7 +157,7 @@ u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site s
 		if (atomic_compare_exchange_strong_explicit(&target->state, &state, CPU_BUSY,
 							    memory_order_acquire,
 							    memory_order_relaxed)) {
-			status = call_on_behalf(target, env, vm, site, rcx);
+			status = call_on_behalf(target, env, &me->call);
 			break;
 		}
 		/*
@@ -148,32 +182,54 @@ u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site s
 	return status;
 }
 
+u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx)
+{
+	me->call.site = site;
+	me->call.vm = vm;
+	me->call.rcx = rcx;
+	me->call.vcpu = NULL;
+	return cpu_send(me, target);
+}
+
 int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
 {
 	u64 status;
 
-	/* Relaxed: whoever may change it has handed the vCPU to the caller. */
-	if (atomic_load_explicit(&v->cpu, memory_order_relaxed) != target->index)
+	/* Acquire: pairs with the stores in flush_here() and vcpu_load(). */
+	if (atomic_load_explicit(&v->cpu, memory_order_acquire) != target->index)
 		return 0;
-	status = cpu_call(me, target, v->vm, HOST_SITE_flush, v->tdvpr.v);
-	if (status_class(status) != TDX_SUCCESS && status_class(status) != TDX_VCPU_NOT_ASSOCIATED)
-		return -EIO;
-	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_relaxed);
-	return 0;
+	me->call.site = HOST_SITE_flush;
+	me->call.vm = v->vm;
+	me->call.vcpu = v;
+	status = cpu_send(me, target);
+	return flush_failed(v->vm->vmm->policy, status) ? -EIO : 0;
 }
 
 int vcpu_load(struct vcpu *v, struct cpu *cpu)
 {
-	u32 old = atomic_load_explicit(&v->cpu, memory_order_relaxed);
+	/* Acquire: pairs with the store in flush_here(). */
+	u32 old = atomic_load_explicit(&v->cpu, memory_order_acquire);
 	int ret;
 
 	if (old == cpu->index)
 		return 0;
-	if (old != CPU_NONE) {
+	if (old != CPU_NONE && !HOST_IS(cpu->vmm->policy, flush, not_on_move)) {
 		ret = vcpu_flush_on(v, &cpu->vmm->cpu[old], cpu);
 		if (ret)
 			return ret;
 	}
-	atomic_store_explicit(&v->cpu, cpu->index, memory_order_relaxed);
+	/* Release: pairs with the load in flush_here(). */
+	atomic_store_explicit(&v->cpu, cpu->index, memory_order_release);
 	return 0;
+}
+
+int cpu_flush_vcpus(struct cpu *target, struct cpu *me)
+{
+	struct vmm *vmm = target->vmm;
+	int ret = 0;
+
+	for (u32 i = 0; i < vmm->vm_count; i++)
+		for (u32 j = 0; j < vmm->vm[i].vcpu_count && !ret; j++)
+			ret = vcpu_flush_on(&vmm->vm[i].vcpu[j], target, me);
+	return ret;
 }

@@ -273,6 +273,7 @@ int vm_build(struct vm *vm, struct cpu *cpu)
 		vcpu_reset(&vm->vcpu[i]);
 	atomic_store_explicit(&vm->dead, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->bugged, 0, memory_order_relaxed);
+	atomic_store_explicit(&vm->terminated, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->state, VM_BUILDING, memory_order_relaxed);
 	ret = td_build(vm, cpu);
 	if (!ret)

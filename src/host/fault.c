@@ -92,7 +92,9 @@ static int split_for_fault(struct fault *f)
 	int ret = RET_PF_RETRY;
 
 	env->ops->write_lock(env, &vm->mmu_lock);
-	if (!mmu_invalidate_retry(vm, f->mmu_seq, f->at))
+	if (vm_key_is_gone(vm, true))
+		ret = -EIO;
+	else if (!mmu_invalidate_retry(vm, f->mmu_seq, f->at))
 		ret = split_locked(f->cpu, vm, f->at, f->context << 32 ^ f->at);
 	if (!ret)
 		vm_keep_small(vm, f->at);
@@ -114,8 +116,12 @@ static int fault_once(struct fault *f)
 	f->mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_acquire);
 	if (vm_gfn_is_shared(vm, f->at))
 		return -EFAULT;
+	if (vm_key_is_gone(vm, false))
+		return -EIO;
 	env->ops->read_lock(env, &vm->mmu_lock);
-	if (mmu_invalidate_retry(vm, f->mmu_seq, f->at))
+	if (vm_key_is_gone(vm, true))
+		ret = -EIO;
+	else if (mmu_invalidate_retry(vm, f->mmu_seq, f->at))
 		ret = RET_PF_RETRY;
 	else
 		ret = mirror_map(f);

@@ -11,6 +11,8 @@
  * vmm_init, vmm_bring_up      | yes, before any other lane runs
  * cpu_take .. cpu_put         | no: one lane at a time has a CPU, others wait in cpu_take()
  * vm_build, vm_teardown       | against everything on the same VM; not against other VMs
+ * vm_terminate                | against itself and the two above
+ * vcpu_migrate                | no; cpu_flush_vcpus: against build and teardown
  * vcpu_run                    | one lane per vCPU; everything below may run beside it
  * host_map, host_zap,         | no, while the VM is built
  * host_split, host_promote    |
@@ -75,6 +77,7 @@ struct cpu_call {
 	enum host_site site;
 	struct vm *vm;
 	u64 rcx;
+	struct vcpu *vcpu; /* VP.FLUSH: of this one, if it is still there */
 	u64 status;
 	_Atomic u32 done;
 };
@@ -144,7 +147,9 @@ struct vcpu {
 	_Alignas(SL_CACHELINE) _Atomic u32 mode;
 	_Atomic u32 kick; /* 1: somebody waits for this vCPU to be outside the guest */
 	_Atomic u32 requests;
-	_Atomic u32 cpu; /* index of the associated CPU, or CPU_NONE */
+	_Atomic u32 cpu;    /* index of the associated CPU, or CPU_NONE */
+	_Atomic u32 wanted; /* index of the CPU on which it should run, or CPU_NONE */
+	_Atomic u32 mutex;  /* 1: in vcpu_run(), or locked by vm_terminate() */
 	/* The lane that runs it. */
 	_Alignas(SL_CACHELINE) struct vm *vm;
 	u32 index;
@@ -174,6 +179,10 @@ enum vm_state {
 	VM_LEAKED, /* torn down, but pages or the key id stayed with the module */
 };
 
+/* Values of vm.terminated: the key id is being released, is gone. */
+#define VM_TERMINATING 1u
+#define VM_TERMINATED  2u
+
 struct vm_config {
 	u32 vcpus;
 	u64 pages; /* 4 KB pages of GPA space, from gfn 0 on */
@@ -200,6 +209,7 @@ struct vm {
 	_Atomic u32 state;
 	_Atomic u32 dead;
 	_Atomic u32 bugged;
+	_Atomic u32 terminated; /* VM_TERMINATING, then VM_TERMINATED; see key-check */
 	/* Constant once vmm_init() is done. */
 	_Alignas(SL_CACHELINE) struct vmm *vmm;
 	u32 index;
@@ -252,10 +262,14 @@ struct vmm {
 	u32 vm_count;
 	/* MNG.CREATE; VPFLUSHDONE + CACHE.WB + FREEID as one section. */
 	struct sl_mutex tdx_lock;
-	/* Key ids in use; control pages, a stack of free pfns. */
+	/*
+	 * Key ids in use; free control pages, one bit each: who gave which page back first makes no
+	 * difference.
+	 */
 	struct sl_mutex page_lock;
 	u64 hkids_used;
-	u32 *free_page;
+	u64 *free_page;
+	u64 control_pfn; /* of the first one, from SL_PRIVATE_BASE */
 	u32 free_count;
 	u32 free_max;
 	u64 private_pages;
@@ -296,6 +310,12 @@ int vm_build(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
 /* Takes the TD apart, from whatever state. No vCPU may be in vcpu_run(). 0, or -EIO: leaked. */
 int vm_teardown(struct vm *vm, struct cpu *cpu);
 
+/*
+ * Releases the key id of a TD whose threads may still map, split and zap. From then on a zap reclaims, and
+ * vm_teardown() does the rest. 0; -EBUSY: a vCPU is in vcpu_run(); -EIO: the key id leaks.
+ */
+int vm_terminate(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 /*
@@ -312,9 +332,16 @@ void vcpu_interrupt(struct vcpu *v);
 void vm_mark_dead(struct vm *vm);
 bool vm_is_dead(struct vm *vm);
 
+/* Makes the vCPU run on another CPU: its thread leaves vcpu_run() with -EINTR and finds v->wanted. */
+void vcpu_migrate(struct vcpu *v, u32 cpu);
+/*
+ * Flushes every vCPU that is associated with @target, as a CPU does that goes offline. It may be used again at
+ * once. 0 or -EIO.
+ */
+int cpu_flush_vcpus(struct cpu *target, struct cpu *me);
 /*
  * Flushes @v from @target, the CPU it is associated with: at once if no lane has that CPU, else by
- * the lane that has it. 0 or -EIO. The caller keeps @v from being run meanwhile.
+ * the lane that has it. 0 or -EIO.
  */
 int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me);
 

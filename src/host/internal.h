@@ -107,6 +107,11 @@ static inline struct hpa gfn_hpa(const struct vm *vm, u64 gfn)
 u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx);
 int vcpu_load(struct vcpu *v, struct cpu *cpu);
 
+/* ---- run.c ----------------------------------------------------------------------------------- */
+
+bool vcpu_trylock(struct vcpu *v);
+void vcpu_unlock(struct vcpu *v);
+
 /* ---- kick.c ---------------------------------------------------------------------------------- */
 
 /* Returns once every vCPU has been outside the guest after the call began. mmu_lock for write. */
@@ -204,6 +209,15 @@ void vm_keep_small(struct vm *vm, u64 gfn);
 int split_locked(struct cpu *cpu, struct vm *vm, u64 gfn, u64 context);
 /* mmu_lock held for read. RET_PF_FIXED, RET_PF_RETRY or -EIO. */
 int split_read(struct fault *f);
+
+/* ---- teardown.c ------------------------------------------------------------------------------ */
+
+/* mmu_lock held, or before it is taken (@locked false): the policy stops those who would use a TD without key id. */
+bool vm_key_is_gone(const struct vm *vm, bool locked);
+/* mmu_lock held for write: waits, without it, while the key id is being released. True: it has waited. */
+bool vm_key_wait(struct vm *vm, struct cpu *cpu);
+/* Reclaims one leaf that the mirror has given up, of a TD without key id. */
+bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa);
 
 /* ---- zap.c ----------------------------------------------------------------------------------- */
 

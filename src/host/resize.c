@@ -145,8 +145,11 @@ int host_split(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 		struct sl_env *env = cpu->env;
 
 		cpu_open_interrupts(cpu);
+		if (vm_key_is_gone(vm, false))
+			return -EIO;
 		env->ops->write_lock(env, &vm->mmu_lock);
-		ret = vm_is_dead(vm) ? -EIO : split_locked(cpu, vm, gfn, end);
+		ret = vm_is_dead(vm) || vm_key_is_gone(vm, true) ? -EIO
+								 : split_locked(cpu, vm, gfn, end);
 		env->ops->write_unlock(env, &vm->mmu_lock);
 	}
 	return ret;
@@ -190,7 +193,7 @@ static int promote_one(const struct resize *r)
 	env_checkpoint(env, HOST_CHECKPOINT_RESIZE, r->gfn << 8, r->context);
 	cpu_open_interrupts(r->cpu);
 	env->ops->write_lock(env, &r->vm->mmu_lock);
-	ret = vm_is_dead(r->vm) ? -EIO : promote_locked(r);
+	ret = vm_is_dead(r->vm) || vm_key_is_gone(r->vm, true) ? -EIO : promote_locked(r);
 	env->ops->write_unlock(env, &r->vm->mmu_lock);
 	if (ret == -EAGAIN)
 		env_pause(env);

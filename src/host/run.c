@@ -333,17 +333,49 @@ static int vcpu_check_requests(struct vcpu *v)
 	return -EINTR;
 }
 
-int vcpu_run(struct vcpu *v, struct cpu *cpu)
+/* The vCPU's mutex: who would run it waits while the TD is terminated. */
+static void vcpu_lock(struct vcpu *v, struct cpu *cpu)
+{
+	struct sl_env *env = cpu->env;
+
+	for (;;) {
+		u32 free = 0;
+
+		/* Acquire: pairs with vcpu_unlock(). */
+		if (atomic_compare_exchange_strong_explicit(
+			    &v->mutex, &free, 1, memory_order_acquire, memory_order_relaxed))
+			return;
+		cpu_put(cpu);
+		env_wait_while(env, &v->mutex, 1);
+		cpu_take(v->vm->vmm, cpu->index, env);
+	}
+}
+
+bool vcpu_trylock(struct vcpu *v)
+{
+	u32 free = 0;
+
+	/* Acquire: pairs with vcpu_unlock(). */
+	return atomic_compare_exchange_strong_explicit(&v->mutex, &free, 1, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+void vcpu_unlock(struct vcpu *v)
+{
+	/* Release: pairs with vcpu_lock() and vcpu_trylock(). */
+	atomic_store_explicit(&v->mutex, 0, memory_order_release);
+}
+
+static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 {
 	struct site_visit visit = { 0 };
 	struct vcpu_exit exit;
-	int ret;
+	int ret = 0;
 
 	/* Acquire: pairs with the store of RUNNABLE in vm_populate(). */
 	if (atomic_load_explicit(&v->vm->state, memory_order_acquire) != VM_RUNNABLE)
 		return -EIO;
 	cpu_open_interrupts(cpu);
-	ret = vcpu_load(v, cpu);
 	while (!ret) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 0);
 		if (v->done)
@@ -355,6 +387,10 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 			vcpu_halt(v, cpu);
 			continue;
 		}
+		/* A CPU that goes offline takes the vCPUs off itself. */
+		ret = vcpu_load(v, cpu);
+		if (ret)
+			break;
 		vcpu_enter_once(v, cpu, &visit, &exit);
 		if (exit.entered && !status_is_busy(exit.status))
 			site_visit_end(cpu, HOST_SITE_enter, &visit);
@@ -365,5 +401,15 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 			ret = 0;
 	}
 	site_visit_end(cpu, HOST_SITE_enter, &visit);
+	return ret;
+}
+
+int vcpu_run(struct vcpu *v, struct cpu *cpu)
+{
+	int ret;
+
+	vcpu_lock(v, cpu);
+	ret = vm_key_is_gone(v->vm, true) ? -EIO : vcpu_run_locked(v, cpu);
+	vcpu_unlock(v);
 	return ret;
 }

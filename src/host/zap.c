@@ -116,6 +116,8 @@ static bool zap_external(struct cpu *cpu, struct vm *vm, const struct zap *z, u6
 	u64 page = z->gfn << SL_PAGE_SHIFT | z->level;
 
 	zap_checkpoint(cpu, z, 1);
+	if (vm_key_is_gone(vm, true))
+		return reclaim_leaf(cpu, vm, spte & SPTE_ADDR);
 	if (!zap_call(cpu, vm, z, HOST_SITE_zap_block, page))
 		goto leaked;
 	zap_checkpoint(cpu, z, 2);
@@ -186,13 +188,19 @@ int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end)
 static int window_open(struct vm *vm, struct cpu *cpu, u64 start, u64 end, bool zap)
 {
 	struct sl_env *env = cpu->env;
+	bool unlocked;
 	int ret = 0;
 
 	env->ops->write_lock(env, &vm->mmu_lock);
+	while (vm_key_wait(vm, cpu))
+		;
+	unlocked = vm_key_is_gone(vm, true) && HOST_IS(vm->vmm->policy, reclaim_walk, unlocked);
 	invalidate_begin(vm, start, end);
-	if (zap)
+	if (zap && !unlocked)
 		ret = zap_range(cpu, vm, start, end);
 	env->ops->write_unlock(env, &vm->mmu_lock);
+	if (zap && unlocked)
+		ret = zap_range(cpu, vm, start, end);
 	return ret;
 }
 

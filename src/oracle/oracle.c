@@ -253,7 +253,8 @@ static void check_td(struct check *c, const struct vm *vm)
 	struct host_check h;
 	u64 owned = tdr->num_tdcx, chldcnt;
 
-	if (tdr->num_tdcx < TDCX_MIN)
+	/* A TD without key id is on its way out: its S-EPT means nothing any more. */
+	if (tdr->num_tdcx < TDCX_MIN || tdr->lifecycle == TD_TEARDOWN)
 		return;
 	tdcs = tdr_tdcs(c->m, tdr);
 	check_tdcs_locks(c, vm, tdcs);
@@ -305,6 +306,10 @@ u32 oracle_check_empty(struct sl_machine *m, struct vmm *vmm, struct sl_env *env
 	(void)vmm;
 	check_global_locks(&c);
 	check_pamt_locks(&c);
+	/* First: where a key id is left, so are pages. */
+	for (u32 i = 0; i < SL_HKIDS; i++)
+		if (m->kot[i].state != KOT_FREE && m->kot[i].state != KOT_RESERVED)
+			BROKEN(&c, "INV-EMPTY-02", "key id %u is still in use after teardown", i);
 	for (u32 level = 0; level < 3; level++) {
 		u64 n = level == 0 ? mem->pages : mem->blocks * SL_LEVEL_PAGES(2 - level);
 
@@ -316,8 +321,5 @@ u32 oracle_check_empty(struct sl_machine *m, struct vmm *vmm, struct sl_env *env
 							    (i << SL_LEVEL_SHIFT(level))),
 				       level, pamt_type(&mem->pamt[level][i]));
 	}
-	for (u32 i = 0; i < SL_HKIDS; i++)
-		if (m->kot[i].state != KOT_FREE && m->kot[i].state != KOT_RESERVED)
-			BROKEN(&c, "INV-EMPTY-02", "key id %u is still in use after teardown", i);
 	return c.findings;
 }

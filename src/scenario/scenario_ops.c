@@ -20,6 +20,9 @@ enum op_args {
 	ARGS_SHARE,      /* pages and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
+	ARGS_STANDING_TD, /* a TD that this does not make one that host lanes build */
+	ARGS_VCPU_LP,
+	ARGS_LP,
 	ARGS_TD_OR_NOT, /* a TD, or td0 */
 	ARGS_SIDE,      /* host|guest, and retry or not */
 	ARGS_RETRY,     /* retry or not */
@@ -66,13 +69,15 @@ static const struct op_desc host_ops[] = {
 	{ "interrupt", "'interrupt VCPU'", ARGS_VCPU, SCN_HOST_INTERRUPT, NULL },
 	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD, NULL },
 	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN, NULL },
-	{ "teardown", "'teardown TD'", ARGS_TD, SCN_HOST_TEARDOWN, NULL },
+	{ "teardown", "'teardown TD'", ARGS_STANDING_TD, SCN_HOST_TEARDOWN, NULL },
+	{ "terminate", "'terminate TD'", ARGS_STANDING_TD, SCN_HOST_TERMINATE, NULL },
+	{ "migrate", "'migrate VCPU LP'", ARGS_VCPU_LP, SCN_HOST_MIGRATE, NULL },
+	{ "offline", "'offline LP'", ARGS_LP, SCN_HOST_OFFLINE, NULL },
 	{ "delete-slot", NULL, ARGS_NONE, 0, "" },
 	{ "prefault", NULL, ARGS_NONE, 0, "" },
 	{ "add", NULL, ARGS_NONE, 0, "" },
 	{ "init-vcpu", NULL, ARGS_NONE, 0, "" },
 	{ "finalize", NULL, ARGS_NONE, 0, "" },
-	{ "migrate", NULL, ARGS_NONE, 0, "" },
 };
 
 #define LP_ENTRY(name, args, leaf)                                                    \
@@ -198,6 +203,7 @@ struct op {
 	u64 field;
 	u64 value;
 	u32 times;
+	u32 lp;
 };
 
 /* ---- names of TDs and vCPUs ---- */
@@ -565,6 +571,7 @@ static bool emit_host(struct lane *l, const struct op *op)
 		.gpa = op->gpa,
 		.count = op->count,
 		.vcpu = op->vcpu,
+		.lp = op->lp,
 		.times = op->times,
 	};
 	return true;
@@ -791,6 +798,21 @@ static int read_td(struct lane *l, const struct scn_node *at, struct word word, 
 	return 0;
 }
 
+/* A logical processor that no lane has for itself; there are as many as are named. */
+static int read_lp(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	u64 n;
+
+	if (!scn_parse_number(word.text, word.size, &n) || n >= SCN_MORE_LPS_MAX)
+		return scn_fail(l->r, at, "found %s; expected an LP from 0 to %d",
+				scn_show_text(&shown, word.text, word.size), SCN_MORE_LPS_MAX - 1);
+	op->lp = (u32)n;
+	if (l->r->s->more_lps <= n)
+		l->r->s->more_lps = (u32)n + 1;
+	return 0;
+}
+
 /* A register of MR.RTMR.EXTEND. */
 static int read_rtmr(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
 {
@@ -1008,6 +1030,16 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 		if (!ret)
 			l->r->s->td[op->td].explicit_life = true;
 		return ret;
+	case ARGS_STANDING_TD:
+		ret = read_td(l, at, words[1], op);
+		if (!ret && d->code == SCN_HOST_TEARDOWN)
+			l->r->s->td[op->td].torn_down = true;
+		return ret;
+	case ARGS_VCPU_LP:
+		ret = read_vcpu(l, at, words[1], op);
+		return ret ? ret : read_lp(l, at, words[2], op);
+	case ARGS_LP:
+		return read_lp(l, at, words[1], op);
 	case ARGS_TD_OR_NOT:
 		return count == 2 ? read_td(l, at, words[1], op) : 0;
 	case ARGS_SIDE:
@@ -1135,16 +1167,17 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	static const struct {
 		u32 least, most;
 	} arg_count[] = {
-		[ARGS_NONE] = { 0, 0 },       [ARGS_PAGES] = { 1, 1 },
-		[ARGS_PAGES_RTMR] = { 1, 2 }, [ARGS_SPAN] = { 1, 1 },
-		[ARGS_SHARE] = { 2, 2 },      [ARGS_VCPU] = { 1, 1 },
-		[ARGS_TD] = { 1, 1 },         [ARGS_TD_OR_NOT] = { 0, 1 },
-		[ARGS_SIDE] = { 1, 2 },       [ARGS_RETRY] = { 0, 1 },
-		[ARGS_FIELD] = { 1, 1 },      [ARGS_FIELD_TD] = { 1, 2 },
-		[ARGS_FIELD_VCPU] = { 2, 2 }, [ARGS_VALUE_TD] = { 2, 3 },
-		[ARGS_VALUE_VCPU] = { 3, 3 }, [ARGS_ENTRY] = { 1, 2 },
-		[ARGS_ENTRY_PAGE] = { 1, 3 }, [ARGS_TABLE] = { 1, 2 },
-		[ARGS_TABLE_PAGE] = { 1, 3 },
+		[ARGS_NONE] = { 0, 0 },        [ARGS_PAGES] = { 1, 1 },
+		[ARGS_PAGES_RTMR] = { 1, 2 },  [ARGS_SPAN] = { 1, 1 },
+		[ARGS_SHARE] = { 2, 2 },       [ARGS_VCPU] = { 1, 1 },
+		[ARGS_TD] = { 1, 1 },          [ARGS_TD_OR_NOT] = { 0, 1 },
+		[ARGS_STANDING_TD] = { 1, 1 }, [ARGS_VCPU_LP] = { 2, 2 },
+		[ARGS_LP] = { 1, 1 },          [ARGS_SIDE] = { 1, 2 },
+		[ARGS_RETRY] = { 0, 1 },       [ARGS_FIELD] = { 1, 1 },
+		[ARGS_FIELD_TD] = { 1, 2 },    [ARGS_FIELD_VCPU] = { 2, 2 },
+		[ARGS_VALUE_TD] = { 2, 3 },    [ARGS_VALUE_VCPU] = { 3, 3 },
+		[ARGS_ENTRY] = { 1, 2 },       [ARGS_ENTRY_PAGE] = { 1, 3 },
+		[ARGS_TABLE] = { 1, 2 },       [ARGS_TABLE_PAGE] = { 1, 3 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);
@@ -1442,7 +1475,7 @@ static int open_lane(struct scn_reader *r, const struct scn_node *key, struct la
 
 static u32 count_lanes(const struct scenario *s)
 {
-	u32 lanes = s->host_count + s->lp_count;
+	u32 lanes = s->host_count + s->lp_count + s->more_lps;
 
 	for (u32 i = 0; i < s->td_count; i++)
 		lanes += s->td[i].vcpus;
@@ -1493,7 +1526,7 @@ static int check_lps(struct scn_reader *r, const struct scn_node *run)
 	if (ret)
 		return ret;
 	for (u32 i = 0; r->s->lp_count && i < r->s->td_count; i++)
-		if (r->s->td[i].explicit_life)
+		if (r->s->td[i].explicit_life || r->s->td[i].torn_down)
 			return scn_fail(r, run,
 					"found LP lanes beside 'build', 'run' or 'teardown'; "
 					"expected TDs that stand all the time");
@@ -1526,8 +1559,8 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 	}
 	if (count_lanes(r->s) > SL_LPS_MAX)
 		return scn_fail(r, run,
-				"found %u lanes of vCPUs, hosts and LPs; expected at most %d, one "
-				"logical processor each",
+				"found %u lanes of vCPUs, hosts and LPs, and LPs; expected at most "
+				"%d, one logical processor each",
 				count_lanes(r->s), SL_LPS_MAX);
 	return check_lps(r, run);
 }

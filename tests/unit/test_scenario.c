@@ -1254,12 +1254,15 @@ static const struct bad bad_guest_operations[] = {
 };
 
 static const struct bad bad_host_operations[] = {
-	{ "zpa a", "5:7: found operation 'zpa'; expected one of map, zap, split, promote, signal, interrupt, "
-		   "build, run, teardown, {loop N: [...]}; did you mean 'zap'?" },
-	{ "accept a", "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
-		      "one of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
-	{ "split a", "5:7: found operation 'split', which comes in a later version; expected one "
-		     "of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+	{ "zpa a",
+	  "5:7: found operation 'zpa'; expected one of map, zap, split, promote, signal, interrupt, "
+	  "build, run, teardown, {loop N: [...]}; did you mean 'zap'?" },
+	{ "accept a",
+	  "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
+	  "one of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+	{ "split a",
+	  "5:7: found operation 'split', which comes in a later version; expected one "
+	  "of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
 	{ "migrate 0 1",
 	  "5:7: found operation 'migrate', which comes in a later version; expected "
 	  "one of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },

@@ -665,6 +665,14 @@ static void test_override(void **state)
 	scenario_free(s);
 }
 
+#define SWITCH_NAMES                                                                        \
+	"install-on-busy, remove-on-busy, split-on-busy, reclaim-on-busy, fault-retry, "    \
+	"prefault, busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, " \
+	"pending-fault, fences, tdx-lock, accept-level, split-under-read-lock, "            \
+	"interrupted-resize, promote, teardown, key-check, reclaim-walk, flush, "           \
+	"flush-test, flush-guard, or a site such as zap-block"
+#define SWITCHES "expected one of " SWITCH_NAMES
+
 static void test_override_refused(void **state)
 {
 	static const struct {
@@ -675,17 +683,11 @@ static void test_override_refused(void **state)
 		  "kvm-6.18, kvm-6.16, resume-and-kick, out-of-tree-2023, exact-92, blind-N with N "
 		  "from 1 to 1000000; did you mean 'kvm-6.19'?" },
 		{ NULL, "track", "--set: found 'track'; expected SWITCH=VALUE" },
-		{ NULL, "teardown=key-first",
-		  "--set: found switch 'teardown', which comes in a later version; expected one of "
-		  "install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, "
-		  "busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "
-		  "pending-fault, fences, tdx-lock, or a site such as zap-block" },
+		{ NULL, "build-locking=6.19",
+		  "--set: found switch 'build-locking', which comes in a later version; expected one of " SWITCH_NAMES },
 		{ NULL, "zap-blok=endless",
-		  "--set: found switch 'zap-blok'; expected one of "
-		  "install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, "
-		  "busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "
-		  "pending-fault, fences, tdx-lock, or a site such as zap-block; did you mean "
-		  "'zap-block'?" },
+		  "--set: found switch 'zap-blok'; expected one of " SWITCH_NAMES
+		  "; did you mean 'zap-block'?" },
 		{ NULL, "track=kick",
 		  "--set track: found 'kick'; expected one of kick-after, no-kick, kick-on-busy" },
 		{ NULL, "reclaim-tdr=kick-once",
@@ -949,11 +951,6 @@ static const struct bad bad_memory[] = {
 #define POLICIES                                                                    \
 	"expected a policy that this version knows: kvm-6.19, kvm-6.18, kvm-6.16, " \
 	"resume-and-kick, out-of-tree-2023, exact-92, blind-N with N from 1 to 1000000"
-#define SWITCHES                                                                            \
-	"expected one of install-on-busy, remove-on-busy, split-on-busy, reclaim-on-busy, " \
-	"fault-retry, prefault, busy-test, operands, aug-pending, track, enter-on-busy, "   \
-	"on-hp-timeout, pending-fault, fences, tdx-lock, accept-level, "                    \
-	"split-under-read-lock, interrupted-resize, promote, or a site such as zap-block"
 
 static const struct bad bad_host_and_guest[] = {
 	{ "host: kvm-6.19", "3:7: found 'kvm-6.19'; expected a mapping" },
@@ -1256,16 +1253,24 @@ static const struct bad bad_guest_operations[] = {
 static const struct bad bad_host_operations[] = {
 	{ "zpa a",
 	  "5:7: found operation 'zpa'; expected one of map, zap, split, promote, signal, interrupt, "
-	  "build, run, teardown, {loop N: [...]}; did you mean 'zap'?" },
-	{ "accept a",
-	  "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
-	  "one of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
-	{ "split a",
-	  "5:7: found operation 'split', which comes in a later version; expected one "
-	  "of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
-	{ "migrate 0 1",
-	  "5:7: found operation 'migrate', which comes in a later version; expected "
-	  "one of map, zap, split, promote, signal, interrupt, build, run, teardown, {loop N: [...]}" },
+	  "build, run, teardown, terminate, migrate, offline, {loop N: [...]}; did you mean 'zap'?" },
+	{ "accept a", "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
+		      "one of map, zap, split, promote, signal, interrupt, build, run, "
+		      "teardown, terminate, migrate, offline, {loop N: [...]}" },
+	{ "delete-slot a",
+	  "5:7: found operation 'delete-slot', which comes in a later version; expected one "
+	  "of map, zap, split, promote, signal, interrupt, build, run, "
+	  "teardown, terminate, migrate, offline, {loop N: [...]}" },
+	{ "split", "5:7: found 'split'; expected 'split PAGES'" },
+	{ "split m", "5:7: found range 'm'; expected one of td0: a" },
+	{ "promote a 2M", "5:7: found 'promote a 2M'; expected 'promote PAGES'" },
+	{ "migrate 0", "5:7: found 'migrate 0'; expected 'migrate VCPU LP'" },
+	{ "migrate 1 0", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
+	{ "migrate 0 lp0", "5:7: found 'lp0'; expected an LP from 0 to 3" },
+	{ "offline 4", "5:7: found '4'; expected an LP from 0 to 3" },
+	{ "offline", "5:7: found 'offline'; expected 'offline LP'" },
+	{ "terminate", "5:7: found 'terminate'; expected 'terminate TD'" },
+	{ "terminate td9", "5:7: found 'td9'; expected a TD from td0 to td2" },
 	{ "teardown", "5:7: found 'teardown'; expected 'teardown TD'" },
 	{ "teardown all", "5:7: found 'all'; expected a TD: tdN" },
 	{ "build td3", "5:7: found 'td3'; expected a TD from td0 to td2" },
@@ -2004,7 +2009,7 @@ static void test_too_many_lanes(void **state)
 
 	(void)state;
 	check_bad(text, strlen(text),
-		  "4:3: found 65 lanes of vCPUs, hosts and LPs; expected at most 64, one "
+		  "4:3: found 65 lanes of vCPUs, hosts and LPs, and LPs; expected at most 64, one "
 		  "logical processor "
 		  "each");
 }

@@ -2009,9 +2009,8 @@ static void test_too_many_lanes(void **state)
 
 	(void)state;
 	check_bad(text, strlen(text),
-		  "4:3: found 65 lanes of vCPUs, hosts and LPs, and LPs; expected at most 64, one "
-		  "logical processor "
-		  "each");
+		  "4:3: found 65 logical processors, one for each lane of a vCPU, a host or an LP "
+		  "and those that 'migrate' and 'offline' name; expected at most 64");
 }
 
 /* A long path loses its front, never the message. */

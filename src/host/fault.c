@@ -82,8 +82,8 @@ static void fault_end(struct fault *f)
 }
 
 /*
- * Under mmu_lock held for write, where vCPUs can be kicked. First the page is split, then the mark is set, which stays: who
- * sees it finds small pages.
+ * Under mmu_lock held for write, where vCPUs can be kicked. First the page is split, then the mark is set,
+ * which stays: who sees it finds small pages.
  */
 static int split_for_fault(struct fault *f)
 {

@@ -181,8 +181,8 @@ u64 mirror_skip(const struct vm *vm, u64 gfn, u64 end, u32 level);
 /* ---- fault.c --------------------------------------------------------------------------------- */
 
 /*
- * One fault of a vCPU, local retries included; @small: the guest accepts 4 KB. 0: back to the run loop; -EIO: the VM is dead;
- * -EFAULT: there is no memory, or it is shared.
+ * One fault of a vCPU, local retries included; @small: the guest accepts 4 KB. 0: back to the run loop;
+ * -EIO: the VM is dead; -EFAULT: there is no memory, or it is shared.
  */
 int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn, bool small);
 /*

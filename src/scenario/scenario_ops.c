@@ -1558,9 +1558,10 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 			guest_program_link(l.vcpu->ops, l.vcpu->count);
 	}
 	if (count_lanes(r->s) > SL_LPS_MAX)
-		return scn_fail(r, run,
-				"found %u logical processors, one for each lane of a vCPU, a host or an "
-				"LP and those that 'migrate' and 'offline' name; expected at most %d",
-				count_lanes(r->s), SL_LPS_MAX);
+		return scn_fail(
+			r, run,
+			"found %u logical processors, one for each lane of a vCPU, a host or an "
+			"LP and those that 'migrate' and 'offline' name; expected at most %d",
+			count_lanes(r->s), SL_LPS_MAX);
 	return check_lps(r, run);
 }

@@ -684,7 +684,8 @@ static void test_override_refused(void **state)
 		  "from 1 to 1000000; did you mean 'kvm-6.19'?" },
 		{ NULL, "track", "--set: found 'track'; expected SWITCH=VALUE" },
 		{ NULL, "build-locking=6.19",
-		  "--set: found switch 'build-locking', which comes in a later version; expected one of " SWITCH_NAMES },
+		  "--set: found switch 'build-locking', which comes in a later version; expected "
+		  "one of " SWITCH_NAMES },
 		{ NULL, "zap-blok=endless",
 		  "--set: found switch 'zap-blok'; expected one of " SWITCH_NAMES
 		  "; did you mean 'zap-block'?" },

@@ -49,6 +49,7 @@ static u64 flush_here(struct cpu *cpu, struct vcpu *v)
 		       status_text(status).text);
 	else
 		atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_release);
+	cpu->flushed = true;
 	return status;
 }
 

@@ -89,6 +89,7 @@ struct cpu {
 	struct sl_lp *lp;
 	struct vmm *vmm;
 	struct sl_env *env;   /* of the lane that has the CPU */
+	bool flushed;         /* a vCPU was taken off it; of its owner */
 	struct cpu_call call; /* made by the lane of this CPU, one at a time */
 };
 

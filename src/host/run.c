@@ -366,16 +366,23 @@ void vcpu_unlock(struct vcpu *v)
 	atomic_store_explicit(&v->mutex, 0, memory_order_release);
 }
 
+static int vcpu_reload(struct vcpu *v, struct cpu *cpu)
+{
+	cpu->flushed = false;
+	return vcpu_load(v, cpu);
+}
+
 static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 {
 	struct site_visit visit = { 0 };
 	struct vcpu_exit exit;
-	int ret = 0;
+	int ret;
 
 	/* Acquire: pairs with the store of RUNNABLE in vm_populate(). */
 	if (atomic_load_explicit(&v->vm->state, memory_order_acquire) != VM_RUNNABLE)
 		return -EIO;
 	cpu_open_interrupts(cpu);
+	ret = vcpu_reload(v, cpu);
 	while (!ret) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 0);
 		if (v->done)
@@ -387,9 +394,8 @@ static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 			vcpu_halt(v, cpu);
 			continue;
 		}
-		/* A CPU that goes offline takes the vCPUs off itself. */
-		ret = vcpu_load(v, cpu);
-		if (ret)
+		/* A CPU that goes offline takes the vCPUs off itself; this one may be among them. */
+		if (cpu->flushed && (ret = vcpu_reload(v, cpu)))
 			break;
 		vcpu_enter_once(v, cpu, &visit, &exit);
 		if (exit.entered && !status_is_busy(exit.status))

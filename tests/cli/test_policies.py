@@ -217,7 +217,7 @@ class Policies(unittest.TestCase):
                 self.assertEqual((r.returncode, r.stderr), (0, ""))
                 lines = r.stdout.splitlines()
                 self.assertEqual(lines[0], name)
-                self.assertLessEqual(len(lines), 50)
+                self.assertLessEqual(len(lines), 60)
                 self.assertLessEqual(max(map(len, lines)), 100)
                 o = json.loads(seamlab("policies", name, "--format", "json").stdout)
                 flat = " ".join(r.stdout.split())

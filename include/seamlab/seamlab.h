@@ -38,9 +38,10 @@ struct sl_run_progress {
 	uint64_t pages_accepted, pages_mapped, pages_zapped, guest_accesses, kicks, busy;
 };
 
-/* What stands in place of the scenario's host policy: docs/scenario.md. All zero: nothing. */
+/* What stands in place of the scenario's host policy and module: docs/scenario.md. All zero: nothing. */
 struct sl_policy_options {
-	const char *policy;     /* a policy, without the scenario's switches; or NULL */
+	/* A policy, or a shared object ("./mine.so", seamlab/policy.h), without the scenario's switches; or NULL. */
+	const char *policy;
 	const char *const *set; /* "SWITCH=VALUE", in this order, on top of it */
 	uint32_t set_count;
 };
@@ -90,9 +91,14 @@ struct sl_check_options {
 	bool no_checkpoints; /* states are merged by what was seen alone */
 	bool no_symmetry;    /* lanes that run the same program are told apart */
 	bool audit;          /* visit every state from every side and compare what comes next */
-	bool bounds;         /* exact maxima of BUSY results in a row at each site, up to 3 */
-	bool exact;          /* compare states themselves instead of 64-bit fingerprints */
-	bool bounded;        /* leave out schedules with more than @preemptions preemptions */
+	bool bounds; /* how often each site can be BUSY, over all schedules; no finding ends it */
+	/*
+	 * NULL, or a site of the host ("fault-aug"): the finding is a loop in which it is BUSY for ever; expected
+	 * is that there is one. With bounds.
+	 */
+	const char *cycle;
+	bool exact;   /* compare states themselves instead of 64-bit fingerprints */
+	bool bounded; /* leave out schedules with more than @preemptions preemptions */
 	uint32_t preemptions;
 	uint32_t runs;     /* not 0: so many random runs instead of a search */
 	uint64_t run_seed; /* the first of them */
@@ -118,6 +124,32 @@ SL_API enum sl_exit sl_check_exit(const struct sl_check *check);
  */
 SL_API int sl_check_save(struct sl_check *check, const char *path, char *err, size_t err_size);
 SL_API void sl_check_free(struct sl_check *check);
+
+struct sl_bounds_options {
+	const char *const *path;       /* scenario files */
+	uint32_t path_count;           /* 0: those that come with the library, scenarios/bounds */
+	struct sl_policy_options host; /* without a policy: every preset */
+	double seconds;                /* limit for all of it; 0 for none */
+	size_t memory;                 /* limit in bytes of one exploration; 0 for none */
+	/* Called in front of each exploration, @done of @all being over. NULL for none. */
+	void (*progress)(void *ctx, uint32_t done, uint32_t all, const char *policy,
+			 const char *path);
+	bool (*interrupted)(void *ctx);
+	void *ctx;
+};
+
+struct sl_bounds;
+
+/*
+ * The largest number of BUSY results at each site of the host, over every schedule. 0 and *bounds, or a negative
+ * errno and a message in @err. One exploration at a time in a process. Free with sl_bounds_free().
+ */
+SL_API int sl_bounds_find(const struct sl_bounds_options *o, struct sl_bounds **bounds, char *err,
+			  size_t err_size);
+SL_API char *sl_bounds_report(const struct sl_bounds *bounds, enum sl_format format);
+/* SL_EXIT_EXPECTED, or SL_EXIT_INCONCLUSIVE (some exploration was not finished). */
+SL_API enum sl_exit sl_bounds_exit(const struct sl_bounds *bounds);
+SL_API void sl_bounds_free(struct sl_bounds *bounds);
 
 /* One step of a replay, after it was taken. */
 struct sl_replay_step {
@@ -152,7 +184,7 @@ SL_API void sl_replay_free(struct sl_replay *replay);
 SL_API void seamlab_replay_stop(uint32_t step);
 
 /*
- * What the policy @name does ("kvm-6.19", "blind-16"), or with NULL which policies and switches there are.
+ * What the policy @name does ("kvm-6.19", "blind-16", "./mine.so"), or with NULL which policies and switches there are.
  * 0 and *report (NULL without memory; the caller frees it), or -EINVAL and what was expected in @err.
  */
 SL_API int sl_policies_report(const char *name, enum sl_format format, char **report, char *err,

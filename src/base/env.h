@@ -46,6 +46,7 @@ enum sl_note {
 	SL_NOTE_OP,       /* a = index of the lane operation */
 	SL_NOTE_BUSY,     /* a = host site: BUSY once more in this visit to it */
 	SL_NOTE_VISIT,    /* a = host site: a visit that was BUSY has ended */
+	SL_NOTE_THROUGH,  /* a = host site: a SEAMCALL there was not BUSY */
 	SL_NOTE_WORD,     /* an operation on a bare lock word has ended; see engine/caller.h */
 };
 

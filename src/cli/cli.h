@@ -8,6 +8,7 @@
 
 /* argv[0] is the command's name. Returns the exit code. */
 int cmd_answers(int argc, char **argv);
+int cmd_bounds(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_matrix(int argc, char **argv);
@@ -47,7 +48,7 @@ size_t cli_default_memory(void);
 /* The value of --release, likewise. */
 enum sl_release cli_release(struct argp_state *state, const char *arg);
 /*
- * --policy NAME, --set SWITCH=VALUE, --release R and --flavour F, for the options of check and run: rows
+ * --policy NAME, --set SWITCH=VALUE, --release R and --flavour F, for the options of bounds, check and run: rows
  * of a table of options, and what to do with their keys. @o->set has room for CLI_SETTINGS_MAX.
  */
 #define CLI_SETTINGS_MAX 64
@@ -60,7 +61,7 @@ enum {
 #define CLI_POLICY_OPTIONS                                                                 \
 	{ "policy",                                                                        \
 	  CLI_OPT_POLICY,                                                                  \
-	  "NAME",                                                                          \
+	  "NAME|FILE.so",                                                                  \
 	  0,                                                                               \
 	  "what the host does about BUSY, instead of what the scenario says; see seamlab " \
 	  "policies",                                                                      \

@@ -33,6 +33,7 @@ enum {
 	OPT_NO_CHECKPOINTS,
 	OPT_AUDIT,
 	OPT_BOUNDS,
+	OPT_CYCLE,
 	OPT_EXACT,
 	OPT_NO_SYMMETRY,
 	OPT_PREEMPTIONS,
@@ -57,7 +58,11 @@ static const struct argp_option options[] = {
 	{ "audit", OPT_AUDIT, NULL, 0,
 	  "visit every state from every side and compare what comes next (no liveness)", 0 },
 	{ "bounds", OPT_BOUNDS, NULL, 0,
-	  "count BUSY results in a row at each site of the host, up to 3; more states", 0 },
+	  "how often each site of the host can be BUSY, over all schedules; see seamlab bounds",
+	  0 },
+	{ "cycle", OPT_CYCLE, "SITE", 0,
+	  "look for a loop in which SITE of the host is BUSY for ever: that is what is expected",
+	  0 },
 	{ "exact", OPT_EXACT, NULL, 0,
 	  "compare states themselves, not 64-bit fingerprints; counts must not change", 0 },
 	{ "no-symmetry", OPT_NO_SYMMETRY, NULL, 0,
@@ -107,6 +112,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_BOUNDS:
 		a->o.bounds = true;
 		return 0;
+	case OPT_CYCLE:
+		a->o.cycle = arg;
+		a->o.bounds = true;
+		return 0;
 	case OPT_EXACT:
 		a->o.exact = true;
 		return 0;
@@ -138,6 +147,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 					  "expected random runs or a search");
 		if (a->o.audit && a->o.bounded)
 			argp_error(state, "found --audit and --preemptions; expected one of them");
+		if (a->o.bounds && (a->o.runs || a->o.bounded || a->o.audit))
+			argp_error(state,
+				   "--bounds: found with --random, --preemptions or --audit; "
+				   "expected a search for all of it");
 		if (a->trace && a->trace_dir)
 			argp_error(state, "found --trace and --trace-dir; expected one of them");
 		if (a->trace && a->count > 1)

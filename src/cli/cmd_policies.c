@@ -43,7 +43,7 @@ int cmd_policies(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
-		.args_doc = "[NAME]",
+		.args_doc = "[NAME|FILE.so]",
 		.doc = "List the host policies and their switches; or say what the policy NAME does when a "
 		       "SEAMCALL is BUSY.\v"
 		       "Exit status: 0, or 2 usage or input.",

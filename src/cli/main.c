@@ -20,6 +20,8 @@ static const struct command {
 } commands[] = {
 	{ "answers", cmd_answers,
 	  "settle what engineers ask about BUSY, by proof or counterexample" },
+	{ "bounds", cmd_bounds,
+	  "the most BUSY results that any schedule gives, by policy and SEAMCALL site" },
 	{ "check", cmd_check,
 	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
 	{ "explain", cmd_explain,

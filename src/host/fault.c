@@ -143,10 +143,16 @@ static bool vcpu_has_events(struct vcpu *v)
 		(VCPU_REQ_SIGNAL | VCPU_REQ_EVENT)) != 0;
 }
 
+/* May the policy want to come back to a fault that was left unresolved? */
+static bool minds_unresolved(const struct host_policy *policy)
+{
+	return HOST_IS(policy, enter_on_busy, kick_all) || policy_asks(policy, POLICY_ON_ENTER);
+}
+
 /* Leaves the fault's loop, be it mapped or left to the next exit; @ret is what came of it. */
 static int fault_leave(struct vcpu *v, struct fault *f, int ret)
 {
-	if (HOST_IS(f->vm->vmm->policy, enter_on_busy, kick_all)) {
+	if (minds_unresolved(f->vm->vmm->policy)) {
 		v->unresolved = ret == RET_PF_RETRY;
 		v->last_gfn = f->at;
 	}
@@ -154,24 +160,55 @@ static int fault_leave(struct vcpu *v, struct fault *f, int ret)
 	return ret < 0 ? ret : 0;
 }
 
+/* What a fault does that has to be tried again: a value of the switch fault-retry. */
+static enum host_value retry_how(struct fault *f)
+{
+	const struct host_policy *policy = f->vm->vmm->policy;
+	bool leaf = f->leaf.status != 0;
+
+	if (sl_unlikely(policy_asks(policy, POLICY_ON_FAULT))) {
+		f->attempts = policy_count(f->attempts + 1ull);
+		switch (policy_ask(f->cpu, f->vm, POLICY_ON_FAULT,
+				   leaf ? f->leaf_site : HOST_SITE_fault_sept_add,
+				   leaf ? &f->leaf : &f->sept_add, f->attempts)) {
+		case SL_FAULT_LOCAL:
+			return HOST_fault_retry_local;
+		case SL_FAULT_LOCAL_WITHOUT_EXITS:
+			return HOST_fault_retry_local_without_exits;
+		case SL_FAULT_GUEST:
+			return HOST_fault_retry_guest;
+		default:
+			break;
+		}
+	}
+	return (enum host_value)policy->sw[HOST_SWITCH_fault_retry];
+}
+
 int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn, bool small)
 {
 	struct vm *vm = v->vm;
-	const struct host_policy *policy = vm->vmm->policy;
 	struct fault f;
 	int ret = fault_init(&f, vm, cpu, gfn);
 
 	if (ret)
 		return ret;
 	f.context = vcpu_id(v);
-	f.small = small && HOST_IS(policy, accept_level, split);
+	f.small = small && HOST_IS(vm->vmm->policy, accept_level, split);
 	sl_count(cpu->env, SL_CTR_faults);
 	for (;;) {
-		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v), f.at << 1 | f.small);
+		enum host_value how;
+
+		/* Contexts tell of the BUSY of one attempt only. */
+		f.leaf.status = f.sept_add.status = 0;
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v),
+			       f.at << 1 | f.small | fault_past(&f) << 40);
 		ret = fault_once(&f);
-		if (ret != RET_PF_RETRY || HOST_IS(policy, fault_retry, guest))
+		if (ret != RET_PF_RETRY)
 			break;
-		if (HOST_IS(policy, fault_retry, local)) {
+		how = retry_how(&f);
+		if (how == HOST_fault_retry_guest)
+			break;
+		if (how == HOST_fault_retry_local) {
 			if (vcpu_has_events(v))
 				break;
 			if (vm_is_dead(vm)) {
@@ -200,6 +237,8 @@ int fault_kick_and_retry(struct vcpu *v, struct cpu *cpu, u64 *gfn)
 		ret = fault_init(&f, vm, cpu, v->last_gfn);
 	if (v->unresolved && !ret) {
 		f.context = vcpu_id(v);
+		f.leaf.kept_out = f.sept_add.kept_out = true;
+		f.leaf.zero_step = f.sept_add.zero_step = true;
 		f.mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed);
 		if (vm_gfn_is_shared(vm, f.at))
 			ret = -EFAULT;
@@ -263,7 +302,7 @@ static int fault_loop(struct fault *f, u64 end, bool once)
 
 	f->context = end;
 	for (;;) {
-		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->at, end);
+		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->at, end | fault_past(f) << 40);
 		ret = fault_once(f);
 		if (ret != RET_PF_RETRY)
 			break;

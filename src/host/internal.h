@@ -15,8 +15,11 @@
  * caller's stack; only statistics come from the counts.
  */
 struct site_visit {
-	u64 busy;  /* BUSY results so far */
-	u64 start; /* now() at the first of them */
+	u64 busy;       /* BUSY results so far */
+	u64 start;      /* now() at the first of them */
+	u64 status;     /* the last of them */
+	bool kept_out;  /* the caller has kicked all vCPUs and keeps them out */
+	bool zero_step; /* it is here because zero-step mitigation bites */
 	/* What a checkpoint between two tries has to know of the caller, and whether it was told. */
 	u64 context;
 	bool has_context;
@@ -34,6 +37,18 @@ u64 site_call_from(struct cpu *cpu, struct vm *vm, enum host_site site, u64 cont
 u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args,
 	     struct site_visit *visit);
 void site_visit_end(struct cpu *cpu, enum host_site site, struct site_visit *visit);
+
+/*
+ * The answer of the user's policy, an enum sl_policy_action, _fault or _enter; only if policy_asks(). A bad policy
+ * is reported, and the answer is then 0: the tables'.
+ */
+u32 policy_ask(struct cpu *cpu, struct vm *vm, enum policy_question what, enum host_site site,
+	       const struct site_visit *visit, u32 attempt);
+/* A count as contexts have it, and so all that a lane's future depends on. */
+static inline u32 policy_count(u64 n)
+{
+	return n < SL_POLICY_ATTEMPT_MAX ? (u32)n : SL_POLICY_ATTEMPT_MAX;
+}
 
 /* RDX bits 15:8 of a MEM leaf that failed on an entry: its state. */
 #define SEPT_PUBLIC_PENDING 2u
@@ -148,8 +163,18 @@ struct fault {
 	u64 mmu_seq;
 	struct site_visit sept_add;
 	struct site_visit leaf;
+	u32 attempts; /* so far; counted where the user's policy may ask, up to what contexts have */
 	enum host_site leaf_site; /* ADD or AUG */
 };
+
+/* What is to come of the fault depends on its past, where the user's policy looks at counts; 18 bits. */
+static inline u64 fault_past(const struct fault *f)
+{
+	if (sl_likely(!f->vm->vmm->policy->hook))
+		return 0;
+	return (u64)f->attempts << 12 | (u64)policy_count(f->sept_add.busy) << 6 |
+	       (u64)policy_count(f->leaf.busy);
+}
 
 /* Tables the mirror of a VM with so many pages has, root included. */
 u64 mirror_table_count(u64 pages);

@@ -128,7 +128,7 @@ static int external_call(struct fault *f, enum host_site site, struct site_visit
 {
 	int ret;
 
-	visit->context = f->context;
+	visit->context = f->context + (fault_past(f) << 30);
 	visit->has_context = true;
 	ret = site_errno(f->cpu, site, site_try(f->cpu, f->vm, site, args, visit), args);
 	if (sl_unlikely(ret == -EBUSY))
@@ -209,7 +209,8 @@ int mirror_map(struct fault *f)
 		int ret;
 
 		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_WALK,
-			       f->at << 8 | (u64)f->small << 4 | level, f->context << 16 ^ spte);
+			       f->at << 8 | (u64)f->small << 4 | level,
+			       (f->context << 16 ^ spte) + (fault_past(f) << 46));
 		if (spte == SPTE_FROZEN)
 			return RET_PF_RETRY;
 		if ((spte & SPTE_PRESENT) && (spte & SPTE_LEAF))

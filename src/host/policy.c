@@ -366,6 +366,21 @@ enum site_room host_site_room(enum host_site site)
 	return (enum site_room)sites[site].room;
 }
 
+/* The public names of actions are the tables' own, one further on: SL_ACTION_TABLE is in front. */
+#define SL_ACTION(ident, name, rooms, text) \
+	_Static_assert((int)SL_ACTION_##ident == (int)SITE_##ident + 1, "as in policy.h");
+#include "host/policy.def"
+
+u32 host_site_actions(enum host_site site)
+{
+	u32 mask = 1u << SL_ACTION_TABLE;
+
+	/* Who ignores BUSY has to say so beforehand: the caller goes by the table. */
+	for (u32 i = 0; i < SITE_ACTION_COUNT && i != SITE_IGNORE; i++)
+		mask |= (actions[i].rooms >> sites[site].room & 1) << (i + 1);
+	return mask;
+}
+
 bool host_site_is_tested(enum host_site site)
 {
 	return tested[site];

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include <seamlab/policy.h>
 #include <seamlab/tdx_abi.h>
 
 #include "base/stats.h"
@@ -62,14 +63,36 @@ struct site_rule {
 	u32 tries; /* BLIND: in all, at least 1 */
 };
 
+/* The questions that a policy of the user's can answer instead of the tables. */
+enum policy_question { POLICY_ON_BUSY, POLICY_ON_FAULT, POLICY_ON_ENTER, POLICY_QUESTIONS };
+
+/*
+ * The user's answers; engine/plugin.h has what is behind it. Native code that is called from the model: it
+ * looks at the context and at nothing else of the world.
+ */
+struct policy_hook {
+	/* Is there an answer other than the tables'? */
+	bool asks[POLICY_QUESTIONS];
+	/* NULL and an answer that means something; or what is wrong with the policy. */
+	const char *(*ask)(const struct policy_hook *hook, enum policy_question what,
+			   const struct sl_policy_context *c, u32 *answer);
+};
+
 /* Constant once a world is made from it. */
 struct host_policy {
 	char name[HOST_WORD_MAX]; /* of the preset it was made from */
 	struct site_rule site[HOST_SITE_COUNT];
-	u8 sw[HOST_SWITCH_COUNT]; /* enum host_value */
+	u8 sw[HOST_SWITCH_COUNT];       /* enum host_value */
+	const struct policy_hook *hook; /* or NULL: the tables are all */
 };
 
 #define HOST_IS(policy, sw_, value) ((policy)->sw[HOST_SWITCH_##sw_] == HOST_##sw_##_##value)
+
+/* Does the policy @p answer @what itself? */
+static inline bool policy_asks(const struct host_policy *p, enum policy_question what)
+{
+	return p->hook && p->hook->asks[what];
+}
 
 /* 0 and the preset @name ("kvm-6.19", "blind-16"), or -ENOENT. */
 int host_policy_init(struct host_policy *p, const char *name, size_t size) SL_WARN_UNUSED;
@@ -103,6 +126,8 @@ int host_policy_set(struct host_policy *p, u32 setting, const char *value,
 const char *host_site_name(enum host_site site);
 enum tdx_seamcall host_site_leaf(enum host_site site);
 enum site_room host_site_room(enum host_site site);
+/* Actions that the code around @site can bear, one bit each: 1 << enum sl_policy_action. */
+u32 host_site_actions(enum host_site site);
 /* Has the switch busy-test a say at @site? */
 bool host_site_is_tested(enum host_site site);
 /* "kick-once", "blind-16", ...; @word has HOST_WORD_MAX bytes. */

@@ -21,6 +21,7 @@ enum exit_fate {
 /* The outcome of one TDH.VP.ENTER. */
 struct vcpu_exit {
 	bool entered;
+	u8 busy; /* what is to be done if it was BUSY: HOST_enter_on_busy_... */
 	u64 status;
 	struct tdx_module_args args;
 };
@@ -94,6 +95,37 @@ static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 	return ENTRY_GOES;
 }
 
+/* What the user's policy says about a TDH.VP.ENTER that was BUSY, if it is asked. */
+static void enter_busy_how(struct vcpu *v, struct cpu *cpu, const struct site_visit *visit,
+			   struct vcpu_exit *exit)
+{
+	if (!policy_asks(v->vm->vmm->policy, POLICY_ON_ENTER))
+		return;
+	switch (policy_ask(cpu, v->vm, POLICY_ON_ENTER, HOST_SITE_enter, visit,
+			   policy_count(visit->busy))) {
+	case SL_ENTER_RUN_LOOP:
+		exit->busy = HOST_enter_on_busy_run_loop;
+		break;
+	case SL_ENTER_RE_ENTER:
+		exit->busy = HOST_enter_on_busy_re_enter;
+		break;
+	case SL_ENTER_FATAL:
+		exit->busy = HOST_enter_on_busy_fatal;
+		break;
+	case SL_ENTER_KICK_ALL:
+		exit->busy = HOST_enter_on_busy_kick_all;
+		break;
+	default:
+		break;
+	}
+}
+
+/* BUSY entries so far, where the user's policy may look at their number. */
+static u64 enter_past(const struct vcpu *v, const struct site_visit *visit)
+{
+	return policy_asks(v->vm->vmm->policy, POLICY_ON_ENTER) ? policy_count(visit->busy) : 0;
+}
+
 /* One look, one TDH.VP.ENTER. True: the policy wants to enter again at once. */
 static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			   struct vcpu_exit *exit)
@@ -109,7 +141,10 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 		};
 		exit->status = site_try(cpu, v->vm, HOST_SITE_enter, &exit->args, visit);
 	}
-	if (sl_likely(!HOST_IS(v->vm->vmm->policy, enter_on_busy, re_enter)))
+	exit->busy = v->vm->vmm->policy->sw[HOST_SWITCH_enter_on_busy];
+	if (sl_unlikely(exit->entered && status_is_busy(exit->status)))
+		enter_busy_how(v, cpu, visit, exit);
+	if (sl_likely(exit->busy != HOST_enter_on_busy_re_enter))
 		return false;
 	return entry == ENTRY_HELD_OFF || (exit->entered && status_is_busy(exit->status));
 }
@@ -118,7 +153,8 @@ static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *
 			    struct vcpu_exit *exit)
 {
 	while (vcpu_try_enter(v, cpu, visit, exit)) {
-		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 1);
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v),
+			       1 | enter_past(v, visit) << 1);
 		env_pause(cpu->env);
 	}
 	vcpu_leave_guest(v);
@@ -231,16 +267,16 @@ static int kill_on_enter(struct vcpu *v, struct cpu *cpu, u64 status)
 	return -EIO;
 }
 
-static int handle_busy(struct vcpu *v, struct cpu *cpu, u64 status)
+static int handle_busy(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)
 {
-	const struct host_policy *policy = v->vm->vmm->policy;
 	u64 gfn;
 	int ret;
 
 	sl_count(cpu->env, SL_CTR_enter_busy);
-	if (HOST_IS(policy, enter_on_busy, fatal))
-		return kill_on_enter(v, cpu, status);
-	if (!HOST_IS(policy, enter_on_busy, kick_all) || (u32)status != TDX_OPERAND_ID_SEPT_TREE)
+	if (exit->busy == HOST_enter_on_busy_fatal)
+		return kill_on_enter(v, cpu, exit->status);
+	if (exit->busy != HOST_enter_on_busy_kick_all ||
+	    (u32)exit->status != TDX_OPERAND_ID_SEPT_TREE)
 		return EXIT_HANDLED;
 	/* The sign that zero-step bites, here or on another vCPU. */
 	ret = fault_kick_and_retry(v, cpu, &gfn);
@@ -262,10 +298,12 @@ static int handle_hp_timeout(struct vcpu *v, struct cpu *cpu, u64 status)
 }
 
 /* TDH.VP.ENTER was refused, or ended the TD or the vCPU. */
-static int handle_error(struct vcpu *v, struct cpu *cpu, u64 status)
+static int handle_error(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)
 {
+	u64 status = exit->status;
+
 	if (status_is_busy(status))
-		return handle_busy(v, cpu, status);
+		return handle_busy(v, cpu, exit);
 	if (status == TDX_UNINITIALIZE_ERROR) {
 		/* Reported by the module. */
 		vm_mark_dead(v->vm);
@@ -281,7 +319,7 @@ static int handle_exit(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *
 	if (!exit->entered)
 		return EXIT_HANDLED;
 	if (sl_unlikely(status_class(exit->status) != TDX_SUCCESS))
-		return handle_error(v, cpu, exit->status);
+		return handle_error(v, cpu, exit);
 	switch (exit->status & 0xFFFF) {
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 		return EXIT_CONTINUE;
@@ -384,7 +422,8 @@ static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 	cpu_open_interrupts(cpu);
 	ret = vcpu_reload(v, cpu);
 	while (!ret) {
-		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v), 0);
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v),
+			       enter_past(v, &visit) << 1);
 		if (v->done)
 			break;
 		ret = vcpu_check_requests(v);

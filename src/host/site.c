@@ -138,10 +138,11 @@ static u64 site_issue(struct cpu *cpu, enum host_site site, struct tdx_module_ar
 	return status;
 }
 
-static void visit_busy(struct cpu *cpu, enum host_site site, struct site_visit *visit)
+static void visit_busy(struct cpu *cpu, enum host_site site, struct site_visit *visit, u64 status)
 {
 	if (visit->busy++ == 0)
 		visit->start = env_now(cpu->env);
+	visit->status = status;
 	cpu->env->stats->site[site].busy++;
 	env_note(cpu->env, SL_NOTE_BUSY, site, 0);
 }
@@ -193,15 +194,27 @@ int site_errno(struct cpu *cpu, enum host_site site, u64 status, const struct td
 
 /* ---- tries ----------------------------------------------------------------------------------- */
 
-/* One try. True: it was BUSY. */
+static void site_through(struct cpu *cpu, enum host_site site, struct site_visit *visit)
+{
+	/* An earlier BUSY is no business of anybody's any more. */
+	if (sl_unlikely(visit->status))
+		visit->status = 0;
+	env_note(cpu->env, SL_NOTE_THROUGH, site, 0);
+}
+
+/* One try. True: it was BUSY, as the policy sees it. Counted is what the module says. */
 static bool site_attempt(struct cpu *cpu, enum host_site site, struct tdx_module_args *args,
 			 struct site_visit *visit, u64 *status)
 {
+	bool busy;
+
 	*status = site_issue(cpu, site, args);
-	if (sl_likely(!site_is_busy(cpu->vmm->policy, site, *status, args)))
-		return false;
-	visit_busy(cpu, site, visit);
-	return true;
+	busy = site_is_busy(cpu->vmm->policy, site, *status, args);
+	if (sl_unlikely(busy || status_is_busy(*status)))
+		visit_busy(cpu, site, visit, *status);
+	else
+		site_through(cpu, site, visit);
+	return busy;
 }
 
 /* In front of a second try: the operands, unless the policy forgets that a failed leaf changes them. */
@@ -213,9 +226,26 @@ static void restore_operands(const struct cpu *cpu, struct tdx_module_args *args
 }
 
 /*
- * BLIND and ENDLESS (@tries = 0): again on the spot, with whatever locks the caller holds. True: it
- * was BUSY to the last. How often it was so far is forgotten where it does not matter, so that an
- * endless loop comes back to where it was.
+ * Between two tries on the spot, with whatever locks the caller holds. @count is all that the rest of the
+ * visit needs to know of those that are over.
+ */
+static void site_again(struct cpu *cpu, enum host_site site, struct tdx_module_args *args,
+		       const struct tdx_module_args *operands, const struct site_visit *visit,
+		       u64 count)
+{
+	if (visit->has_context) {
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_SITE, operands->rcx | (u64)site << 56,
+			       visit->context + count * SITE_ATTEMPT_FACTOR);
+		/* Calls that other CPUs ask for do not come in here through cpu_call(). */
+		cpu_open_interrupts(cpu);
+	}
+	env_pause(cpu->env);
+	restore_operands(cpu, args, operands);
+}
+
+/*
+ * BLIND and ENDLESS (@tries = 0). True: it was BUSY to the last. How often it was so far is forgotten
+ * where it does not matter, so that an endless loop comes back to where it was.
  */
 static bool site_spin(struct cpu *cpu, enum host_site site, u32 tries, struct tdx_module_args *args,
 		      struct site_visit *visit, u64 *status)
@@ -227,41 +257,133 @@ static bool site_spin(struct cpu *cpu, enum host_site site, u32 tries, struct td
 		if (attempt == tries)
 			return true;
 		attempt += tries != 0;
-		if (visit->has_context) {
-			env_checkpoint(cpu->env, HOST_CHECKPOINT_SITE,
-				       operands.rcx | (u64)site << 56,
-				       visit->context + attempt * SITE_ATTEMPT_FACTOR);
-			/* Calls that other CPUs ask for do not come in here through cpu_call(). */
-			cpu_open_interrupts(cpu);
-		}
-		env_pause(cpu->env);
-		restore_operands(cpu, args, &operands);
+		site_again(cpu, site, args, &operands, visit, attempt);
 	}
 	return false;
 }
 
-/*
- * The KICK_ONCE family: on BUSY empty the guest, keep it empty, or both; try once more, never loop.
- * True: the second try was BUSY, too.
- */
-static bool site_kick_once(struct cpu *cpu, struct vm *vm, enum host_site site,
-			   struct tdx_module_args *args, struct site_visit *visit, u64 *status)
+static bool is_kick(enum site_action action)
 {
-	const struct tdx_module_args operands = *args;
-	u8 action = cpu->vmm->policy->site[site].action;
+	return action == SITE_KICK_ONCE || action == SITE_KICK_OPEN || action == SITE_HOLD_ONLY;
+}
+
+/*
+ * Behind a BUSY: empties the guest, keeps it empty, or both; tries once more. True: that was BUSY, too.
+ */
+static bool site_second_try(struct cpu *cpu, struct vm *vm, enum host_site site,
+			    enum site_action action, struct tdx_module_args *args,
+			    const struct tdx_module_args *operands, struct site_visit *visit,
+			    u64 *status)
+{
 	bool hold = action != SITE_KICK_OPEN, busy;
 
-	if (sl_likely(!site_attempt(cpu, site, args, visit, status)))
-		return false;
 	sl_count(cpu->env, SL_CTR_second_attempts);
 	keep_out_begin(cpu, vm, hold, action != SITE_HOLD_ONLY);
-	restore_operands(cpu, args, &operands);
+	restore_operands(cpu, args, operands);
 	busy = site_attempt(cpu, site, args, visit, status);
 	if (!site_accepts(site, *status))
 		sl_count(cpu->env, SL_CTR_second_attempts_failed);
 	if (hold)
 		keep_out_end(vm);
 	return busy;
+}
+
+/* The KICK_ONCE family. True: the second try was BUSY, too; there is never a third. */
+static bool site_kick_once(struct cpu *cpu, struct vm *vm, enum host_site site,
+			   enum site_action action, struct tdx_module_args *args,
+			   struct site_visit *visit, u64 *status)
+{
+	const struct tdx_module_args operands = *args;
+
+	return site_attempt(cpu, site, args, visit, status) &&
+	       site_second_try(cpu, vm, site, action, args, &operands, visit, status);
+}
+
+/* ---- a policy of the user's ------------------------------------------------------------------ */
+
+static enum sl_policy_mmu_lock mmu_lock_at(enum host_site site, const struct site_visit *visit)
+{
+	switch (host_site_room(site)) {
+	case ROOM_INSTALL:
+		return visit->kept_out ? SL_MMU_LOCK_WRITE : SL_MMU_LOCK_READ;
+	case ROOM_REMOVE:
+	case ROOM_RESIZE:
+		return SL_MMU_LOCK_WRITE;
+	case ROOM_FIXED:
+	case ROOM_BUILD:
+	case ROOM_TEARDOWN:
+		break;
+	}
+	/* The pages of a TD that is being built come in like any other. */
+	return site == HOST_SITE_init_mem_add ? SL_MMU_LOCK_READ : SL_MMU_LOCK_NONE;
+}
+
+u32 policy_ask(struct cpu *cpu, struct vm *vm, enum policy_question what, enum host_site site,
+	       const struct site_visit *visit, u32 attempt)
+{
+	const struct policy_hook *hook = cpu->vmm->policy->hook;
+	struct sl_policy_context c = {
+		.site_name = host_site_name(site),
+		.leaf_name = tdx_seamcall_name(host_site_leaf(site)),
+		.status = visit->status,
+		.site = site,
+		.leaf = host_site_leaf(site),
+		.operand = (u32)visit->status,
+		.attempt = attempt,
+		.actions = what == POLICY_ON_BUSY ? host_site_actions(site) : 0,
+		.mmu_lock = (u8)mmu_lock_at(site, visit),
+		.kept_out = visit->kept_out,
+		.zero_step = visit->zero_step,
+	};
+	u32 answer = 0;
+	const char *wrong = hook->ask(hook, what, &c, &answer);
+
+	if (sl_likely(!wrong))
+		return answer;
+	if (vm)
+		vm_mark_dead(vm);
+	env_violate(cpu->env, SL_VIOLATION_HOST_ASSERT, "plug-in", "%s", wrong);
+	return 0;
+}
+
+/* What the user's policy wants done about a BUSY; the tables' rule if it says so. */
+static struct site_rule asked_rule(struct cpu *cpu, struct vm *vm, enum host_site site,
+				   const struct site_visit *visit)
+{
+	u32 answer = policy_ask(cpu, vm, POLICY_ON_BUSY, site, visit, policy_count(visit->busy));
+
+	if (answer == SL_ACTION_TABLE)
+		return cpu->vmm->policy->site[site];
+	return (struct site_rule){ .action = (u8)((answer & 0xFF) - 1), .tries = answer >> 8 };
+}
+
+/*
+ * Asks about each BUSY. *action is the last answer. What a checkpoint has to know of the tries is how many
+ * there were in this visit, as contexts have it, and how many since it came here, up to the largest N.
+ */
+static bool site_ask(struct cpu *cpu, struct vm *vm, enum host_site site,
+		     struct tdx_module_args *args, struct site_visit *visit, u64 *status,
+		     enum site_action *action)
+{
+	const struct tdx_module_args operands = *args;
+	u32 most = cpu->vmm->policy->site[site].tries, tries = 0;
+
+	if (most < SL_POLICY_ATTEMPT_MAX)
+		most = SL_POLICY_ATTEMPT_MAX;
+	while (site_attempt(cpu, site, args, visit, status)) {
+		struct site_rule rule = asked_rule(cpu, vm, site, visit);
+
+		*action = (enum site_action)rule.action;
+		tries += tries < most;
+		if (is_kick(*action))
+			return site_second_try(cpu, vm, site, *action, args, &operands, visit,
+					       status);
+		if (*action != SITE_ENDLESS && (*action != SITE_BLIND || tries >= rule.tries))
+			return true;
+		site_again(cpu, site, args, &operands, visit,
+			   (u64)tries << 32 | policy_count(visit->busy));
+	}
+	return false;
 }
 
 static const char *second_try_text(enum site_action action)
@@ -311,7 +433,8 @@ static bool caller_takes(enum host_site site, enum site_action action, bool busy
 u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_module_args *args,
 	     struct site_visit *visit)
 {
-	const struct site_rule *rule = &cpu->vmm->policy->site[site];
+	const struct host_policy *policy = cpu->vmm->policy;
+	const struct site_rule *rule = &policy->site[site];
 	enum site_action action = (enum site_action)rule->action;
 	u64 status = TDX_SUCCESS, before = visit->busy;
 	bool busy;
@@ -319,28 +442,20 @@ u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_mod
 	/* A visit counts once, however often it comes back. */
 	if (before == 0)
 		cpu->env->stats->site[site].calls++;
-	switch (action) {
-	case SITE_KICK_ONCE:
-	case SITE_KICK_OPEN:
-	case SITE_HOLD_ONLY:
-		busy = site_kick_once(cpu, vm, site, args, visit, &status);
-		break;
-	case SITE_BLIND:
-	case SITE_ENDLESS:
+	if (sl_unlikely(policy_asks(policy, POLICY_ON_BUSY)) && host_site_room(site) != ROOM_FIXED)
+		busy = site_ask(cpu, vm, site, args, visit, &status, &action);
+	else if (action == SITE_BLIND || action == SITE_ENDLESS)
 		busy = site_spin(cpu, site, rule->tries, args, visit, &status);
-		break;
-	case SITE_RETURN_BUSY:
-	case SITE_LOCAL_RETRY:
-	case SITE_MUST_SUCCEED:
-	case SITE_IGNORE:
-	case SITE_ACTION_COUNT:
-	default:
-		busy = site_attempt(cpu, site, args, visit, &status);
-		break;
-	}
-	if (sl_unlikely(!caller_takes(site, action, busy) && !site_accepts(site, status)))
+	else
+		busy = is_kick(action) ? site_kick_once(cpu, vm, site, action, args, visit, &status)
+				       : site_attempt(cpu, site, args, visit, &status);
+	if (sl_unlikely(!caller_takes(site, action, busy) && !site_accepts(site, status))) {
+		/* A BUSY that the policy does not know as such led to no other try. */
+		if (!busy && status_is_busy(status))
+			before++;
 		site_assert_failed(cpu, vm, site, status,
 				   visit->busy > before ? second_try_text(action) : "");
+	}
 	return status;
 }
 

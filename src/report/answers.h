@@ -7,6 +7,7 @@
 #include <seamlab/seamlab.h>
 
 #include "base/types.h"
+#include "engine/explore/search.h"
 #include "host/policy.h"
 #include "scenario/answers.h"
 
@@ -23,10 +24,10 @@ struct answers_finding {
 	bool lock;           /* of a lock word, which has no release */
 	u64 states;
 	double seconds;
-	u32 steps;                 /* of the counterexample */
-	u8 bound[HOST_SITE_COUNT]; /* with bounds: BUSY results in a row, 3: three or more */
-	u64 visited;               /* with bounds: sites that were called, one bit each */
-	char *trace;               /* file, or NULL */
+	u32 steps;                              /* of the counterexample */
+	struct xs_bound bound[HOST_SITE_COUNT]; /* with bounds: BUSY results in one visit */
+	u64 visited; /* with bounds: sites that were called, one bit each */
+	char *trace; /* file, or NULL */
 };
 
 /* One release in one flavour. */

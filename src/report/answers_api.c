@@ -76,10 +76,12 @@ char *answers_bounds(const struct answers_finding *found)
 	if (!f)
 		return NULL;
 	for (u32 i = 0; i < HOST_SITE_COUNT; i++) {
+		char bound[BOUND_TEXT_MAX];
+
 		if (!(found->visited >> i & 1))
 			continue;
-		fprintf(f, "%s%s %u%s", sep, host_site_name((enum host_site)i), found->bound[i],
-			found->bound[i] == 3 ? " or more" : "");
+		fprintf(f, "%s%s %s", sep, host_site_name((enum host_site)i),
+			bound_text(&found->bound[i], bound));
 		sep = ", ";
 	}
 	return fclose(f) ? (free(text), NULL) : text;
@@ -116,7 +118,7 @@ static void keep(const struct sl_check *c, const struct answers_evidence *e,
 				       .steps = kind ? x->steps : 0 };
 	f->speaks_for = e->violated ? kind && !strcmp(kind, e->kind) : !strcmp(f->verdict, "holds");
 	for (u32 i = 0; i < HOST_SITE_COUNT; i++) {
-		f->bound[i] = x->busy_max[i];
+		f->bound[i] = x->bound[i][XS_VISIT];
 		f->visited |= (u64)(c->result.stats->site[i].calls != 0) << i;
 	}
 }

@@ -56,7 +56,7 @@ static void print_finding(FILE *f, const struct answers_row *r, u32 cell, u32 i)
 	escape(f, command ? command : "");
 	fputs("</code>", f);
 	if (e->bounds && bounds)
-		fprintf(f, "<br>BUSY in a row at most: %s", bounds);
+		fprintf(f, "<br>BUSY in one visit at most: %s", bounds);
 	fputs("</li>\n", f);
 	free(command);
 	free(bounds);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "report/answers.h"
+#include "report/check_report.h"
 
 static json_t *text_or_null(const char *text)
 {
@@ -20,7 +21,7 @@ static json_t *finding(const struct answers_row *r, u32 cell, u32 i)
 	for (u32 site = 0; e->bounds && site < HOST_SITE_COUNT; site++)
 		if (f->visited >> site & 1)
 			json_object_set_new(bounds, host_site_name((enum host_site)site),
-					    json_integer(f->bound[site]));
+					    bound_json(&f->bound[site]));
 	o = json_pack("{s:s, s:s, s:b, s:s, s:o, s:b, s:I, s:f, s:i, s:o, s:o, s:o}", "file",
 		      e->path, "says", e->says, "speaks_for", f->speaks_for, "verdict", f->verdict,
 		      "kind", text_or_null(f->kind), "certain", f->certain, "states",

@@ -55,7 +55,7 @@ static void print_finding(FILE *f, const struct answers_row *r, u32 cell, u32 i)
 		command ? command : "");
 	if (e->bounds) {
 		bounds = answers_bounds(found);
-		fprintf(f, "%*sBUSY in a row at most: ", INDENT + 6, "");
+		fprintf(f, "%*sBUSY in one visit at most: ", INDENT + 6, "");
 		wrap(f, bounds ? bounds : "", INDENT + 8);
 		free(bounds);
 	}

@@ -31,6 +31,19 @@ static bool on_interrupted(void *ctx)
 	return o->interrupted && o->interrupted(o->ctx);
 }
 
+static int find_cycle_site(const char *name, struct xs_options *xo, struct sl_err *err)
+{
+	for (u32 i = 0; i < HOST_SITE_COUNT; i++)
+		if (!strcmp(name, host_site_name((enum host_site)i))) {
+			xo->cycle_site = i + 1;
+			return 0;
+		}
+	return sl_err_set(
+		err, -EINVAL,
+		"--cycle: found '%s'; expected a site of the host, such as fault-aug or enter",
+		name);
+}
+
 int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check, char *err,
 		      size_t err_size)
 {
@@ -67,12 +80,15 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 	if (!rc)
 		rc = scenario_read_text(o->path, c->text, c->text_size, &c->scenario, &e);
 	if (!rc)
-		rc = scenario_override(c->scenario, o->host.policy, o->host.set, o->host.set_count,
-				       &e);
-	if (!rc && override_write(&o->host, &c->text, &c->text_size))
+		rc = override_all(&o->host, c->scenario, &c->plugin, &e);
+	if (!rc && o->cycle)
+		rc = find_cycle_site(o->cycle, &xo, &e);
+	if (!rc && override_write(&o->host, c->plugin, &c->text, &c->text_size))
 		rc = sl_err_set(&e, -ENOMEM, "out of memory");
 	if (!rc)
 		rc = explore_scenario(c->scenario, &xo, &c->result, &e);
+	if (!rc)
+		rc = plugin_check(c->plugin, &e);
 out:
 	if (rc) {
 		snprintf(err, err_size, "%s", e.text);
@@ -99,7 +115,12 @@ const char *check_kind(const struct sl_check *c)
 
 const char *check_limit(const struct sl_check *c)
 {
-	switch (c->result.search.limit) {
+	return limit_name(c->result.search.limit);
+}
+
+const char *limit_name(enum xs_limit limit)
+{
+	switch (limit) {
 	case XS_LIMIT_TIME:
 		return "time";
 	case XS_LIMIT_MEMORY:
@@ -112,10 +133,29 @@ const char *check_limit(const struct sl_check *c)
 		return "preemptions";
 	case XS_LIMIT_RUNS:
 		return "random";
+	case XS_LIMIT_SITES:
+		return "sites";
 	case XS_COMPLETE:
 	default:
 		return "none";
 	}
+}
+
+const char *bound_text(const struct xs_bound *b, char text[BOUND_TEXT_MAX])
+{
+	if (b->endless)
+		snprintf(text, BOUND_TEXT_MAX, "%s",
+			 b->endless == XS_UNFAIR ? "unfair" : "unbounded");
+	else
+		snprintf(text, BOUND_TEXT_MAX, "%u", b->most);
+	return text;
+}
+
+json_t *bound_json(const struct xs_bound *b)
+{
+	char text[BOUND_TEXT_MAX];
+
+	return b->endless ? json_string(bound_text(b, text)) : json_integer(b->most);
 }
 
 bool check_as_expected(const struct sl_check *c)
@@ -123,6 +163,8 @@ bool check_as_expected(const struct sl_check *c)
 	const struct scenario *s = c->scenario;
 	const char *verdict = check_verdict(c);
 
+	if (c->options.cycle)
+		return check_kind(c) && !strcmp(c->result.search.id, XS_CYCLE_ID);
 	switch (s->expect) {
 	case SCN_HOLDS:
 		return !strcmp(verdict, "holds");
@@ -210,6 +252,7 @@ void sl_check_free(struct sl_check *c)
 	explore_free(&c->result);
 	if (c->scenario)
 		scenario_free(c->scenario);
+	plugin_free(c->plugin);
 	free(c->text);
 	free(c->trace);
 	free(c);

@@ -13,14 +13,15 @@ static json_t *number(u64 v)
 
 static json_t *bounds(const struct sl_check *c)
 {
+	const struct xs_result *x = &c->result.search;
 	json_t *o = json_object();
 
 	for (u32 i = 0; i < HOST_SITE_COUNT; i++)
 		if (c->result.stats->site[i].calls)
 			json_object_set_new(o, host_site_name((enum host_site)i),
-					    number(c->options.bounds
-							   ? c->result.search.busy_max[i]
-							   : c->result.stats->site[i].max_retries));
+					    x->bounded
+						    ? bound_json(&x->bound[i][XS_VISIT])
+						    : number(c->result.stats->site[i].max_retries));
 	return o;
 }
 
@@ -72,8 +73,8 @@ char *check_report_json(const struct sl_check *c)
 	json_object_set_new(o, "random_runs", number(x->runs));
 	json_object_set_new(o, "symmetric_lanes", number(x->symmetric));
 	json_object_set_new(o, "expected_lost_states", json_real(x->lost));
-	/* Exact: every state was counted, and 3 means 3 or more. Else: the largest that was seen. */
-	json_object_set_new(o, "bounds_exact", json_boolean(c->options.bounds));
+	/* Exact: over all schedules, or "unbounded" or "unfair". Else: the largest that was seen. */
+	json_object_set_new(o, "bounds_exact", json_boolean(x->bounded));
 	json_object_set_new(o, "bounds", bounds(c));
 	json_object_set_new(o, "trace", c->trace ? json_string(c->trace) : json_null());
 	json_object_set_new(o, "detail", kind ? json_string(x->text) : json_null());

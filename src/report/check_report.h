@@ -7,9 +7,11 @@
 #include <seamlab/seamlab.h>
 
 #include "engine/explore/explore.h"
+#include "engine/plugin.h"
 
 struct sl_check {
 	struct scenario *scenario;
+	struct plugin *plugin; /* of its policy, or NULL */
 	struct explore_result result;
 	char *text; /* of the scenario file, behind what the command line changed */
 	size_t text_size;
@@ -24,6 +26,12 @@ const char *check_kind(const struct sl_check *c);
 bool check_as_expected(const struct sl_check *c);
 /* Which limit made it inconclusive, in words. */
 const char *check_limit(const struct sl_check *c);
+const char *limit_name(enum xs_limit limit);
+
+/* "3", "unbounded" or "unfair" (unbounded, but only while a lane that could move stands still). */
+#define BOUND_TEXT_MAX 16
+const char *bound_text(const struct xs_bound *b, char text[BOUND_TEXT_MAX]);
+json_t *bound_json(const struct xs_bound *b);
 
 char *check_report_text(const struct sl_check *c);
 char *check_report_json(const struct sl_check *c);

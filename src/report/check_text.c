@@ -18,23 +18,19 @@ static void print_bounds(FILE *f, const struct sl_check *c)
 {
 	const struct sl_stats *s = c->result.stats;
 
-	static const char *const times[] = { "", "at most once", "at most twice",
-					     "3 times or more" };
-
 	for (u32 i = 0; i < HOST_SITE_COUNT; i++) {
-		u8 most = c->result.search.busy_max[i];
+		const struct xs_bound *bound = c->result.search.bound[i];
+		char visit[BOUND_TEXT_MAX], row[BOUND_TEXT_MAX];
 
-		if (c->options.bounds && most)
-			fprintf(f, "  %-18s BUSY %s in one visit\n",
-				host_site_name((enum host_site)i), times[most]);
-	}
-	if (c->options.bounds)
-		return;
-
-	for (u32 i = 0; i < HOST_SITE_COUNT; i++)
-		if (s->site[i].busy)
+		if (c->result.search.bounded && (bound[XS_ROW].most || bound[XS_ROW].endless))
+			fprintf(f, "  %-18s BUSY in one visit: %s, in a row: %s\n",
+				host_site_name((enum host_site)i),
+				bound_text(&bound[XS_VISIT], visit),
+				bound_text(&bound[XS_ROW], row));
+		else if (!c->result.search.bounded && s->site[i].busy)
 			fprintf(f, "  %-18s BUSY seen up to %" PRIu64 " times in one visit\n",
 				host_site_name((enum host_site)i), s->site[i].max_retries);
+	}
 }
 
 static void print_limit(FILE *f, const struct sl_check *c)
@@ -106,7 +102,9 @@ static void print_again(FILE *f, const struct sl_check *c)
 		fprintf(f, " --no-symmetry");
 	if (o->audit)
 		fprintf(f, " --audit");
-	if (o->bounds)
+	if (o->cycle)
+		fprintf(f, " --cycle %s", o->cycle);
+	else if (o->bounds)
 		fprintf(f, " --bounds");
 	if (o->exact)
 		fprintf(f, " --exact");

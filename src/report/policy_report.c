@@ -9,6 +9,8 @@
 
 #include <seamlab/seamlab.h>
 
+#include "engine/plugin.h"
+
 struct policy_text policy_text(const struct scenario *s)
 {
 	struct policy_text t = { .text = "" };
@@ -29,6 +31,7 @@ void policy_to_json(json_t *o, const struct scenario *s)
 		json_object_set_new(set, host_setting_name(s->set[i].setting),
 				    json_string(s->set[i].value));
 	json_object_set_new(o, "policy", s->td_count ? json_string(s->rules.name) : json_null());
+	json_object_set_new(o, "plugin", s->plugin ? json_string(s->plugin) : json_null());
 	json_object_set_new(o, "set", set);
 }
 
@@ -141,25 +144,42 @@ static void print_switches(FILE *f, const struct host_policy *p)
 	}
 }
 
-static u32 row_of(const struct host_policy *p)
+static u32 row_of(const char *name)
 {
 	u32 i = 0;
 
-	while (!host_policy_is(i, p->name, strlen(p->name)))
+	while (!host_policy_is(i, name, strlen(name)))
 		i++;
 	return i;
 }
 
-static void print_policy(FILE *f, const struct host_policy *p)
-{
-	u32 row = row_of(p);
+static const char *const hook_texts[POLICY_QUESTIONS] = {
+	[POLICY_ON_BUSY] =
+		"on_busy: asked about every BUSY at these sites, and may leave it to their rules",
+	[POLICY_ON_FAULT] = "on_fault: asked in place of fault-retry",
+	[POLICY_ON_ENTER] = "on_enter: asked in place of enter-on-busy",
+};
 
-	fprintf(f, "%s\n", p->name);
-	print_row(f, "", host_policy_text(row));
+static void print_hooks(FILE *f, const struct plugin *plugin)
+{
+	fprintf(f, "\nwhat %s answers itself:\n", plugin_path(plugin));
+	for (u32 i = 0; i < POLICY_QUESTIONS; i++)
+		if (plugin_answers(plugin, (enum policy_question)i))
+			print_row(f, "", hook_texts[i]);
+}
+
+static void print_policy(FILE *f, const struct host_policy *p, const struct plugin *plugin)
+{
+	u32 row = row_of(plugin ? plugin_base(plugin) : p->name);
+
+	fprintf(f, "%s%s%s\n", p->name, plugin ? ", from " : "", plugin ? plugin_base(plugin) : "");
+	print_row(f, "", plugin ? plugin_title(plugin) : host_policy_text(row));
 	if (*host_policy_left_out(row))
 		print_row(f, "", host_policy_left_out(row));
 	print_sites(f, p);
 	print_switches(f, p);
+	if (plugin)
+		print_hooks(f, plugin);
 }
 
 static void print_settings(FILE *f, u32 from, u32 to)
@@ -212,13 +232,27 @@ static void print_all(FILE *f)
 
 /* ---- as JSON --------------------------------------------------------------------------------- */
 
-static json_t *policy_json(const struct host_policy *p)
+static json_t *hooks_json(const struct plugin *plugin)
+{
+	static const char *const name[] = { "on_busy", "on_fault", "on_enter" };
+	json_t *list = json_array();
+
+	for (u32 i = 0; i < POLICY_QUESTIONS; i++)
+		if (plugin && plugin_answers(plugin, (enum policy_question)i))
+			json_array_append_new(list, json_string(name[i]));
+	return list;
+}
+
+static json_t *policy_json(const struct host_policy *p, const struct plugin *plugin)
 {
 	json_t *o = json_object(), *sites = json_object(), *sw = json_object();
-	u32 row = row_of(p);
+	u32 row = row_of(plugin ? plugin_base(plugin) : p->name);
 
 	json_object_set_new(o, "name", json_string(p->name));
-	json_object_set_new(o, "text", json_string(host_policy_text(row)));
+	json_object_set_new(o, "text",
+			    json_string(plugin ? plugin_title(plugin) : host_policy_text(row)));
+	json_object_set_new(o, "base", plugin ? json_string(plugin_base(plugin)) : json_null());
+	json_object_set_new(o, "hooks", hooks_json(plugin));
 	json_object_set_new(o, "left_out", json_string(host_policy_left_out(row)));
 	for (u32 i = 0; i < HOST_SITE_COUNT; i++) {
 		char word[HOST_WORD_MAX];
@@ -263,40 +297,52 @@ static char *json_text(json_t *o)
 	return text;
 }
 
-int sl_policies_report(const char *name, enum sl_format format, char **report, char *err,
-		       size_t err_size)
+static char *policy_table(const struct host_policy *p, const struct plugin *plugin)
 {
-	struct scenario *s = NULL;
-	struct host_policy p;
-	struct sl_err e;
+	char *text = NULL;
 	size_t size;
-	FILE *f;
+	FILE *f = open_memstream(&text, &size);
 
-	*report = NULL;
-	if (name && host_policy_init(&p, name, strlen(name))) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			return -ENOMEM;
-		/* Says what was expected. */
-		(void)scenario_override(s, name, NULL, 0, &e);
-		snprintf(err, err_size, "%s", e.text + strlen("--policy: "));
-		free(s);
-		return -EINVAL;
-	}
-	if (format == SL_FORMAT_JSON) {
-		*report = json_text(name ? policy_json(&p) : all_json());
-		return 0;
-	}
-	f = open_memstream(report, &size);
 	if (!f)
-		return 0;
-	if (name)
-		print_policy(f, &p);
+		return NULL;
+	if (p)
+		print_policy(f, p, plugin);
 	else
 		print_all(f);
 	if (fclose(f)) {
-		free(*report);
-		*report = NULL;
+		free(text);
+		return NULL;
 	}
-	return 0;
+	return text;
+}
+
+int sl_policies_report(const char *name, enum sl_format format, char **report, char *err,
+		       size_t err_size)
+{
+	struct plugin *plugin = NULL;
+	struct scenario *s;
+	struct sl_err e = { .text = "" };
+	int rc = 0;
+
+	*report = NULL;
+	if (!name) {
+		*report =
+			format == SL_FORMAT_JSON ? json_text(all_json()) : policy_table(NULL, NULL);
+		return 0;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	rc = scenario_override(s, name, NULL, 0, &e);
+	if (!rc)
+		rc = plugin_attach(s, &plugin, &e);
+	if (rc)
+		snprintf(err, err_size, "%s",
+			 e.text + (strncmp(e.text, "--policy: ", 10) ? 0 : 10));
+	else
+		*report = format == SL_FORMAT_JSON ? json_text(policy_json(&s->rules, plugin))
+						   : policy_table(&s->rules, plugin);
+	plugin_free(plugin);
+	scenario_free(s);
+	return rc;
 }

@@ -102,6 +102,14 @@ static int load(struct sl_replay *r, const struct sl_replay_options *o, struct s
 				r->trace.scenario_size - skip, &r->scenario, &inner);
 	if (!rc)
 		rc = override_apply(r->trace.scenario, r->trace.scenario_size, r->scenario, &inner);
+	/* Code is loaded only if it is what the trace was made with. */
+	if (!rc && r->scenario->plugin && !r->scenario->plugin_hash)
+		rc = sl_err_set(&inner, -EINVAL,
+				"found the policy %s without its hash; expected a trace that "
+				"seamlab check has written",
+				r->scenario->plugin);
+	if (!rc)
+		rc = plugin_attach(r->scenario, &r->plugin, &inner);
 	if (rc)
 		return sl_err_set(err, rc, "%s: in its scenario: %s", o->path, inner.text);
 	return 0;
@@ -127,6 +135,8 @@ int sl_replay_trace(const struct sl_replay_options *o, struct sl_replay **replay
 	rc = load(r, o, &e);
 	if (!rc)
 		rc = explore_replay(r->scenario, &r->trace, &watch, &r->result, &e);
+	if (!rc)
+		rc = plugin_check(r->plugin, &e);
 out:
 	if (rc) {
 		snprintf(err, err_size, "%s", e.text);
@@ -176,6 +186,7 @@ void sl_replay_free(struct sl_replay *r)
 		return;
 	explore_free(&r->result);
 	scenario_free(r->scenario);
+	plugin_free(r->plugin);
 	trace_free(&r->trace);
 	free(r->path);
 	free(r);

@@ -11,6 +11,7 @@ struct sl_replay {
 	char *path;
 	struct trace trace;
 	struct scenario *scenario;
+	struct plugin *plugin; /* of its policy, or NULL */
 	struct explore_result result;
 	u8 build_id[TRACE_BUILD_ID_MAX]; /* of this program */
 	u32 build_id_size;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/override.h"
 #include "report/run_report.h"
 
 struct glue {
@@ -42,8 +43,7 @@ int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *e
 	}
 	rc = scenario_read_file(o->path, &r->scenario, &e);
 	if (!rc)
-		rc = scenario_override(r->scenario, o->host.policy, o->host.set, o->host.set_count,
-				       &e);
+		rc = override_all(&o->host, r->scenario, &r->plugin, &e);
 	if (rc)
 		goto out;
 	r->seed = o->seed;
@@ -54,6 +54,8 @@ int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *e
 	to.interrupted = o->interrupted;
 	to.interrupted_ctx = o->ctx;
 	rc = threads_run(r->scenario, &to, &r->result, &e);
+	if (!rc)
+		rc = plugin_check(r->plugin, &e);
 out:
 	if (rc) {
 		snprintf(err, err_size, "%s", e.text);
@@ -104,6 +106,7 @@ void sl_run_free(struct sl_run *run)
 		return;
 	if (run->scenario)
 		scenario_free(run->scenario);
+	plugin_free(run->plugin);
 	free(run);
 }
 

@@ -9,6 +9,7 @@
 
 struct sl_run {
 	struct scenario *scenario;
+	struct plugin *plugin; /* of its policy, or NULL */
 	uint64_t seed;
 	double seconds;
 	struct threads_result result;

@@ -35,6 +35,8 @@
 #define SCN_LOOP_MAX    1000000000u
 #define SCN_RETRIES_MAX 1000000u
 #define SCN_SECONDS_MAX 86400u
+/* Bytes of the path of a policy's shared object. */
+#define SCN_PLUGIN_MAX 1024u
 /* Different settings of a policy that one scenario may change; more than there are. */
 #define SCN_SETTINGS_MAX 64
 
@@ -222,6 +224,8 @@ struct scenario {
 	char *title;
 	struct sl_machine_config module; /* lps and private_pages are filled by the world */
 	struct host_policy rules;        /* the preset, changed by: */
+	char *plugin;    /* or a shared object, to be loaded by plugin_attach(): path, or NULL */
+	u64 plugin_hash; /* that it has to have; 0: any */
 	struct scn_setting set[SCN_SETTINGS_MAX];
 	u32 set_count;
 	enum guest_on_busy on_busy;
@@ -272,6 +276,8 @@ void scenario_free(struct scenario *s);
  */
 int scenario_override(struct scenario *s, const char *policy, const char *const *set, u32 set_count,
 		      struct sl_err *err);
+/* Does the word name a shared object and no preset? "./mine.so", "mine.so" */
+bool scenario_is_plugin(const char *word, size_t size);
 /* "kvm-6.19", "kvm-6.19 with track no-kick, operands clobbered". */
 void scenario_policy_text(const struct scenario *s, char *text, size_t size);
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bug.h"
@@ -14,6 +15,27 @@
 struct complaint {
 	char text[700];
 };
+
+bool scenario_is_plugin(const char *word, size_t size)
+{
+	return memchr(word, '/', size) || (size > 3 && !memcmp(word + size - 3, ".so", 3));
+}
+
+/* The path of the plug-in @word that something in the folder of @beside names; NULL: of the current folder. */
+static int set_plugin(struct scenario *s, const char *beside, const char *word, size_t size)
+{
+	const char *slash = beside && word[0] != '/' ? strrchr(beside, '/') : NULL;
+	char *path = NULL;
+
+	/* Without a slash it would be looked for where the system has its libraries. */
+	if (asprintf(&path, "%.*s%s%.*s", slash ? (int)(slash + 1 - beside) : 0,
+		     slash ? beside : "", slash || memchr(word, '/', size) ? "" : "./", (int)size,
+		     word) < 0)
+		return -ENOMEM;
+	free(s->plugin);
+	s->plugin = path;
+	return 0;
+}
 
 /* "blind-N" takes a number. */
 static void add_name(struct scn_names *names, const char *name)
@@ -38,8 +60,9 @@ static void wrong_policy(struct complaint *c, const char *found, struct scn_near
 		scn_near_try(near, host_policy_name(i));
 	}
 	snprintf(c->text, sizeof(c->text),
-		 "found %s; expected a policy that this version knows: %s%s", found, names.text,
-		 scn_near_text(near, &hint));
+		 "found %s; expected a policy that this version knows: %s, or a shared object "
+		 "such as ./mine.so%s",
+		 found, names.text, scn_near_text(near, &hint));
 }
 
 static void wrong_setting(struct complaint *c, const char *found, bool later, struct scn_near *near)
@@ -102,6 +125,14 @@ static int read_policy(struct scn_reader *r, const struct scn_node *n)
 
 	if (n->kind == SCN_NODE_SCALAR && !host_policy_init(&r->s->rules, n->text, n->size))
 		return 0;
+	if (n->kind == SCN_NODE_SCALAR && scenario_is_plugin(n->text, n->size)) {
+		if (memchr(n->text, '\0', n->size) || n->size > SCN_PLUGIN_MAX)
+			return scn_fail(r, n, "found %s; expected a path of at most %u bytes",
+					scn_show(&shown, n), SCN_PLUGIN_MAX);
+		return set_plugin(r->s, r->s->path, n->text, n->size)
+			       ? scn_fail(r, n, "out of memory")
+			       : 0;
+	}
 	wrong_policy(&c, scn_show(&shown, n), &near);
 	return scn_fail(r, n, "%s", c.text);
 }
@@ -167,7 +198,15 @@ static int override_policy(struct scenario *s, const char *name, struct sl_err *
 
 	if (!host_policy_init(&s->rules, name, strlen(name))) {
 		s->set_count = 0;
+		free(s->plugin);
+		s->plugin = NULL;
 		return 0;
+	}
+	if (scenario_is_plugin(name, strlen(name))) {
+		s->set_count = 0;
+		return set_plugin(s, NULL, name, strlen(name))
+			       ? sl_err_set(err, -ENOMEM, "out of memory")
+			       : 0;
 	}
 	wrong_policy(&c, scn_show_text(&shown, name, strlen(name)), &near);
 	return sl_err_set(err, -EINVAL, "--policy: %s", c.text);

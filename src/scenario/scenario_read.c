@@ -675,6 +675,7 @@ void scenario_free(struct scenario *s)
 	free(s->setup.ops);
 	for (u32 i = 0; i < SCN_CALLERS_MAX; i++)
 		free(s->caller[i].ops);
+	free(s->plugin);
 	free(s->expect_kind);
 	free(s->title);
 	free(s->path);

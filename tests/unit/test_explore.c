@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/env.h"
+#include "engine/explore/bounds.h"
 #include "engine/explore/liveness.h"
 #include "engine/explore/search.h"
 #include "explore_prog.h"
@@ -394,14 +395,163 @@ static void test_vacuous(void **state)
 	assert_int_equal(lv_find(&h.g, &r), 0);
 }
 
+/* ---- bounds on graphs made by hand ------------------------------------------------------------ */
+
+#define SITE 3u
+
+/* The code of a step with these notes at the site. */
+static u8 sites(struct bounds *b, const char *notes)
+{
+	s32 code;
+
+	for (xp.site_event_count = 0; *notes; notes++)
+		xp.site_event[xp.site_event_count++] = (struct xp_site_event){
+			.site = SITE,
+			.note = *notes == 'B'   ? SL_NOTE_BUSY
+				: *notes == 'V' ? SL_NOTE_VISIT
+						: SL_NOTE_THROUGH,
+		};
+	code = bounds_code(b);
+	assert_true(code >= 0);
+	return (u8)code;
+}
+
+static void noted_edge(struct hand *h, struct bounds *b, u32 from, u32 to, u8 lane,
+		       const char *notes)
+{
+	hand_edge(h, from, to, lane);
+	h->edge[h->edges - 1].sites = sites(b, notes);
+}
+
+static void check_bound(const struct hand *h, const struct bounds *b, enum xs_measure m,
+			enum xs_endless endless, u32 most)
+{
+	struct xs_bound bound[SL_SITE_MAX][XS_MEASURES] = { 0 };
+
+	xp.busy_sites = 1ull << SITE;
+	assert_int_equal(bounds_find(b, &h->g, bound), 0);
+	assert_int_equal(bound[SITE][m].endless, endless);
+	if (endless == XS_FINITE)
+		assert_int_equal(bound[SITE][m].most, most);
+	assert_int_equal(bound[SITE + 1][m].most, 0);
+}
+
+/* The longest way counts, ends start anew, lanes count for themselves. */
+static void test_bounds_add_up(void **state)
+{
+	struct bounds *b = bounds_new();
+	struct hand h;
+
+	(void)state;
+	/* 0 -> 1 -> 3 with two BUSY, 0 -> 2 -> 3 with one, then one more; lane 1's is none of lane 0's. */
+	hand_init(&h, 6, 2);
+	noted_edge(&h, b, 0, 1, 0, "B");
+	noted_edge(&h, b, 0, 2, 1, "B");
+	noted_edge(&h, b, 1, 3, 0, "B");
+	noted_edge(&h, b, 2, 3, 0, "");
+	noted_edge(&h, b, 3, 4, 0, "B");
+	/* The visit is given up and made anew; what comes through ends the row. */
+	noted_edge(&h, b, 4, 5, 0, "VB");
+	check_bound(&h, b, XS_VISIT, XS_FINITE, 3);
+	check_bound(&h, b, XS_ROW, XS_FINITE, 4);
+	/* Within one step too: the largest is between two ends. */
+	bounds_begin(b);
+	hand_init(&h, 3, 1);
+	noted_edge(&h, b, 0, 1, 0, "BTBBTB");
+	noted_edge(&h, b, 1, 2, 0, "T");
+	check_bound(&h, b, XS_ROW, XS_FINITE, 2);
+	/* A step that ends its path has no edge and counts as well. */
+	assert_true(bounds_keep_last(b, 0, 0, sites(b, "BBBBB")));
+	check_bound(&h, b, XS_ROW, XS_FINITE, 5);
+	bounds_free(b);
+}
+
+static void check_cycle(const struct hand *h, const struct bounds *b, enum xs_measure m,
+			enum xs_endless how, u32 loop)
+{
+	struct lv_result r;
+
+	assert_int_equal(bounds_cycle(b, &h->g, SITE, m, how, &r), 1);
+	assert_int_equal(r.steps - r.loop_start, loop);
+	free(r.step);
+}
+
+/* A loop with a BUSY and no end has no largest number; one with an end has. */
+static void test_bounds_loops(void **state)
+{
+	struct bounds *b = bounds_new();
+	struct hand h;
+
+	(void)state;
+	hand_init(&h, 3, 1);
+	noted_edge(&h, b, 0, 1, 0, "");
+	noted_edge(&h, b, 1, 2, 0, "B");
+	noted_edge(&h, b, 2, 1, 0, "V");
+	check_bound(&h, b, XS_VISIT, XS_FINITE, 1);
+	check_bound(&h, b, XS_ROW, XS_ENDLESS, 0);
+	check_cycle(&h, b, XS_ROW, XS_ENDLESS, 2);
+	/* Loops that add nothing do not keep numbers growing. */
+	bounds_begin(b);
+	hand_init(&h, 4, 1);
+	noted_edge(&h, b, 0, 1, 0, "B");
+	noted_edge(&h, b, 1, 2, 0, "");
+	noted_edge(&h, b, 2, 1, 0, "");
+	noted_edge(&h, b, 2, 3, 0, "B");
+	check_bound(&h, b, XS_ROW, XS_FINITE, 2);
+	/* Lane 1 could move in the whole loop: no fair one. */
+	bounds_begin(b);
+	hand_init(&h, 3, 2);
+	noted_edge(&h, b, 0, 1, 0, "B");
+	noted_edge(&h, b, 0, 2, 1, "");
+	noted_edge(&h, b, 1, 0, 0, "");
+	noted_edge(&h, b, 1, 2, 1, "");
+	check_bound(&h, b, XS_ROW, XS_UNFAIR, 0);
+	check_cycle(&h, b, XS_ROW, XS_UNFAIR, 2);
+	/* Unless it has a turn of its own in it. */
+	bounds_begin(b);
+	hand_init(&h, 3, 2);
+	noted_edge(&h, b, 0, 1, 0, "B");
+	noted_edge(&h, b, 0, 0, 1, "");
+	noted_edge(&h, b, 1, 0, 0, "");
+	noted_edge(&h, b, 1, 2, 1, "");
+	check_bound(&h, b, XS_ROW, XS_ENDLESS, 0);
+	check_cycle(&h, b, XS_ROW, XS_ENDLESS, 3);
+	bounds_free(b);
+}
+
+/* There is an end to the kinds of steps that can be told apart, and it is said. */
+static void test_bounds_codes(void **state)
+{
+	struct bounds *b = bounds_new();
+	char notes[] = "BBBBBBBB";
+	u32 last = 0;
+
+	(void)state;
+	assert_int_equal(sites(b, ""), 0);
+	for (u32 i = 0; i < 255; i++) {
+		for (u32 bit = 0; bit < 8; bit++)
+			notes[bit] = i >> bit & 1 ? 'B' : 'T';
+		assert_int_equal(sites(b, notes), ++last);
+	}
+	assert_int_equal(sites(b, notes), last);
+	xp.site_event[0].site = SITE + 1;
+	assert_int_equal(bounds_code(b), -1);
+	xp.site_event_count = XP_SITE_EVENTS_MAX + 1;
+	assert_int_equal(bounds_code(b), -1);
+	xp.site_event_count = 0;
+	bounds_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counts),    cmocka_unit_test(test_private_words),
-		cmocka_unit_test(test_counter),   cmocka_unit_test(test_undo_and_hash),
-		cmocka_unit_test(test_invariant), cmocka_unit_test(test_self_loop),
-		cmocka_unit_test(test_fairness),  cmocka_unit_test(test_locks_are_fair),
-		cmocka_unit_test(test_certain),   cmocka_unit_test(test_vacuous),
+		cmocka_unit_test(test_counts),         cmocka_unit_test(test_private_words),
+		cmocka_unit_test(test_counter),        cmocka_unit_test(test_undo_and_hash),
+		cmocka_unit_test(test_invariant),      cmocka_unit_test(test_self_loop),
+		cmocka_unit_test(test_bounds_add_up),  cmocka_unit_test(test_bounds_loops),
+		cmocka_unit_test(test_bounds_codes),   cmocka_unit_test(test_fairness),
+		cmocka_unit_test(test_locks_are_fair), cmocka_unit_test(test_certain),
+		cmocka_unit_test(test_vacuous),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -665,6 +665,36 @@ static void test_override(void **state)
 	scenario_free(s);
 }
 
+#define PLUGIN_TEXT                                                         \
+	"title: t\ntd: {vcpus: 1, memory: {a: {}}}\nhost: {policy: p.so}\n" \
+	"run: {vcpu0: [accept a]}\n"
+
+/* A shared object is found from the scenario's folder, or from the user's. */
+static void test_plugin_path(void **state)
+{
+	static const char *const set[] = { "track=no-kick" };
+	struct scenario *s = read_host("{policy: ./sub/p.so, set: {operands: clobbered}}");
+	struct sl_err err;
+
+	(void)state;
+	assert_string_equal(s->plugin, "dir/./sub/p.so");
+	assert_int_equal(scenario_override(s, "mine.so", set, 1, &err), 0);
+	assert_string_equal(s->plugin, "./mine.so");
+	assert_int_equal(s->set_count, 1);
+	assert_int_equal(scenario_override(s, "/opt/p", NULL, 0, &err), 0);
+	assert_string_equal(s->plugin, "/opt/p");
+	assert_int_equal(scenario_override(s, "kvm-6.18", NULL, 0, &err), 0);
+	assert_null(s->plugin);
+	scenario_free(s);
+	assert_int_equal(scenario_read_text("x.yaml", PLUGIN_TEXT, strlen(PLUGIN_TEXT), &s, &err),
+			 0);
+	assert_string_equal(s->plugin, "./p.so");
+	scenario_free(s);
+	assert_true(scenario_is_plugin("p.so", 4));
+	assert_false(scenario_is_plugin(".so", 3));
+	assert_false(scenario_is_plugin("kvm-6.19", 8));
+}
+
 #define SWITCH_NAMES                                                                        \
 	"install-on-busy, remove-on-busy, split-on-busy, reclaim-on-busy, fault-retry, "    \
 	"prefault, busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, " \
@@ -681,7 +711,7 @@ static void test_override_refused(void **state)
 		{ "kvm-6.20", NULL,
 		  "--policy: found 'kvm-6.20'; expected a policy that this version knows: kvm-6.19, "
 		  "kvm-6.18, kvm-6.16, resume-and-kick, out-of-tree-2023, exact-92, blind-N with N "
-		  "from 1 to 1000000; did you mean 'kvm-6.19'?" },
+		  "from 1 to 1000000, or a shared object such as ./mine.so; did you mean 'kvm-6.19'?" },
 		{ NULL, "track", "--set: found 'track'; expected SWITCH=VALUE" },
 		{ NULL, "build-locking=6.19",
 		  "--set: found switch 'build-locking', which comes in a later version; expected "
@@ -949,9 +979,10 @@ static const struct bad bad_memory[] = {
 	  "5:5: found a name of 64 characters; expected at most 63" },
 };
 
-#define POLICIES                                                                    \
-	"expected a policy that this version knows: kvm-6.19, kvm-6.18, kvm-6.16, " \
-	"resume-and-kick, out-of-tree-2023, exact-92, blind-N with N from 1 to 1000000"
+#define POLICIES                                                                                      \
+	"expected a policy that this version knows: kvm-6.19, kvm-6.18, kvm-6.16, "                   \
+	"resume-and-kick, out-of-tree-2023, exact-92, blind-N with N from 1 to 1000000, or a shared " \
+	"object such as ./mine.so"
 
 static const struct bad bad_host_and_guest[] = {
 	{ "host: kvm-6.19", "3:7: found 'kvm-6.19'; expected a mapping" },
@@ -2110,6 +2141,7 @@ int main(void)
 		cmocka_unit_test(test_settings_in_order),
 		cmocka_unit_test(test_override),
 		cmocka_unit_test(test_override_refused),
+		cmocka_unit_test(test_plugin_path),
 		cmocka_unit_test(test_largest_memory),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_lps),

@@ -14,7 +14,7 @@
 #define ROOM          (1ull << 36) /* address space of each store */
 #define SLOTS_START   65536u
 /* Of each lane: history, pending operation, counts. */
-#define LANE_WORDS 6ull
+#define LANE_WORDS 4
 
 /* Numbers of records in a hash table that compares the records themselves. */
 struct index {
@@ -173,8 +173,6 @@ u64 exact_key(struct exact *e, const u8 *class)
 		l[1] = xs_pending_digest(i);
 		l[2] = xp.fiber[i].claims[0];
 		l[3] = xp.fiber[i].claims[1];
-		l[4] = xp.fiber[i].busy[0];
-		l[5] = xp.fiber[i].busy[1];
 	}
 	for (u32 i = 0; class && i < e->fibers; i++) {
 		u32 k = 0;

@@ -26,10 +26,21 @@ static u32 edge_to(const struct lv_graph *g, u32 state, u32 k)
 	return g->edge[g->first[state] + k].to;
 }
 
+static bool is_cut(const struct lv_graph *g, const struct lv_edge *e)
+{
+	return g->filter && e->fiber == g->filter->lane && g->filter->cut[e->sites];
+}
+
+static bool is_hit(const struct lv_graph *g, const struct lv_edge *e)
+{
+	return g->filter && e->fiber == g->filter->lane && g->filter->hit[e->sites];
+}
+
 /* What the lanes can do inside a component. */
 struct service {
 	u32 moves;   /* lanes that take a step inside */
 	u32 waits;   /* lanes that cannot move in some state of it */
+	bool hit;    /* some step inside is one that is looked for */
 	bool leaves; /* some edge goes elsewhere */
 };
 
@@ -45,10 +56,12 @@ static struct service service_of(const struct lv *v, const u32 *members, u32 n)
 		for (u32 k = 0; k < g->count[at]; k++) {
 			const struct lv_edge *e = &g->edge[g->first[at] + k];
 
-			if (v->component[e->to] == v->component[at])
-				s.moves |= 1u << e->fiber;
-			else
+			if (v->component[e->to] != v->component[at] || is_cut(g, e)) {
 				s.leaves = true;
+				continue;
+			}
+			s.moves |= 1u << e->fiber;
+			s.hit |= is_hit(g, e);
 		}
 	}
 	return s;
@@ -102,16 +115,17 @@ struct part {
  * inside, or cannot move in some state (weak fairness). A lane that waits for a lock gets more: if the
  * lock is free again and again it has it some time (strong fairness), so the states in which it could
  * have it are no part of the loop. The rest may fall into components of its own: those are to be
- * looked at, too. False without memory.
+ * looked at, too. A filter may want less, any loop, and more, a step of a kind in it. False without memory.
  */
 static bool judge(struct lv *v, const u32 *members, u32 n, struct part **todo, struct best *best)
 {
 	const struct lv_graph *g = v->g;
 	struct service s = service_of(v, members, n);
-	u32 near = NO_STATE, all = (1u << g->lanes) - 1, left = 0;
+	bool fair = !g->filter || !g->filter->unfair;
+	u32 near = NO_STATE, all = fair ? (1u << g->lanes) - 1 : 0, left = 0;
 
 	for (u32 i = 0; i < n; i++) {
-		left += !is_overtaken(g, members[i], s.moves);
+		left += !fair || !is_overtaken(g, members[i], s.moves);
 		if (v->distance[members[i]] < near)
 			near = v->distance[members[i]];
 	}
@@ -126,7 +140,8 @@ static bool judge(struct lv *v, const u32 *members, u32 n, struct part **todo, s
 				rest->state[rest->count++] = members[i];
 		*todo = rest;
 	}
-	if (left == n && s.moves && ((s.moves | s.waits) & all) == all && near < best->distance)
+	if (left == n && s.moves && (s.hit || !g->filter) && ((s.moves | s.waits) & all) == all &&
+	    near < best->distance)
 		*best = (struct best){ .component = v->component[members[0]],
 				       .size = n,
 				       .distance = near,
@@ -158,9 +173,10 @@ static bool cut(struct lv *v, const struct part *part, struct part **todo, struc
 			u32 s = v->work[depth - 1];
 
 			if (v->next[s] < g->count[s]) {
-				u32 to = edge_to(g, s, v->next[s]++);
+				const struct lv_edge *e = &g->edge[g->first[s] + v->next[s]++];
+				u32 to = e->to;
 
-				if (v->set[to] != set)
+				if (v->set[to] != set || is_cut(g, e))
 					continue;
 				if (!v->index[to]) {
 					v->index[to] = v->low[to] = ++counter;
@@ -250,11 +266,37 @@ static bool path_stem(const struct lv *v, u32 state, struct path *p)
 	return true;
 }
 
-/*
- * Goes on inside @component from *state until @goal: the state @home if @fiber is NO_STATE, else an
- * edge of @fiber or a state in which it cannot move. Breadth first, reusing index and low.
- */
-static bool path_within(struct lv *v, u32 component, u32 *state, u32 fiber, u32 home,
+/* Where a walk inside a component is to end. */
+struct goal {
+	enum {
+		GOAL_STATE, /* @which */
+		GOAL_TURN,  /* an edge of fiber @which, or a state in which it cannot move */
+		GOAL_HIT,   /* an edge that the filter looks for */
+	} kind;
+	u32 which;
+};
+
+static bool ends_at(const struct lv_graph *g, const struct goal *want, u32 state)
+{
+	switch (want->kind) {
+	case GOAL_STATE:
+		return state == want->which;
+	case GOAL_TURN:
+		return !(g->enabled[state] >> want->which & 1);
+	case GOAL_HIT:
+	default:
+		return false;
+	}
+}
+
+static bool ends_with(const struct lv_graph *g, const struct goal *want, const struct lv_edge *e)
+{
+	return want->kind == GOAL_TURN ? e->fiber == want->which
+				       : want->kind == GOAL_HIT && is_hit(g, e);
+}
+
+/* Goes on inside @component from *state until @want. Breadth first, reusing index and low. */
+static bool path_within(struct lv *v, u32 component, u32 *state, const struct goal *want,
 			struct path *p)
 {
 	const struct lv_graph *g = v->g;
@@ -266,16 +308,16 @@ static bool path_within(struct lv *v, u32 component, u32 *state, u32 fiber, u32 
 	while (head < tail && goal == NO_STATE) {
 		u32 s = v->work[head++];
 
-		if (fiber == NO_STATE ? s == home : !(g->enabled[s] >> fiber & 1)) {
+		if (ends_at(g, want, s)) {
 			goal = s;
 			break;
 		}
 		for (u32 k = 0; k < g->count[s]; k++) {
 			const struct lv_edge *e = &g->edge[g->first[s] + k];
 
-			if (v->component[e->to] != component)
+			if (v->component[e->to] != component || is_cut(g, e))
 				continue;
-			if (fiber != NO_STATE && e->fiber == fiber) {
+			if (ends_with(g, want, e)) {
 				goal = s;
 				goal_edge = k;
 				break;
@@ -313,8 +355,10 @@ static bool path_within(struct lv *v, u32 component, u32 *state, u32 fiber, u32 
 static int lasso(struct lv *v, const struct best *best, struct lv_result *out)
 {
 	const struct lv_graph *g = v->g;
+	const struct goal hit = { .kind = GOAL_HIT };
 	struct path p = { 0 };
-	u32 home = 0, state;
+	struct goal back;
+	u32 home = 0, state, lanes = g->filter && g->filter->unfair ? 0 : g->lanes;
 
 	while (v->component[home] != best->component || v->distance[home] != best->distance)
 		home++;
@@ -322,11 +366,17 @@ static int lasso(struct lv *v, const struct best *best, struct lv_result *out)
 		goto fail;
 	out->loop_start = p.count;
 	state = home;
-	for (u32 i = 0; i < g->lanes; i++)
-		if (!path_within(v, best->component, &state, i, 0, &p))
+	if (g->filter && !path_within(v, best->component, &state, &hit, &p))
+		goto fail;
+	for (u32 i = 0; i < lanes; i++) {
+		struct goal turn = { .kind = GOAL_TURN, .which = i };
+
+		if (!path_within(v, best->component, &state, &turn, &p))
 			goto fail;
+	}
 	/* A loop of one state's own edge is a loop too: then every lane's turn ends where it began. */
-	if (!path_within(v, best->component, &state, NO_STATE, home, &p))
+	back = (struct goal){ .kind = GOAL_STATE, .which = home };
+	if (!path_within(v, best->component, &state, &back, &p))
 		goto fail;
 	out->step = p.step;
 	out->steps = p.count;

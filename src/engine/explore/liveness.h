@@ -16,18 +16,28 @@
 struct lv_edge {
 	u32 to;
 	u8 fiber;
+	u8 sites; /* what the step did at sites of the host: bounds.h */
 	u16 choice;
+};
+
+/* Looks for loops of one lane's making: by the codes of its steps at the host's sites. */
+struct lv_filter {
+	u32 lane;
+	bool cut[256]; /* such a step is in no loop */
+	bool hit[256]; /* a loop has one such step */
+	bool unfair;   /* lanes that could move may stand still meanwhile */
 };
 
 struct lv_graph {
 	u32 states;
 	u32 lanes;
 	const struct lv_edge *edge;
-	const u64 *first;     /* per state: its first edge */
-	const u16 *count;     /* and how many it has */
-	const u8 *unfinished; /* per state: a lane that has to finish has not */
-	const u16 *enabled;   /* per state: lanes that can move */
-	const u16 *locking;   /* per state: lanes that want a lock, free or not */
+	const u64 *first;               /* per state: its first edge */
+	const u16 *count;               /* and how many it has */
+	const u8 *unfinished;           /* per state: a lane that has to finish has not */
+	const u16 *enabled;             /* per state: lanes that can move */
+	const u16 *locking;             /* per state: lanes that want a lock, free or not */
+	const struct lv_filter *filter; /* or NULL */
 };
 
 struct lv_result {

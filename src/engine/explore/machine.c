@@ -38,10 +38,8 @@ static void digest(struct machine *m, u32 i)
 	const struct xp_fiber *f = &xp.fiber[i];
 	u64 d = xp_mix(xp_mix(m->base[i], f->hist), xs_pending_digest(i));
 
-	if (f->busy[0] | f->busy[1] | f->claims[0] | f->claims[1]) {
-		d = xp_mix(xp_mix(d, f->busy[0]), f->busy[1]);
+	if (f->claims[0] | f->claims[1])
 		d = xp_mix(xp_mix(d, f->claims[0]), f->claims[1]);
-	}
 	m->lanes_hash += d - m->digest[i];
 	m->digest[i] = d;
 }
@@ -62,7 +60,6 @@ void machine_start(struct machine *m)
 		/* Who it is says the base; what it has seen is nothing. */
 		xp.fiber[i].hist = 1;
 		xp.fiber[i].claims[0] = xp.fiber[i].claims[1] = 0;
-		xp.fiber[i].busy[0] = xp.fiber[i].busy[1] = 0;
 		xp.fiber[i].pending = (struct xp_pending){ .kind = XP_START };
 		m->digest[i] = 0;
 		digest(m, i);
@@ -127,6 +124,7 @@ void machine_step(struct machine *m, u32 i, u32 choice)
 	xp.cur = i;
 	xp.choice = choice;
 	xp.atomics = 0;
+	xp.site_event_count = 0;
 	xp.violated = false;
 	xp.no_yield = i >= m->p->lanes;
 	xp.fp = &m->footprint;

@@ -233,10 +233,13 @@ static void loop_begins(struct play *p)
 	memcpy(p->loop_fiber, xp.fiber, sizeof(p->loop_fiber));
 }
 
-/* Does everything stand as it stood where the loop begins, and somebody has not finished? */
+/*
+ * Does everything stand as it stood where the loop begins? Somebody has not finished, if that is what the
+ * loop is about.
+ */
 static bool loop_ends(const struct play *p)
 {
-	bool unfinished = false;
+	bool unfinished = p->out->search.kind == SL_VIOLATION_BOUND;
 
 	if (xp.hash != p->loop_hash)
 		return false;

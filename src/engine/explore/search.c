@@ -9,6 +9,7 @@
 
 #include "base/bug.h"
 #include "base/env.h"
+#include "engine/explore/bounds.h"
 #include "engine/clock.h"
 #include "engine/explore/exact.h"
 #include "engine/explore/liveness.h"
@@ -34,6 +35,7 @@ struct succ {
 	u8 fiber;
 	u8 fresh;
 	u8 preempts;
+	u8 sites; /* code of what the step did at the host's sites */
 	u16 choice;
 };
 
@@ -89,9 +91,10 @@ struct search {
 	u64 edge_count;
 	u64 *edge_first;
 	u16 *edge_n;
-	u8 *unfinished; /* per state: some must_finish lane has not finished */
-	u16 *enabled;   /* per state: fibers that can move */
-	u16 *locking;   /* per state: fibers that want a lock of the host */
+	u8 *unfinished;        /* per state: some must_finish lane has not finished */
+	u16 *enabled;          /* per state: fibers that can move */
+	u16 *locking;          /* per state: fibers that want a lock of the host */
+	struct bounds *bounds; /* of the graph; NULL if nobody asks */
 };
 
 #define STACK_STORE (1ull << 34)
@@ -209,7 +212,7 @@ static void found(struct search *s, u32 fiber, u32 choice, u32 preemptions)
 	r->loop_start = r->steps;
 	r->preemptions = preemptions;
 	s->found = true;
-	s->stop = is_final(s);
+	s->stop = is_final(s) && !s->bounds;
 }
 
 static void check_deadlock(struct search *s)
@@ -321,6 +324,29 @@ static bool within_bounds(struct search *s, u32 preempts)
 	return !s->shortest || s->depth < s->best_depth;
 }
 
+static void no_room_for_sites(struct search *s)
+{
+	s->r->limit = XS_LIMIT_SITES;
+	s->stop = true;
+}
+
+/* The code of what the step did at sites of the host. */
+static u8 keep_sites(struct search *s)
+{
+	s32 code = s->bounds ? bounds_code(s->bounds) : 0;
+
+	if (code < 0)
+		no_room_for_sites(s);
+	return code < 0 ? 0 : (u8)code;
+}
+
+/* A step behind which nothing comes: no edge, but what it did counts. */
+static void keep_last(struct search *s, u32 fiber, u8 sites)
+{
+	if (sites && !bounds_keep_last(s->bounds, s->frame[s->depth - 1].id, (u8)fiber, sites))
+		no_room_for_sites(s);
+}
+
 /*
  * One successor: step, look, take back. With @keep the step is not taken back, unless it ends in a
  * violation; the frame above the state's own says how. Returns true if the successor stands.
@@ -343,6 +369,7 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 	}
 	save_mover(s, f, fiber);
 	machine_step(&s->m, fiber, choice);
+	n->sites = keep_sites(s);
 	if (!xp.violated)
 		machine_check(&s->m);
 	if (!xp.violated && s->o->races && !s->found)
@@ -351,6 +378,8 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 		audit_arena();
 	if (xp.violated) {
 		undo_step(s, f);
+		if (s->bounds)
+			keep_last(s, fiber, n->sites);
 		found(s, fiber, choice, path_preemptions(s) + is_preemption(s, fiber));
 		return false;
 	}
@@ -393,8 +422,9 @@ static void claim(struct search *s, struct succ *n)
 	} else if (s->graph) {
 		if (fresh)
 			*value = (u32)s->states;
-		s->edge[s->edge_count++] =
-			(struct lv_edge){ .to = *value, .fiber = n->fiber, .choice = n->choice };
+		s->edge[s->edge_count++] = (struct lv_edge){
+			.to = *value, .fiber = n->fiber, .sites = n->sites, .choice = n->choice
+		};
 	}
 	s->states += fresh;
 }
@@ -592,6 +622,11 @@ static bool search_init(struct search *s)
 		    !s->locking)
 			return false;
 	}
+	if (s->graph && s->o->bounds) {
+		s->bounds = bounds_new();
+		if (!s->bounds)
+			return false;
+	}
 	if (s->o->exact) {
 		s->exact = exact_new(s->m.fibers);
 		if (!s->exact)
@@ -617,6 +652,7 @@ static void search_free(struct search *s)
 	visited_free(&s->visited);
 	race_log_free(&s->races);
 	exact_free(s->exact);
+	bounds_free(s->bounds);
 	xp.interned = NULL;
 	free(s->best);
 }
@@ -627,6 +663,8 @@ static void pass_begin(struct search *s)
 	SL_BUG_ON(!visited_init(&s->visited, s->graph || s->bounded || s->o->audit));
 	if (s->exact)
 		exact_begin(s->exact);
+	if (s->bounds)
+		bounds_begin(s->bounds);
 	s->states = 0;
 	s->stack_top = 0;
 	s->edge_count = 0;
@@ -659,7 +697,7 @@ static void explore(struct search *s)
 		if (!s->found && !is_intact(s))
 			break;
 		/* A trace can be played again only with the scheduling points it was found with. */
-		final = is_final(s);
+		final = is_final(s) && !s->bounds;
 		again = xp.learned && is_unlimited(r) && (!final || r->passes < FOUND_PASSES);
 		if (again) {
 			s->found = false;
@@ -686,16 +724,21 @@ static void explore(struct search *s)
 
 /* ---- livelocks ------------------------------------------------------------------------------- */
 
+static struct lv_graph graph_of(const struct search *s)
+{
+	return (struct lv_graph){ .states = (u32)s->states,
+				  .lanes = s->p->lanes,
+				  .edge = s->edge,
+				  .first = s->edge_first,
+				  .count = s->edge_n,
+				  .unfinished = s->unfinished,
+				  .enabled = s->enabled,
+				  .locking = s->locking };
+}
+
 static int check_liveness(struct search *s)
 {
-	struct lv_graph g = { .states = (u32)s->states,
-			      .lanes = s->p->lanes,
-			      .edge = s->edge,
-			      .first = s->edge_first,
-			      .count = s->edge_n,
-			      .unfinished = s->unfinished,
-			      .enabled = s->enabled,
-			      .locking = s->locking };
+	const struct lv_graph g = graph_of(s);
 	struct xs_result *r = s->r;
 	struct lv_result found;
 	int rc = lv_find(&g, &found);
@@ -717,6 +760,44 @@ static int check_liveness(struct search *s)
 	r->loop_start = found.loop_start;
 	r->minimal = false;
 	return 0;
+}
+
+/* ---- bounds ---------------------------------------------------------------------------------- */
+
+/* The loop in which a site is BUSY for ever as the finding, if somebody asks for it and there is one. */
+static int find_cycle(struct search *s, const struct lv_graph *g)
+{
+	struct xs_result *r = s->r;
+	u32 site = s->o->cycle_site - 1;
+	enum xs_measure m = r->bound[site][XS_ROW].endless ? XS_ROW : XS_VISIT;
+	struct lv_result found;
+	int rc = bounds_cycle(s->bounds, g, site, m, r->bound[site][m].endless, &found);
+
+	if (rc <= 0)
+		return rc;
+	s->found = false;
+	r->kind = SL_VIOLATION_BOUND;
+	r->certain = false;
+	snprintf(r->id, sizeof(r->id), XS_CYCLE_ID);
+	snprintf(r->text, sizeof(r->text), "BUSY at one site again and again: %s",
+		 r->bound[site][m].endless == XS_ENDLESS
+			 ? "every lane gets its turns in the loop"
+			 : "while some lane that could move stands still");
+	free(r->step);
+	r->step = found.step;
+	r->steps = found.steps;
+	r->loop_start = found.loop_start;
+	r->minimal = false;
+	return 0;
+}
+
+static int check_bounds(struct search *s)
+{
+	const struct lv_graph g = graph_of(s);
+	int rc = bounds_find(s->bounds, &g, s->r->bound);
+
+	s->r->bounded = !rc;
+	return rc || !s->o->cycle_site ? rc : find_cycle(s, &g);
 }
 
 /* ---- the shortest counterexample ------------------------------------------------------------- */
@@ -791,7 +872,7 @@ void xs_close(const struct xs_program *p)
 /* Liveness needs to know who takes a step; a bound leaves out what could be a livelock's way out. */
 static bool wants_graph(const struct xs_program *p, const struct xs_options *o)
 {
-	return p->must_finish != 0 && !o->audit && !o->bounded;
+	return (p->must_finish != 0 || o->bounds) && !o->audit && !o->bounded;
 }
 
 static u32 count_symmetric(const struct xs_program *p, const struct xs_options *o)
@@ -813,7 +894,10 @@ static int look_on(struct search *s)
 	bool graph = s->graph;
 	int rc = 0;
 
-	if (graph && r->limit == XS_COMPLETE &&
+	if (s->bounds && r->limit == XS_COMPLETE)
+		rc = check_bounds(s);
+	if (!rc && graph && s->p->must_finish && r->limit == XS_COMPLETE &&
+	    r->kind != SL_VIOLATION_BOUND &&
 	    (!s->found || s->o->prefer == SL_VIOLATION_LIVELOCK + 1))
 		rc = check_liveness(s);
 	if (!rc && r->kind == XS_KIND_NONE && r->limit == XS_COMPLETE && o->order_runs &&
@@ -825,10 +909,14 @@ static int look_on(struct search *s)
 	}
 	if (!rc && s->found && r->kind != SL_VIOLATION_LIVELOCK && o->minimise_seconds > 0 &&
 	    is_unlimited(r)) {
+		struct bounds *bounds = s->bounds;
+
 		/* The bounded search needs no graph, and its states have other keys. */
 		s->graph = false;
+		s->bounds = NULL;
 		minimise(s);
 		s->graph = graph;
+		s->bounds = bounds;
 	}
 	return rc;
 }
@@ -894,7 +982,6 @@ int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs
 	*r = (struct xs_result){ .kind = XS_KIND_NONE, .symmetric = count_symmetric(p, o) };
 	rc = o->runs ? run_randomly(p, o, r) : search(p, o, r);
 	r->shared_words = xp.shared_count;
-	memcpy(r->busy_max, xp.busy_max, sizeof(r->busy_max));
 	return rc;
 }
 

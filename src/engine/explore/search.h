@@ -11,6 +11,7 @@
 #ifndef SL_ENGINE_SEARCH_H
 #define SL_ENGINE_SEARCH_H
 
+#include "base/stats.h"
 #include "engine/explore/xp.h"
 
 struct xs_step {
@@ -56,6 +57,7 @@ enum xs_limit {
 	XS_LIMIT_INTERRUPTED,
 	XS_LIMIT_PREEMPTIONS, /* asked for: schedules with more were left out */
 	XS_LIMIT_RUNS,        /* asked for: random runs, which prove nothing */
+	XS_LIMIT_SITES,       /* more kinds of steps at sites of the host than can be told apart */
 };
 
 struct xs_progress {
@@ -68,6 +70,26 @@ struct xs_progress {
 
 #define XS_KIND_NONE 0xFFFFFFFFu
 
+/* The id of a finding that is a loop of BUSY. */
+#define XS_CYCLE_ID "endless"
+
+/* BUSY results of one lane at one site: until when they are counted. */
+enum xs_measure {
+	XS_VISIT, /* the visit ends, whatever came of it */
+	XS_ROW,   /* a SEAMCALL there is not BUSY: giving up and coming back does not start anew */
+	XS_MEASURES
+};
+
+enum xs_endless {
+	XS_FINITE,
+	XS_UNFAIR,  /* a loop, but only while a lane that could move gets no turn */
+	XS_ENDLESS, /* a loop in which every lane gets its turns */
+};
+
+struct xs_bound {
+	u32 most; /* if FINITE */
+	enum xs_endless endless;
+};
 /* A relaxed release that matters shows in a handful of runs; the rest is for rare paths. */
 #define XS_ORDER_RUNS 200u
 
@@ -81,9 +103,11 @@ struct xs_options {
 	bool no_symmetry;    /* interchangeable lanes are told apart */
 	bool audit;          /* visit every state from every side and compare what comes next; hash
 				 the whole arena now and then */
-	bool bounds;         /* BUSY results in a row at each site are part of a state, up to 3 */
-	bool exact;          /* compare states themselves, not their fingerprints */
-	bool bounded;        /* only schedules with at most this many preemptions */
+	bool bounds; /* keep the graph, and find how often each site can be BUSY in a row; what is
+				 found ends a path, not the search */
+	u32 cycle_site; /* with bounds: 1 + the site whose endless BUSY is to be the finding */
+	bool exact;     /* compare states themselves, not their fingerprints */
+	bool bounded;   /* only schedules with at most this many preemptions */
 	u32 preemptions;
 	u32 runs;       /* not 0: so many random runs instead of a search */
 	u32 order_runs; /* after a search without a finding: random runs that watch the order of
@@ -109,8 +133,10 @@ struct xs_result {
 	u64 audited;                     /* visits that the audit compared */
 	u64 runs;                        /* random runs, of either kind */
 	double lost;                     /* states that fingerprints may have hidden, expected */
-	u8 busy_max[SL_SITE_MAX];        /* with bounds: the most at each site; 3: 3 or more */
-	u32 symmetric;                   /* lanes that were taken as interchangeable */
+	/* With bounds, and complete: what any schedule can do at each site. */
+	struct xs_bound bound[SL_SITE_MAX][XS_MEASURES];
+	bool bounded;  /* they are there */
+	u32 symmetric; /* lanes that were taken as interchangeable */
 	u32 passes, shared_words, depth;
 	double seconds;
 	size_t memory; /* peak */

@@ -218,28 +218,42 @@ static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 		xp.fiber[xp.cur].hist = xp_checkpoint(label, a, b);
 }
 
-/* The lane's count for @site: one more, or none. */
-static void count_busy(u32 site, bool more)
+/*
+ * Of sites that are never BUSY nobody wants to know more; that one is comes up in some pass. Twice the same
+ * end of a row is one.
+ */
+static void keep_site_event(u32 site, enum sl_note what)
 {
-	struct xp_fiber *f = &xp.fiber[xp.cur];
-	u64 *busy = &f->busy[site / 32];
-	u32 shift = 2 * (site % 32), n = (u32)(*busy >> shift & 3);
+	u32 n = xp.site_event_count;
 
-	if (!xp.active || !xp.bounds)
+	if (!xp.active || !xp.bounds || n > XP_SITE_EVENTS_MAX)
 		return;
-	if (!more)
-		*busy &= ~(3ull << shift);
-	else if (n < 3)
-		*busy += 1ull << shift;
-	if (more && n + 1 > xp.busy_max[site])
-		xp.busy_max[site] = n < 3 ? (u8)(n + 1) : 3;
+	if (!(xp.busy_sites >> site & 1)) {
+		if (what != SL_NOTE_BUSY)
+			return;
+		xp.busy_sites |= 1ull << site;
+		xp.learned = true;
+	}
+	while (what != SL_NOTE_BUSY && n > 0) {
+		const struct xp_site_event *e = &xp.site_event[--n];
+
+		if (e->site == site && e->note == what)
+			return;
+		if (e->site == site && e->note == SL_NOTE_BUSY)
+			break;
+	}
+	/* One too many is kept as such: the search sees that there was no room. */
+	if (xp.site_event_count < XP_SITE_EVENTS_MAX)
+		xp.site_event[xp.site_event_count] =
+			(struct xp_site_event){ .site = (u8)site, .note = (u8)what };
+	xp.site_event_count++;
 }
 
 static void op_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 {
 	(void)env;
-	if (what == SL_NOTE_BUSY || what == SL_NOTE_VISIT)
-		count_busy((u32)a, what == SL_NOTE_BUSY);
+	if (what == SL_NOTE_BUSY || what == SL_NOTE_VISIT || what == SL_NOTE_THROUGH)
+		keep_site_event((u32)a, what);
 	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
 		return;
 	xp.event[xp.event_count++] =

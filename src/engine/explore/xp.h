@@ -13,7 +13,6 @@
 #ifndef SL_ENGINE_XP_H
 #define SL_ENGINE_XP_H
 
-#include "base/stats.h"
 #include "base/types.h"
 
 #define XP_LANES_MAX 16
@@ -82,8 +81,6 @@ struct xp_fiber {
 	u64 hist; /* everything seen since the last checkpoint */
 	/* Counts that the arena has nothing of and that no checkpoint forgets. */
 	u64 claims[2]; /* of claims: engine/claims.h */
-	/* BUSY results in a row at each site, two bits each: up to 3, for 3 or more. */
-	u64 busy[SL_SITE_MAX / 32];
 	struct xp_pending pending;
 };
 
@@ -143,6 +140,14 @@ struct xp_event {
 
 #define XP_EVENTS_MAX 256
 
+/* What a step did at a site of the host, SL_NOTE_BUSY, _VISIT or _THROUGH; up to so many in one step. */
+#define XP_SITE_EVENTS_MAX 24
+
+struct xp_site_event {
+	u8 site;
+	u8 note;
+};
+
 /* What is known of one granule. Filled as accesses are seen; what a pass learns the next one knows. */
 #define XP_WRITTEN   0x01u /* since the lanes started: no constant */
 #define XP_CONTESTED 0x02u /* two fibers touch it, one of them writes, one plainly: a race can be */
@@ -177,10 +182,10 @@ struct xp_state {
 	bool active;         /* a fiber runs: accesses count */
 	bool no_yield;       /* it runs to its end in one step */
 	bool no_checkpoints; /* see struct xs_options */
-	bool bounds;
-	bool watching;  /* an invariant may look at the arena */
-	bool learned;   /* a new shared word, or a contested granule, was found */
-	bool recording; /* events, in a replay only */
+	bool bounds;         /* steps remember what they note of the host's sites */
+	bool watching;       /* an invariant may look at the arena */
+	bool learned;        /* a new shared word, or a contested granule, was found */
+	bool recording;      /* events, in a replay only */
 	u16 pass;
 	u32 cur;    /* which fiber */
 	u32 choice; /* answer to the pending CHOICE */
@@ -198,7 +203,10 @@ struct xp_state {
 	struct xp_fiber fiber[XP_FIBERS_MAX];
 	void *main_sp;
 	u8 *stacks;
-	u8 busy_max[SL_SITE_MAX]; /* of each site: the highest that any lane's count has been */
+	/* With bounds: sites that were ever BUSY, and what the running step has done at them. */
+	u64 busy_sites;
+	u32 site_event_count;
+	struct xp_site_event site_event[XP_SITE_EVENTS_MAX];
 	u32 event_count;
 	struct xp_event event[XP_EVENTS_MAX];
 	/* A violation that the running fiber reported. */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Bounds on BUSY over policies and scenarios. Layer: report. */
+#ifndef SL_REPORT_BOUNDS_REPORT_H
+#define SL_REPORT_BOUNDS_REPORT_H
+
+#include <seamlab/seamlab.h>
+
+#include "engine/explore/explore.h"
+
+/* The scenarios that are looked through if nobody names others; made from scenarios/bounds by the build. */
+struct bounds_scenario {
+	const char *path;
+	const char *text;
+};
+
+extern const struct bounds_scenario bounds_set[];
+extern const u32 bounds_set_count;
+
+/* One policy in one scenario. */
+struct bounds_cell {
+	bool complete;
+	const char *limit; /* if not: which */
+	u64 visited;       /* sites that the host came to, one bit each */
+	struct xs_bound bound[SL_SITE_MAX][XS_MEASURES];
+	u32 kind; /* enum sl_violation of a finding that ends some schedule, or XS_KIND_NONE */
+	char id[40];
+	char text[320];
+	u64 states;
+};
+
+struct sl_bounds {
+	struct sl_bounds_options options; /* as asked for; its pointers are the caller's */
+	u32 policies, paths;
+	char (*policy)[HOST_WORD_MAX]; /* as they call themselves */
+	const char **name;             /* as --policy takes them */
+	const char **path;
+	struct bounds_cell *cell; /* [policy * paths + path] */
+};
+
+/* What is known of one policy at one site, over all scenarios. */
+struct bounds_sum {
+	struct xs_bound bound[XS_MEASURES];
+	u32 path[XS_MEASURES]; /* the first scenario that has it */
+	bool visited;
+	bool open; /* some scenario was not looked through: there may be more */
+};
+
+const struct bounds_cell *bounds_cell(const struct sl_bounds *b, u32 policy, u32 path);
+void bounds_sum(const struct sl_bounds *b, u32 policy, u32 site, struct bounds_sum *sum);
+
+char *bounds_report_text(const struct sl_bounds *b);
+char *bounds_report_json(const struct sl_bounds *b);
+
+#endif

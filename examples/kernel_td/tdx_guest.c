@@ -2,7 +2,9 @@
 /* The guest's side: accepting memory, the #VE handler, hypercalls. */
 #include "tdx.h"
 
+#ifndef RETRIES_MAX
 #define RETRIES_MAX 1000000
+#endif
 
 u64 tdx_hypercall(u64 number, u64 r12, u64 r13)
 {

@@ -3,7 +3,9 @@
 #include "tdx.h"
 
 /* The host's own sleeping locks keep most callers apart; what is left is the guest, and short. */
+#ifndef RETRIES_MAX
 #define RETRIES_MAX 1000000
+#endif
 
 typedef u64 (*seamcall_fn)(u64 fn, struct tdx_module_args *args);
 

@@ -32,7 +32,8 @@ struct sl_explain_options {
 /*
  * Explains each of @count texts: a status as a number (hexadecimal with or without 0x, decimal,
  * negative) or by name ("TDX_OPERAND_BUSY", "OPERAND_BUSY|SEPT_TREE"), a leaf by name in any case and
- * spelling ("TDH.MEM.PAGE.AUG", "mem.page.aug", "TDH_MEM_PAGE_AUG") or number. 0 and *report, which the
+ * spelling ("TDH.MEM.PAGE.AUG", "mem.page.aug", "TDH_MEM_PAGE_AUG") or number, an invariant by name
+ * ("INV-PAGE-01"). 0 and *report, which the
  * caller frees; -EINVAL and a message for a text that is none of these; -ENOMEM.
  */
 SL_API int sl_explain(const struct sl_explain_options *o, const char *const *what, size_t count,
@@ -75,6 +76,28 @@ struct sl_matrix_options {
 
 /* Who meets whom on which lock. 0 and *report, or -EINVAL and a message, or -ENOMEM. */
 SL_API int sl_matrix(const struct sl_matrix_options *o, char **report, char *err, size_t err_size);
+
+struct sl_confirm_options {
+	enum sl_release release;
+	enum sl_flavour flavour;
+	enum sl_format format;
+	/* As in sl_matrix_options. Of a pair the interleavings are shown, too. */
+	const char *leaf[2];
+	/* Called with the number of pairs that are done and of all; NULL for none. */
+	void (*progress)(void *ctx, uint32_t done, uint32_t all);
+	/* Polled between two worlds; true ends it as -EINTR. NULL for none. */
+	bool (*interrupted)(void *ctx);
+	void *ctx;
+};
+
+/*
+ * Tries out what sl_matrix() says: explores worlds in which two leaves can meet and looks for each refusal
+ * that the lock plans predict, and for others. 0, *report and *exit (SL_EXIT_EXPECTED, SL_EXIT_UNEXPECTED;
+ * SL_EXIT_SKIPPED: a leaf that was named is not in the model's worlds, and *report says which); or
+ * -EINVAL and a message, -ENOMEM, -EINTR. One exploration at a time in a process.
+ */
+SL_API int sl_confirm(const struct sl_confirm_options *o, char **report, enum sl_exit *exit,
+		      char *err, size_t err_size);
 
 #ifdef __cplusplus
 }

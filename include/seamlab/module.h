@@ -194,6 +194,14 @@ SL_API uint64_t sl_guest_tdcall(struct sl_lp *lp, uint64_t rip, uint64_t rax,
 SL_API void sl_guest_step(struct sl_lp *lp, uint64_t rip);
 
 /*
+ * One MSR of the LP that stands for those which a guest may use and a TD exit does not give back: the
+ * module leaves SL_USER_MSR_RESET in it when a guest has run, and nothing when none has.
+ */
+#define SL_USER_MSR_RESET 0
+SL_API uint64_t sl_lp_user_msr(const struct sl_lp *lp);
+SL_API void sl_lp_set_user_msr(struct sl_lp *lp, uint64_t value);
+
+/*
  * Interrupts. raise() marks one as pending: a running guest exits, an interruptible flow lets go; it
  * returns a ticket. take() is the LP opening its interrupts: whatever is pending is taken. wait()
  * returns once the interrupt with this ticket has been taken; @env is the waiter's.

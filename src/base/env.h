@@ -48,7 +48,13 @@ enum sl_note {
 	SL_NOTE_VISIT,    /* a = host site: a visit that was BUSY has ended */
 	SL_NOTE_THROUGH,  /* a = host site: a SEAMCALL there was not BUSY */
 	SL_NOTE_WORD,     /* an operation on a bare lock word has ended; see engine/caller.h */
+	SL_NOTE_REFUSED, /* a = SL_REFUSED_...: a leaf did not get a lock; b = status in its plan */
 };
+
+/* Of SL_NOTE_REFUSED: which of the module's locks, and who asked. */
+#define SL_REFUSED_OBJECT 0xFFu  /* enum lock_object */
+#define SL_REFUSED_LARGE  0x100u /* the PAMT entry of a 2 MB or 1 GB range */
+#define SL_REFUSED_GUEST  0x200u /* a TDCALL */
 
 /*
  * Host-side sleeping locks. They live in the arena; what is in them belongs to the engine.
@@ -107,7 +113,10 @@ struct sl_env_ops {
 
 struct sl_env {
 	const struct sl_env_ops *ops;
-	/* Counters of this lane, outside the arena: growing numbers are not model state. */
+	/*
+	 * Counters of this lane, outside the arena: growing numbers are not model state. NULL: nobody
+	 * counts. Only lanes without a host have that.
+	 */
 	struct sl_stats *stats;
 	/* Ticks of now() per microsecond. */
 	u64 tsc_per_us;

@@ -41,8 +41,11 @@ struct sl_stats {
 
 static inline void sl_count_add(struct sl_env *env, enum sl_counter c, u64 n)
 {
-	_Atomic u64 *p = &env->stats->counter[c];
+	_Atomic u64 *p;
 
+	if (!env->stats)
+		return;
+	p = &env->stats->counter[c];
 	/* One writer: a plain add, atomic only so that the progress line may look. */
 	atomic_store_explicit(p, atomic_load_explicit(p, memory_order_relaxed) + n,
 			      memory_order_relaxed);

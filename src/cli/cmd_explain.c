@@ -124,9 +124,10 @@ static const struct argp argp = {
 	.args_doc = "STATUS|LEAF...\n-\n--tables",
 	.doc = "Explain what a status of the TDX module means, which lock it is about, who may hold "
 	       "it and what to do; or which locks a leaf takes. A status is a number (hexadecimal, "
-	       "decimal, negative) or a name; a leaf a name or a number. With - a log is read from "
+	       "decimal, negative) or a name; a leaf a name or a number; a name such as "
+	       "INV-PAGE-01 is that of an invariant. With - a log is read from "
 	       "standard input and lines with a status are annotated.\v"
-	       "Exit status: 0, or 2 for a text that is no status and no leaf.",
+	       "Exit status: 0, or 2 for a text that is no status, no leaf and no invariant.",
 };
 
 /*

@@ -6,8 +6,9 @@
 #include "engine/world.h"
 
 /* Labels of env_checkpoint(): a = index of the operation, b = loop counters. */
-#define LANE_CHECKPOINT     0x4C00u
-#define LP_RETRY_CHECKPOINT 0x4C01u /* a: with the page in the upper half */
+#define LANE_CHECKPOINT       0x4C00u
+#define LP_RETRY_CHECKPOINT   0x4C01u /* a: with the page in the upper half */
+#define LANE_RETRY_CHECKPOINT 0x4C02u
 
 static bool stopping(const struct world *w)
 {
@@ -43,7 +44,7 @@ static void run_program(struct world *w, struct lane *l)
 
 	for (;;) {
 		rc = vcpu_run(v, cpu);
-		if (rc != -EINTR || stopping(w))
+		if ((rc != -EINTR && rc != -EAGAIN) || stopping(w))
 			break;
 		cpu = change_cpu(w, l, v, cpu);
 	}
@@ -64,12 +65,12 @@ static void vcpu_lane(struct world *w, struct lane *l)
 		       seen)
 			env_wait_while(l->env, &gate->generation, seen);
 		seen = now;
-		if (stopping(w) || (w->scenario->td[l->td].explicit_life && gate_is_closed(w)))
+		if (stopping(w) || (w->scenario->td[l->td].gated && gate_is_closed(w)))
 			return;
 		run_program(w, l);
 		/* Pairs with do_run(): what this lane did to the TD is seen there. */
 		atomic_fetch_add_explicit(&gate->finished, 1, memory_order_release);
-		if (!w->scenario->td[l->td].explicit_life)
+		if (!w->scenario->td[l->td].gated)
 			return;
 	}
 }
@@ -89,6 +90,17 @@ static u64 pick_gfn(struct lane *l, u64 gpa, u64 count, u32 level, bool random, 
 		      << (SL_LEVEL_BITS * level));
 }
 
+static void build_violated(struct lane *l, const struct vm *vm, const char *what, int rc)
+{
+	enum host_site site =
+		(enum host_site)atomic_load_explicit(&vm->failed_site, memory_order_relaxed);
+	u64 status = atomic_load_explicit(&vm->failed_status, memory_order_relaxed);
+
+	env_violate(l->env, SL_VIOLATION_HOST_ASSERT, host_site_name(site),
+		    "VM %u: %s: error %d, status 0x%016llx", vm->index, what, -rc,
+		    (unsigned long long)status);
+}
+
 static void do_build(struct world *w, struct lane *l, u32 td)
 {
 	struct vm *vm = &w->vmm->vm[td];
@@ -98,12 +110,60 @@ static void do_build(struct world *w, struct lane *l, u32 td)
 	for (u32 v = 0; v < vm->vcpu_count; v++)
 		guest_reset(&w->guest[td][v]);
 	cpu = cpu_take(w->vmm, l->cpu, l->env);
-	rc = vm_build(vm, cpu);
+	while ((rc = vm_build(vm, cpu)) == -EAGAIN && !stopping(w))
+		env_checkpoint(l->env, LANE_RETRY_CHECKPOINT, l->at, l->turns);
 	cpu_put(cpu);
 	if (rc)
-		env_violate(l->env, SL_VIOLATION_HOST_ASSERT, host_site_name(vm->failed_site),
-			    "TD %u could not be built: error %d, status 0x%016llx", td, -rc,
-			    (unsigned long long)vm->failed_status);
+		build_violated(l, vm, "TD could not be built", rc);
+}
+
+/* One ioctl that builds. */
+static int do_ioctl_once(struct world *w, struct lane *l, const struct scn_host_op *op)
+{
+	struct vm *vm = &w->vmm->vm[op->td];
+	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+	int rc;
+
+	switch (op->code) {
+	case SCN_HOST_CREATE_VCPU:
+		rc = vm_create_vcpu(vm, cpu, op->vcpu);
+		break;
+	case SCN_HOST_INIT_VCPU:
+		rc = vm_init_vcpu(vm, cpu, op->vcpu);
+		break;
+	case SCN_HOST_ADD:
+		rc = vm_add_memory(vm, cpu, op->gpa >> SL_PAGE_SHIFT, op->count, op->measured);
+		break;
+	default:
+		rc = vm_finalize(vm, cpu);
+		break;
+	}
+	cpu_put(cpu);
+	return rc;
+}
+
+/* Errors of an ioctl that are user space's own doing: the id is taken, the TD is finalized already. */
+static bool is_answer(const struct vm *vm, const struct scn_host_op *op, int rc)
+{
+	/* Acquire: pairs with td_finalize(). */
+	return op->may_fail || (op->code == SCN_HOST_CREATE_VCPU && rc == -EEXIST) ||
+	       (rc == -EINVAL &&
+		atomic_load_explicit(&vm->state, memory_order_acquire) == VM_RUNNABLE);
+}
+
+/* User space calls again after EAGAIN, and if it is told to after EBUSY. */
+static void do_ioctl(struct world *w, struct lane *l, const struct scn_host_op *op)
+{
+	const struct vm *vm = &w->vmm->vm[op->td];
+	int rc = do_ioctl_once(w, l, op);
+
+	while ((rc == -EAGAIN || (rc == -EBUSY && op->retry)) && !stopping(w)) {
+		env_checkpoint(l->env, LANE_RETRY_CHECKPOINT, l->at, l->turns);
+		env_pause(l->env);
+		rc = do_ioctl_once(w, l, op);
+	}
+	if (rc && !stopping(w) && !is_answer(vm, op, rc))
+		build_violated(l, vm, "an ioctl has failed", rc);
 }
 
 /*
@@ -203,10 +263,18 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 			rc = host_promote(vm, cpu, gfn, leaves);
 		while (rc == -EAGAIN && !stopping(w));
 		break;
+	case SCN_HOST_UNMAP_SHARED:
+		host_unmap_shared(vm, cpu, gfn, leaves << (SL_LEVEL_BITS * op->level));
+		break;
+	case SCN_HOST_DELETE_SLOT:
+		vm_delete_slot(vm, cpu, gfn);
+		break;
+	case SCN_HOST_CREATE_SLOT:
+		vm_create_slot(vm, cpu, gfn);
+		break;
 	default:
-		do
-			rc = host_map(vm, cpu, gfn, leaves);
-		while (rc == -EAGAIN && !stopping(w));
+		while ((rc = host_map(vm, cpu, gfn, leaves)) == -EAGAIN && !stopping(w))
+			env_pause(l->env);
 		break;
 	}
 	cpu_put(cpu);
@@ -271,6 +339,10 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	case SCN_HOST_ZAP:
 	case SCN_HOST_SPLIT:
 	case SCN_HOST_PROMOTE:
+	case SCN_HOST_PREFAULT:
+	case SCN_HOST_UNMAP_SHARED:
+	case SCN_HOST_DELETE_SLOT:
+	case SCN_HOST_CREATE_SLOT:
 		do_memory(w, l, op);
 		break;
 	case SCN_HOST_SIGNAL:
@@ -278,6 +350,15 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 		break;
 	case SCN_HOST_INTERRUPT:
 		vcpu_interrupt(&vm->vcpu[op->vcpu]);
+		break;
+	case SCN_HOST_MARK_DEAD:
+		vm_mark_dead(vm);
+		break;
+	case SCN_HOST_CREATE_VCPU:
+	case SCN_HOST_INIT_VCPU:
+	case SCN_HOST_ADD:
+	case SCN_HOST_FINALIZE:
+		do_ioctl(w, l, op);
 		break;
 	case SCN_HOST_BUILD:
 		do_build(w, l, op->td);
@@ -305,14 +386,14 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	return at + 1;
 }
 
-/* The last host lane closes the gates of the TDs that host lanes build. */
+/* The last host lane closes the gates of the TDs that host lanes let run. */
 static void host_lane_ends(struct world *w)
 {
 	/* Pairs with gate_is_closed(): first the count, then the gates open for it. */
 	if (atomic_fetch_sub_explicit(&w->hosts_left, 1, memory_order_seq_cst) != 1)
 		return;
 	for (u32 i = 0; i < w->scenario->td_count; i++)
-		if (w->scenario->td[i].explicit_life)
+		if (w->scenario->td[i].gated)
 			atomic_fetch_add_explicit(&w->gate[i].generation, 1, memory_order_seq_cst);
 }
 
@@ -336,42 +417,73 @@ static void host_lane(struct world *w, struct lane *l)
 
 _Static_assert(VMM_SHARED_PAGES + SCN_LPS_MAX <= SL_SHARED_PAGES, "each LP lane has a shared page");
 
-/* The page that an operation brings along. */
-static u64 page_operand(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
+static u64 page_address(const struct world *w, const struct scn_page *p)
 {
-	if (op->spare)
-		return vm->vmm->spare.v + (op->spare - 1) * SL_PAGE_SIZE;
+	const struct vm *vm = &w->vmm->vm[p->td];
+
+	switch (p->kind) {
+	case SCN_PAGE_SPARE:
+		return w->vmm->spare.v + p->index * SL_PAGE_SIZE;
+	case SCN_PAGE_GUEST:
+		return (vm->base_pfn + p->index) << SL_PAGE_SHIFT;
+	case SCN_PAGE_TDR:
+		return vm->tdr.v;
+	case SCN_PAGE_TDVPR:
+		return vm->vcpu[p->index].tdvpr.v;
+	case SCN_PAGE_DEFAULT:
+	default:
+		SL_BUG_ON(1);
+		return 0;
+	}
+}
+
+/* The page that an operation brings along or is about. */
+static u64 page_operand(const struct world *w, const struct scn_lp_op *op, u64 gfn)
+{
+	const struct vm *vm = &w->vmm->vm[op->td];
+
+	if (op->page.kind)
+		return page_address(w, &op->page);
 	switch (op->leaf) {
 	case SEAMCALL_tdh_mem_sept_add:
 	case SEAMCALL_tdh_mem_page_demote:
 		/* Under a 4 KB entry there is no table: the module says so. */
 		return op->level ? vm_sept_page(vm, gfn, op->level).v : 0;
+	case SEAMCALL_tdh_mng_create:
+	case SEAMCALL_tdh_mng_addcx:
+	case SEAMCALL_tdh_vp_create:
+	case SEAMCALL_tdh_vp_addcx:
+		return w->vmm->spare.v;
 	default:
 		return (vm->base_pfn + gfn) << SL_PAGE_SHIFT;
 	}
 }
 
-static struct tdx_module_args page_args(const struct vm *vm, const struct scn_lp_op *op, u64 gfn)
+static struct tdx_module_args page_args(const struct world *w, const struct scn_lp_op *op,
+					u64 owner, u64 gfn)
 {
-	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | op->level, .rdx = vm->tdr.v };
+	struct tdx_module_args args = { .rcx = gfn << SL_PAGE_SHIFT | op->level, .rdx = owner };
 
 	switch (op->leaf) {
 	case SEAMCALL_tdh_mem_page_add:
-		args.r9 = vm->params_pa; /* any shared page will do as the source */
-		args.r8 = page_operand(vm, op, gfn);
+		/* Any shared page will do as the source. */
+		args.r9 = w->vmm->vm[op->td].params_pa;
+		args.r8 = page_operand(w, op, gfn);
 		break;
 	case SEAMCALL_tdh_mem_page_aug:
 	case SEAMCALL_tdh_mem_page_relocate:
 	case SEAMCALL_tdh_mem_page_demote:
 	case SEAMCALL_tdh_mem_sept_add:
-		args.r8 = page_operand(vm, op, gfn);
+		args.r8 = page_operand(w, op, gfn);
 		break;
 	case SEAMCALL_tdh_mem_wr:
 		args.r8 = gfn;
 		args.rcx = gfn << SL_PAGE_SHIFT;
 		break;
 	case SEAMCALL_tdh_phymem_page_rdmd:
-		args = (struct tdx_module_args){ .rcx = (vm->base_pfn + gfn) << SL_PAGE_SHIFT };
+	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_wbinvd:
+		args = (struct tdx_module_args){ .rcx = page_operand(w, op, gfn) };
 		break;
 	case SEAMCALL_tdh_mr_extend:
 	case SEAMCALL_tdh_mem_rd:
@@ -393,23 +505,62 @@ static struct tdx_module_args sys_info_args(const struct lane *l)
 	};
 }
 
+/* On a TD or a vCPU, of which @owner is the page. */
+static struct tdx_module_args owner_args(const struct world *w, const struct scn_lp_op *op,
+					 u64 owner)
+{
+	switch (op->leaf) {
+	case SEAMCALL_tdh_mng_addcx:
+	case SEAMCALL_tdh_vp_create:
+	case SEAMCALL_tdh_vp_addcx:
+		return (struct tdx_module_args){ .rcx = page_operand(w, op, 0), .rdx = owner };
+	case SEAMCALL_tdh_mng_init:
+		return (struct tdx_module_args){ .rcx = owner,
+						 .rdx = w->vmm->vm[op->td].params_pa };
+	case SEAMCALL_tdh_vp_enter:
+		return (struct tdx_module_args){ .rcx = owner };
+	default:
+		return (struct tdx_module_args){
+			.rcx = owner, .rdx = op->field, .r8 = op->value, .r9 = ~0ull
+		};
+	}
+}
+
+/* On the module. */
+static struct tdx_module_args sys_args(const struct world *w, const struct lane *l,
+				       const struct scn_lp_op *op)
+{
+	switch (op->leaf) {
+	case SEAMCALL_tdh_sys_info:
+		return sys_info_args(l);
+	case SEAMCALL_tdh_mng_create:
+		/* Key ids that the VMM comes to last, each spare page with one of its own. */
+		return (struct tdx_module_args){ .rcx = page_operand(w, op, 0),
+						 .rdx = SL_HKIDS - 1 -
+							op->page.index % SCN_SPARES_MAX };
+	case SEAMCALL_tdh_phymem_cache_wb:
+		return (struct tdx_module_args){ 0 };
+	default:
+		return (struct tdx_module_args){ .rdx = op->field };
+	}
+}
+
 static struct tdx_module_args lp_args(const struct world *w, const struct lane *l,
 				      const struct scn_lp_op *op, u64 gfn)
 {
 	const struct vm *vm = &w->vmm->vm[op->td];
-	struct tdx_module_args args = { .rdx = op->field, .r8 = op->value, .r9 = ~0ull };
+	u64 owner = op->code == SCN_LP_VCPU ? vm->vcpu[op->vcpu].tdvpr.v : vm->tdr.v;
 
+	if (op->owner.kind)
+		owner = page_address(w, &op->owner);
 	switch (op->code) {
 	case SCN_LP_PAGE:
-		return page_args(vm, op, gfn);
-	case SCN_LP_VCPU:
-		args.rcx = vm->vcpu[op->vcpu].tdvpr.v;
-		return args;
+		return page_args(w, op, owner, gfn);
 	case SCN_LP_TD:
-		args.rcx = vm->tdr.v;
-		return args;
+	case SCN_LP_VCPU:
+		return owner_args(w, op, owner);
 	default:
-		return op->leaf == SEAMCALL_tdh_sys_info ? sys_info_args(l) : args;
+		return sys_args(w, l, op);
 	}
 }
 

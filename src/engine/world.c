@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "oracle/oracle.h"
-
 /* Everything that machine and VMM have to know, derived from the scenario. */
 struct plan {
 	struct sl_machine_config machine;
@@ -33,15 +31,22 @@ static void plan_td(struct plan *p, const struct scn_td *td, u32 i)
 				       .pages = td->pages,
 				       .sept_ve_disable = td->sept_ve_disable,
 				       .debug = td->debug,
-				       .unfinished = td->unfinished,
+				       .unfinished = td->unfinished && !td->stepwise,
+				       .stepwise = td->stepwise,
 				       .ranges = p->range[i],
 				       .range_count = td->range_count };
+	for (u32 v = 0; v < td->vcpus; v++) {
+		p->vm[i].absent_vcpus |= (u64)td->vcpu[v].absent << v;
+		p->vm[i].bare_vcpus |= (u64)td->vcpu[v].bare << v;
+	}
 }
 
-/* Beside raw SEAMCALLs only the vCPUs with a program run. */
+/* Beside raw SEAMCALLs only the vCPUs with a program run, and not those that they enter themselves. */
 static bool vcpu_has_lane(const struct scenario *s, u32 td, u32 vcpu)
 {
-	return !s->lp_count || s->td[td].vcpu[vcpu].named;
+	const struct scn_vcpu *v = &s->td[td].vcpu[vcpu];
+
+	return !s->lp_count || (v->named && !v->raw);
 }
 
 u32 world_lane_count(const struct scenario *s)
@@ -111,8 +116,8 @@ int world_arena_size(const struct scenario *s, size_t *size, struct sl_err *err)
 	rc = plan_make(s, &p, err);
 	if (rc)
 		return rc;
-	*size = sl_align_up(machine_size(&p) + vmm_arena_size(&p.vmm) + sizeof(struct world) +
-				    guests_size(s) + 2 * SL_PAGE_SIZE,
+	*size = sl_align_up(machine_size(&p) + oracle_size(&p.machine) + vmm_arena_size(&p.vmm) +
+				    sizeof(struct world) + guests_size(s) + 2 * SL_PAGE_SIZE,
 			    SL_PAGE_SIZE);
 	return 0;
 }
@@ -149,6 +154,8 @@ static void add_td(struct world *w, struct sl_arena *a, u32 td)
 			.count = from->vcpu[i].count,
 			.on_busy = s->on_busy,
 			.busy_retries = s->busy_retries,
+			.on_map_retry = s->on_map_retry,
+			.map_retries = s->map_retries,
 			.accept_on_ve = true,
 		};
 		guest_init(&w->guest[td][i], NULL, &w->program[td][i]);
@@ -182,6 +189,8 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 	SL_BUG_ON(plan_make(s, &p, &err));
 	w->machine = sl_machine_init(&p.machine, sl_arena_alloc(&a, machine_size(&p), SL_PAGE_SIZE),
 				     machine_size(&p));
+	w->oracle =
+		oracle_init(sl_arena_alloc(&a, oracle_size(&p.machine), SL_PAGE_SIZE), w->machine);
 	w->vmm = vmm_init(&a, &p.vmm, w->machine, boss);
 	for (u32 i = 0; i < s->td_count; i++)
 		add_td(w, &a, i);
@@ -192,7 +201,6 @@ struct world *world_init(const struct scenario *s, void *arena, size_t size, str
 			add_lane(w, LANE_LP, 0, i);
 	atomic_store_explicit(&w->hosts_left, s->host_count, memory_order_relaxed);
 	w->boss_cpu = w->lane_count;
-	oracle_watch(w->machine);
 	return w;
 }
 
@@ -245,7 +253,8 @@ int world_start(struct world *w, struct sl_env *boss, struct sl_err *err)
 		if (rc)
 			return build_error(w, i, rc, err);
 		/* Its lanes need not wait for a host lane. */
-		atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
+		if (!w->scenario->td[i].gated)
+			atomic_store_explicit(&w->gate[i].generation, 1, memory_order_relaxed);
 	}
 	return world_setup(w, boss, &error) ? 0 : setup_error(w, &error, err);
 }
@@ -278,7 +287,7 @@ void world_finish(struct world *w, struct sl_env *boss)
 		return;
 	}
 	cpu = cpu_take(w->vmm, w->boss_cpu, boss);
-	oracle_check_at_rest(w->machine, w->vmm, boss, &claims);
+	oracle_check_at_rest(w->oracle, w->vmm, boss, &claims);
 	if (s->lp_count) {
 		cpu_put(cpu);
 		return;
@@ -287,7 +296,7 @@ void world_finish(struct world *w, struct sl_env *boss)
 		if (atomic_load_explicit(&w->vmm->vm[i].state, memory_order_relaxed) != VM_EMPTY)
 			vm_teardown(&w->vmm->vm[i], cpu);
 	cpu_put(cpu);
-	oracle_check_empty(w->machine, w->vmm, boss);
+	oracle_check_empty(w->oracle, boss);
 }
 
 /* ---- questions about the scenario ------------------------------------------------------------ */

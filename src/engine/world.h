@@ -11,6 +11,7 @@
 #include "engine/caller.h"
 #include "guest/guest.h"
 #include "host/host.h"
+#include "oracle/oracle.h"
 #include "scenario/scenario.h"
 
 enum lane_kind {
@@ -47,6 +48,7 @@ struct world {
 	const struct scenario *scenario;
 	struct caller_world *caller; /* a lock word, and then nothing else; or NULL */
 	struct sl_machine *machine;
+	struct oracle *oracle; /* of the machine; none of a lock word */
 	struct vmm *vmm;
 	struct guest *guest[SCN_TDS_MAX];
 	struct guest_program program[SCN_TDS_MAX][SCN_VCPUS_MAX];

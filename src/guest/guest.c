@@ -31,6 +31,13 @@ static bool is_control(enum guest_opcode code)
 	       code == GUEST_OTHER_CALL;
 }
 
+/* One instruction, however many pages it is about. */
+static bool is_span(enum guest_opcode code)
+{
+	return code == GUEST_TOUCH || code == GUEST_MAP_RANGE_SHARED ||
+	       code == GUEST_MAP_RANGE_PRIVATE;
+}
+
 void guest_program_link(struct guest_op *ops, u32 count)
 {
 	u32 open[GUEST_LOOPS_MAX], depth = 0;
@@ -38,7 +45,7 @@ void guest_program_link(struct guest_op *ops, u32 count)
 
 	for (u32 i = 0; i < count; i++) {
 		struct guest_op *op = &ops[i];
-		bool one = is_control(op->code) || op->random || op->code == GUEST_TOUCH;
+		bool one = is_control(op->code) || op->random || is_span(op->code);
 
 		op->rip = rip;
 		rip += one ? 1 : op->count;
@@ -81,7 +88,7 @@ static u64 program_rip(const struct guest *g)
 			       ? (g->program->ops[g->program->count - 1].rip + (1ull << 40)) * 2
 			       : 0;
 	op = current(g);
-	return (op->rip + (op->code == GUEST_TOUCH || op->random ? 0 : g->page)) * 2;
+	return (op->rip + (is_span(op->code) || op->random ? 0 : g->page)) * 2;
 }
 
 static void set_rip(struct guest *g, struct sl_lp *lp, u64 rip)
@@ -315,10 +322,48 @@ static enum progress do_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
 	return STEP_LEAVE;
 }
 
-static enum progress do_map_gpa(struct sl_lp *lp, u64 gpa, u8 level, bool shared)
+static enum progress do_map_gpa(struct sl_lp *lp, u64 gpa, u64 size, bool shared)
 {
-	return do_vmcall(lp, VMCALL_MAP_GPA, gpa | (shared ? BIT_ULL(47) : 0),
-			 SL_LEVEL_SIZE(level));
+	return do_vmcall(lp, VMCALL_MAP_GPA, gpa | (shared ? BIT_ULL(47) : 0), size);
+}
+
+/* Of an operation on a range: leaves that it has not come to yet. */
+static u64 pages_left(const struct guest *g)
+{
+	return current(g)->random ? 1 : current(g)->count - g->page;
+}
+
+/* The operation that converts a range is done with all of it, as far as the guest is concerned. */
+static void range_done(struct guest *g)
+{
+	g->page = current(g)->count;
+	advance(g);
+}
+
+/* A MapGPA of a range has come back. The host may have stopped half way, at the GPA in R11. */
+static void range_result(struct guest *g, const struct tdx_module_args *args)
+{
+	const struct guest_op *op = current(g);
+	u64 gpa = args->r11 & ~BIT_ULL(47);
+
+	if (args->r10 != VMCALL_RETRY) {
+		if (args->r10)
+			fail(g, args->r10);
+		else
+			range_done(g);
+		return;
+	}
+	if (g->program->on_map_retry == GUEST_MAP_IGNORE) {
+		range_done(g);
+		return;
+	}
+	if (g->program->on_map_retry == GUEST_MAP_RETRY_N &&
+	    ++g->busy_count > g->program->map_retries) {
+		fail(g, args->r10);
+		return;
+	}
+	if (!op->random)
+		g->page = (gpa - op->gpa) >> SL_LEVEL_SHIFT(op->level);
 }
 
 static enum progress other_call(struct sl_lp *lp)
@@ -352,9 +397,13 @@ static enum progress execute(struct guest *g, struct sl_lp *lp)
 	case GUEST_OTHER_CALL:
 		return other_call(lp);
 	case GUEST_MAP_GPA_SHARED:
-		return do_map_gpa(lp, target(g), op->level, true);
+		return do_map_gpa(lp, target(g), SL_LEVEL_SIZE(op->level), true);
 	case GUEST_MAP_GPA_PRIVATE:
-		return do_map_gpa(lp, target(g), op->level, false);
+		return do_map_gpa(lp, target(g), SL_LEVEL_SIZE(op->level), false);
+	case GUEST_MAP_RANGE_SHARED:
+		return do_map_gpa(lp, target(g), pages_left(g) << SL_LEVEL_SHIFT(op->level), true);
+	case GUEST_MAP_RANGE_PRIVATE:
+		return do_map_gpa(lp, target(g), pages_left(g) << SL_LEVEL_SHIFT(op->level), false);
 	case GUEST_HALT:
 		return do_vmcall(lp, VMCALL_HLT, 0, 0);
 	case GUEST_LOOP:
@@ -414,6 +463,10 @@ static void resume(struct guest *g, struct sl_lp *lp)
 		else
 			advance(g);
 		break;
+	case GUEST_MAP_RANGE_SHARED:
+	case GUEST_MAP_RANGE_PRIVATE:
+		range_result(g, &args);
+		break;
 	default:
 		/* Host-priority timeout of a TDCALL that takes a lock: RAX says BUSY. */
 		if ((rax & TDX_STATUS_CLASS_MASK & ~BIT_ULL(60)) == TDX_OPERAND_BUSY)
@@ -448,6 +501,9 @@ static void guest_run(struct sl_guest *base, struct sl_lp *lp)
 {
 	struct guest *g = (struct guest *)base;
 
+	/* Raw SEAMCALLs may enter a vCPU from any lane. */
+	if (g->env != sl_lp_env(lp))
+		g->env = sl_lp_env(lp);
 	resume(g, lp);
 	while (!sl_guest_exiting(lp)) {
 		env_checkpoint(g->env, GUEST_CHECKPOINT, 0, 0);

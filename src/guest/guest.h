@@ -26,10 +26,12 @@ enum guest_opcode {
 	GUEST_REPORT,      /* TDG.MR.REPORT into each page */
 	GUEST_TOUCH,       /* read the pages, all at one RIP */
 	GUEST_OTHER_CALL,  /* TDG.VP.INFO: a TDCALL that takes no lock */
-	GUEST_MAP_GPA_SHARED,  /* TDG.VP.VMCALL<MapGPA>: convert each page to shared */
-	GUEST_MAP_GPA_PRIVATE, /* the same, back to private */
-	GUEST_HALT,            /* TDG.VP.VMCALL<HLT>: wait for an interrupt */
-	GUEST_LOOP,            /* repeat the operations up to the matching GUEST_END */
+	GUEST_MAP_GPA_SHARED,    /* TDG.VP.VMCALL<MapGPA>: convert each page to shared */
+	GUEST_MAP_GPA_PRIVATE,   /* the same, back to private */
+	GUEST_MAP_RANGE_SHARED,  /* TDG.VP.VMCALL<MapGPA>: convert all pages with one call, */
+	GUEST_MAP_RANGE_PRIVATE, /* or with as many as the host asks for; see guest_on_map_retry */
+	GUEST_HALT,              /* TDG.VP.VMCALL<HLT>: wait for an interrupt */
+	GUEST_LOOP,              /* repeat the operations up to the matching GUEST_END */
 	GUEST_END,
 };
 
@@ -57,12 +59,21 @@ enum guest_on_busy {
 	GUEST_BUSY_SPIN_OTHER, /* again, with a TDG.VP.INFO in between */
 };
 
+/* What a guest does when a MapGPA of a range returns RETRY, with a GPA to go on from. */
+enum guest_on_map_retry {
+	GUEST_MAP_CONTINUE, /* calls again from there, for as long as it takes */
+	GUEST_MAP_IGNORE,   /* takes it for done */
+	GUEST_MAP_RETRY_N,  /* calls again at most map_retries times, then fails */
+};
+
 /* Read-only once linked; many vCPUs may share one. */
 struct guest_program {
 	const struct guest_op *ops;
 	u32 count;
 	enum guest_on_busy on_busy;
 	u32 busy_retries;
+	enum guest_on_map_retry on_map_retry;
+	u32 map_retries;
 	bool accept_on_ve; /* the #VE handler accepts the page; else a #VE is fatal */
 };
 
@@ -75,7 +86,7 @@ enum guest_state {
 /* One vCPU's guest. Lives in the arena. */
 struct guest {
 	struct sl_guest base; /* first: what TDH.VP.ENTER calls */
-	struct sl_env *env;   /* of the lane that runs the vCPU */
+	struct sl_env *env;   /* of the lane that runs the vCPU: set when it is entered */
 	const struct guest_program *program;
 	/* The program counter: operation, page within it. */
 	u32 op;

@@ -30,36 +30,42 @@ static bool flush_failed(const struct host_policy *policy, u64 status)
 }
 
 /*
- * Flushes @v on this CPU, on which it was associated when somebody asked for that. Two may have: the CPU looks
- * again, unless the policy forgets it.
+ * Flushes @v on this CPU, on which it was associated when somebody asked for that, and takes it off the CPU's
+ * list. Two may have asked: the CPU looks again, unless the policy forgets it.
  */
 static u64 flush_here(struct cpu *cpu, struct vcpu *v)
 {
 	const struct host_policy *policy = cpu->vmm->policy;
 	struct tdx_module_args args = { .rcx = v->tdvpr.v };
+	u64 status = TDX_VCPU_NOT_ASSOCIATED;
 	/* Acquire: pairs with the stores below and in vcpu_load(). */
 	bool here = atomic_load_explicit(&v->cpu, memory_order_acquire) == cpu->index;
-	u64 status;
 
 	if (!here && HOST_IS(policy, flush_guard, checked))
-		return TDX_VCPU_NOT_ASSOCIATED;
-	status = site_call(cpu, v->vm, HOST_SITE_flush, &args);
-	if (flush_failed(policy, status))
+		return status;
+	cpu->flushed = true;
+	/* The module does not know a vCPU before VP.INIT. */
+	if (v->inited)
+		status = site_call(cpu, v->vm, HOST_SITE_flush, &args);
+	if (flush_failed(policy, status)) {
 		vm_bug(cpu, v->vm, host_site_name(HOST_SITE_flush), "TDH.VP.FLUSH: %s",
 		       status_text(status).text);
-	else
-		atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_release);
-	cpu->flushed = true;
+		return status;
+	}
+	assoc_del(&v->assoc);
+	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_release);
 	return status;
 }
 
-/* What @call asks for, on this CPU. */
-static u64 cpu_make_call(struct cpu *cpu, const struct cpu_call *call)
+/* On the CPU where it has to be made. */
+static void call_make(struct cpu *cpu, struct cpu_call *call)
 {
 	struct tdx_module_args args = { .rcx = call->rcx };
 
-	return call->vcpu ? flush_here(cpu, call->vcpu)
-			  : site_call(cpu, call->vm, call->site, &args);
+	if (call->leaving)
+		call->status = flush_here(cpu, call->leaving);
+	else
+		call->status = site_call(cpu, call->vm, call->site, &args);
 }
 
 /* Makes the SEAMCALL that the CPU named in @state asks for. */
@@ -67,7 +73,7 @@ static void cpu_serve(struct cpu *cpu, u32 state)
 {
 	struct cpu_call *call = &cpu->vmm->cpu[state - CPU_MAIL].call;
 
-	call->status = cpu_make_call(cpu, call);
+	call_make(cpu, call);
 	/* Release: pairs with the compare-and-swaps in cpu_call(); the slot is free again. */
 	atomic_store_explicit(&cpu->state, CPU_BUSY, memory_order_release);
 	/* Release: pairs with the wait in cpu_call(); publishes the status. */
@@ -129,25 +135,23 @@ void cpu_open_interrupts(struct cpu *cpu)
 }
 
 /* Makes the call on a CPU that no lane has. The caller has just become its owner. */
-static u64 call_on_behalf(struct cpu *target, struct sl_env *env, const struct cpu_call *call)
+static void call_on_behalf(struct cpu *target, struct sl_env *env, struct cpu_call *call)
 {
-	u64 status;
-
 	cpu_bind(target, env);
 	sl_lp_interrupt_take(target->lp);
-	status = cpu_make_call(target, call);
+	call_make(target, call);
 	cpu_release(target);
-	return status;
 }
 
-/* Has me->call made on @target. */
-static u64 cpu_send(struct cpu *me, struct cpu *target)
+/* Makes me->call on @target; its status. */
+static u64 call_send(struct cpu *me, struct cpu *target)
 {
 	struct sl_env *env = me->env;
-	u64 status;
 
-	if (target == me)
-		return cpu_make_call(me, &me->call);
+	if (target == me) {
+		call_make(me, &me->call);
+		return me->call.status;
+	}
 	atomic_store_explicit(&me->call.done, 0, memory_order_relaxed);
 	/* From here on others may make their calls on this CPU. */
 	cpu_release(me);
@@ -158,7 +162,7 @@ static u64 cpu_send(struct cpu *me, struct cpu *target)
 		if (atomic_compare_exchange_strong_explicit(&target->state, &state, CPU_BUSY,
 							    memory_order_acquire,
 							    memory_order_relaxed)) {
-			status = call_on_behalf(target, env, &me->call);
+			call_on_behalf(target, env, &me->call);
 			break;
 		}
 		/*
@@ -172,7 +176,6 @@ static u64 cpu_send(struct cpu *me, struct cpu *target)
 			/* Acquire: pairs with the store in cpu_serve(). */
 			while (!atomic_load_explicit(&me->call.done, memory_order_acquire))
 				env_wait_while(env, &me->call.done, 0);
-			status = me->call.status;
 			break;
 		}
 		/* Somebody else's request is there, or the CPU has just changed hands. */
@@ -180,16 +183,57 @@ static u64 cpu_send(struct cpu *me, struct cpu *target)
 			env_wait_while(env, &target->state, state);
 	}
 	cpu_take(me->vmm, me->index, env);
-	return status;
+	return me->call.status;
 }
 
-u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx)
+static u64 call_made(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site,
+		     u64 rcx, struct vcpu *leaving)
 {
 	me->call.site = site;
 	me->call.vm = vm;
 	me->call.rcx = rcx;
-	me->call.vcpu = NULL;
-	return cpu_send(me, target);
+	me->call.leaving = leaving;
+	return call_send(me, target);
+}
+
+u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx)
+{
+	return call_made(me, target, vm, site, rcx, NULL);
+}
+
+/* ---- which vCPUs a CPU has ------------------------------------------------------------------- */
+
+/*
+ * The list of a CPU is touched on that CPU only, with interrupts off, so it has no lock. What a kernel
+ * that checks its lists finds there is found here: an element that was freed and not taken out.
+ */
+void assoc_add(struct cpu *cpu, struct assoc *a)
+{
+	struct assoc *head = &cpu->vcpus;
+	struct assoc *next = head->linked ? head->next : head;
+
+	if (a->linked || next->freed) {
+		env_violate(cpu->env, SL_VIOLATION_HOST_ASSERT, "list_add",
+			    "list_add corruption: the vCPUs of CPU %u: %s", cpu->index,
+			    a->linked ? "the new element is on a list already"
+				      : "the element behind the head was freed");
+		return;
+	}
+	a->next = next;
+	a->prev = head;
+	next->prev = a;
+	head->next = a;
+	head->linked = true;
+	a->linked = true;
+}
+
+void assoc_del(struct assoc *a)
+{
+	if (!a->linked)
+		return;
+	a->prev->next = a->next;
+	a->next->prev = a->prev;
+	a->linked = false;
 }
 
 int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
@@ -199,10 +243,7 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
 	/* Acquire: pairs with the stores in flush_here() and vcpu_load(). */
 	if (atomic_load_explicit(&v->cpu, memory_order_acquire) != target->index)
 		return 0;
-	me->call.site = HOST_SITE_flush;
-	me->call.vm = v->vm;
-	me->call.vcpu = v;
-	status = cpu_send(me, target);
+	status = call_made(me, target, v->vm, HOST_SITE_flush, v->tdvpr.v, v);
 	return flush_failed(v->vm->vmm->policy, status) ? -EIO : 0;
 }
 
@@ -221,6 +262,9 @@ int vcpu_load(struct vcpu *v, struct cpu *cpu)
 	}
 	/* Release: pairs with the load in flush_here(). */
 	atomic_store_explicit(&v->cpu, cpu->index, memory_order_release);
+	/* A host that moves vCPUs without asking the CPU that has them has no use for a list. */
+	if (!HOST_IS(cpu->vmm->policy, flush, not_on_move))
+		assoc_add(cpu, &v->assoc);
 	return 0;
 }
 

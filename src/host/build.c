@@ -19,6 +19,13 @@
 #define PARAMS_TSC_FREQUENCY 5 /* units of 25 MHz */
 #define TSC_FREQUENCY_2_GHZ  80
 
+/* Relaxed: for messages; of two that fail at once either may be told. */
+static void build_failed(struct vm *vm, enum host_site site, u64 status)
+{
+	atomic_store_explicit(&vm->failed_site, site, memory_order_relaxed);
+	atomic_store_explicit(&vm->failed_status, status, memory_order_relaxed);
+}
+
 /* A build-time SEAMCALL; remembers what went wrong. */
 static int build_call_args(struct cpu *cpu, struct vm *vm, enum host_site site,
 			   struct tdx_module_args args)
@@ -29,8 +36,10 @@ static int build_call_args(struct cpu *cpu, struct vm *vm, enum host_site site,
 	status = site_call(cpu, vm, site, &args);
 	if (status_class(status) == TDX_SUCCESS)
 		return 0;
-	vm->failed_site = site;
-	vm->failed_status = status;
+	build_failed(vm, site, status);
+	if (status_class(status) == TDX_RND_NO_ENTROPY &&
+	    HOST_IS(vm->vmm->policy, no_entropy, fatal))
+		return -EIO;
 	return status_errno(status);
 }
 
@@ -74,8 +83,7 @@ static int td_key_config(struct vm *vm, struct cpu *cpu)
 		u64 status = cpu_call(cpu, &vmm->cpu[i], vm, HOST_SITE_build_key_config, vm->tdr.v);
 
 		if (status_class(status) != TDX_SUCCESS) {
-			vm->failed_site = HOST_SITE_build_key_config;
-			vm->failed_status = status;
+			build_failed(vm, HOST_SITE_build_key_config, status);
 			return status_errno(status);
 		}
 	}
@@ -115,10 +123,10 @@ static int td_init(struct vm *vm, struct cpu *cpu)
 
 static int vcpu_addcx(struct vcpu *v, struct cpu *cpu)
 {
-	for (u32 i = 0; i < VCPU_TDCX_PAGES; i++) {
+	for (u32 i = v->tdcx_count; i < VCPU_TDCX_PAGES; i++) {
 		int ret;
 
-		if (!page_alloc(cpu, &v->tdcx[i]))
+		if (!v->tdcx[i].v && !page_alloc(cpu, &v->tdcx[i]))
 			return -ENOMEM;
 		ret = build_call(cpu, v->vm, HOST_SITE_build_vp_addcx, v->tdcx[i].v, v->tdvpr.v);
 		if (ret)
@@ -143,6 +151,7 @@ static void vcpu_reset(struct vcpu *v)
 	v->vmcall_r10 = 0;
 	v->vmcall_r11 = 0;
 	v->unresolved = false;
+	v->has_exited = false;
 }
 
 static int vcpu_create(struct vcpu *v, struct cpu *cpu)
@@ -150,24 +159,53 @@ static int vcpu_create(struct vcpu *v, struct cpu *cpu)
 	struct vm *vm = v->vm;
 	int ret;
 
-	if (!page_alloc(cpu, &v->tdvpr))
+	if (!v->tdvpr.v && !page_alloc(cpu, &v->tdvpr))
 		return -ENOMEM;
 	ret = build_call(cpu, vm, HOST_SITE_build_vp_create, v->tdvpr.v, vm->tdr.v);
-	if (ret)
-		return ret;
-	v->created = true;
-	ret = vcpu_addcx(v, cpu);
-	if (ret)
-		return ret;
+	if (!ret)
+		v->created = true;
+	return ret;
+}
+
+/*
+ * VP.INIT wants the TDR exclusive, for the x2APIC ids, and removal cannot bear that: it kicks vCPUs,
+ * and this is none that runs. So it is kept away with removal's own lock, though no SPTE changes.
+ */
+static int vcpu_init(struct vcpu *v, struct cpu *cpu)
+{
 	/* R8, the x2APIC id, counts only from version 1 on. */
-	ret = build_call_args(cpu, vm, HOST_SITE_build_vp_init,
-			      (struct tdx_module_args){ .rcx = v->tdvpr.v, .r8 = v->index });
+	struct tdx_module_args args = { .rcx = v->tdvpr.v, .r8 = v->index };
+	bool locked = HOST_IS(v->vm->vmm->policy, vp_init, mmu_lock);
+	struct sl_env *env = cpu->env;
+	int ret;
+
+	if (locked)
+		env->ops->write_lock(env, &v->vm->mmu_lock);
+	ret = build_call_args(cpu, v->vm, HOST_SITE_build_vp_init, args);
+	if (locked)
+		env->ops->write_unlock(env, &v->vm->mmu_lock);
+	if (!ret)
+		v->inited = true;
+	return ret;
+}
+
+int vcpu_build(struct vcpu *v, struct cpu *cpu)
+{
+	int ret = 0;
+
+	if (!v->created)
+		ret = vcpu_create(v, cpu);
+	if (!ret)
+		ret = vcpu_addcx(v, cpu);
+	/* VP.INIT associates it with this CPU. */
+	if (!ret)
+		ret = vcpu_load(v, cpu);
+	if (!ret)
+		ret = vcpu_init(v, cpu);
 	if (ret)
 		return ret;
-	/* VP.INIT has associated it with this CPU. */
-	atomic_store_explicit(&v->cpu, cpu->index, memory_order_relaxed);
 	/* Refused only if the page were no TDVPR. */
-	SL_BUG_ON(v->guest && sl_guest_bind(vm->vmm->machine, v->tdvpr.v, v->guest));
+	SL_BUG_ON(v->guest && sl_guest_bind(v->vm->vmm->machine, v->tdvpr.v, v->guest));
 	return 0;
 }
 
@@ -191,7 +229,32 @@ static int page_measure(struct vm *vm, struct cpu *cpu, u64 gfn)
 	return 0;
 }
 
+/* The mirror has the leaf already; now the module gets it. */
+static int page_add_late(struct vm *vm, struct cpu *cpu, u64 gfn)
+{
+	return build_call_args(cpu, vm, HOST_SITE_init_mem_add,
+			       (struct tdx_module_args){ .rcx = gfn << SL_PAGE_SHIFT,
+							 .rdx = vm->tdr.v,
+							 .r8 = gfn_hpa(vm, gfn).v,
+							 .r9 = SHARED_PA_SOURCE });
+}
+
 /* slots_lock held: nobody converts or populates beside this. */
+int page_add(struct vm *vm, struct cpu *cpu, u64 gfn, bool measure)
+{
+	int ret;
+
+	/* Relaxed: the hook that reads it runs in this lane. */
+	atomic_store_explicit(&vm->source, SHARED_PA_SOURCE, memory_order_relaxed);
+	ret = fault_populate(vm, cpu, gfn);
+	atomic_store_explicit(&vm->source, 0, memory_order_relaxed);
+	if (!ret && HOST_IS(vm->vmm->policy, populate, premap))
+		ret = page_add_late(vm, cpu, gfn);
+	if (!ret && measure)
+		ret = page_measure(vm, cpu, gfn);
+	return ret;
+}
+
 static int ranges_add(struct vm *vm, struct cpu *cpu)
 {
 	for (u32 i = 0; i < vm->range_count; i++) {
@@ -200,15 +263,36 @@ static int ranges_add(struct vm *vm, struct cpu *cpu)
 		if (range->init != VM_RANGE_MAPPED)
 			continue;
 		for (u64 gfn = range->gfn; gfn < range->gfn + range->pages; gfn++) {
-			int ret = fault_populate(vm, cpu, gfn);
+			int ret = page_add(vm, cpu, gfn, true);
 
-			if (!ret)
-				ret = page_measure(vm, cpu, gfn);
 			if (ret)
 				return ret;
 		}
 	}
 	return 0;
+}
+
+/* From here on faults AUG. */
+static void td_set_runnable(struct vm *vm)
+{
+	if (HOST_IS(vm->vmm->policy, prefault_allowed, before_state))
+		atomic_store_explicit(&vm->prefault_allowed, 1, memory_order_release);
+	/*
+	 * Release: pairs with every look at state that decides between ADD and AUG, or whether to
+	 * TRACK.
+	 */
+	atomic_store_explicit(&vm->state, VM_RUNNABLE, memory_order_release);
+	/* Release: pairs with host_map(); who may prefault sees RUNNABLE, too. */
+	atomic_store_explicit(&vm->prefault_allowed, 1, memory_order_release);
+}
+
+int td_finalize(struct vm *vm, struct cpu *cpu)
+{
+	int ret = build_call(cpu, vm, HOST_SITE_init_mem_finalize, vm->tdr.v, 0);
+
+	if (!ret)
+		td_set_runnable(vm);
+	return ret;
 }
 
 static int vm_populate(struct vm *vm, struct cpu *cpu)
@@ -218,13 +302,10 @@ static int vm_populate(struct vm *vm, struct cpu *cpu)
 
 	env->ops->mutex_lock(env, &vm->slots_lock);
 	ret = ranges_add(vm, cpu);
-	if (!ret && !vm->unfinished)
-		ret = build_call(cpu, vm, HOST_SITE_init_mem_finalize, vm->tdr.v, 0);
-	if (!ret)
-		/* Release: pairs with every look at state that decides between ADD and AUG, or
-		 * whether to TRACK.
-		 */
-		atomic_store_explicit(&vm->state, VM_RUNNABLE, memory_order_release);
+	if (!ret && vm->unfinished)
+		td_set_runnable(vm);
+	else if (!ret && !vm->stepwise)
+		ret = td_finalize(vm, cpu);
 	env->ops->mutex_unlock(env, &vm->slots_lock);
 	return ret;
 }
@@ -258,7 +339,8 @@ static int td_build(struct vm *vm, struct cpu *cpu)
 	if (!ret)
 		ret = td_init(vm, cpu);
 	for (u32 i = 0; i < vm->vcpu_count && !ret; i++)
-		ret = vcpu_create(&vm->vcpu[i], cpu);
+		if (!((vm->absent_vcpus | vm->bare_vcpus) >> i & 1))
+			ret = vcpu_build(&vm->vcpu[i], cpu);
 	return ret;
 }
 
@@ -269,8 +351,14 @@ int vm_build(struct vm *vm, struct cpu *cpu)
 	if (atomic_load_explicit(&vm->leaked, memory_order_relaxed))
 		return -ENOMEM;
 	SL_BUG_ON(atomic_load_explicit(&vm->state, memory_order_relaxed) != VM_EMPTY);
-	for (u32 i = 0; i < vm->vcpu_count; i++)
+	vm->created_vcpus = 0;
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		vcpu_reset(&vm->vcpu[i]);
+		vm->vcpu[i].online = !(vm->absent_vcpus >> i & 1);
+		vm->created_vcpus += vm->vcpu[i].online;
+	}
+	vm->online_vcpus = vm->created_vcpus;
+	atomic_store_explicit(&vm->prefault_allowed, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->dead, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->bugged, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->terminated, 0, memory_order_relaxed);

@@ -81,6 +81,44 @@ static void fault_end(struct fault *f)
 	site_visit_end(f->cpu, f->leaf_site, &f->leaf);
 }
 
+/* RET_PF_FIXED: there is memory to map; RET_PF_RETRY: ask again; -ENOENT: no slot; -EFAULT: shared. */
+static int fault_lookup(const struct fault *f)
+{
+	switch (vm_slot_of(f->vm, f->at)) {
+	case VM_SLOT_GONE:
+		return -ENOENT;
+	case VM_SLOT_INVALID:
+		return RET_PF_RETRY;
+	case VM_SLOT_VALID:
+	default:
+		return vm_gfn_is_shared(f->vm, f->at) ? -EFAULT : RET_PF_FIXED;
+	}
+}
+
+/* The pfn is always gfn_hpa(); what it takes to know that is guest_memfd's lock, for some. */
+static void pfn_lookup(const struct fault *f)
+{
+	struct sl_env *env = f->cpu->env;
+
+	if (!HOST_IS(f->vm->vmm->policy, populate_pfn, looked_up))
+		return;
+	env->ops->read_lock(env, &f->vm->gmem_lock);
+	env->ops->read_unlock(env, &f->vm->gmem_lock);
+}
+
+/* Whoever made the root obsolete, under mmu_lock, has left a request for the run loop. */
+static bool root_is_obsolete(const struct fault *f)
+{
+	return f->vcpu && HOST_IS(f->vm->vmm->policy, slot_zap, all) &&
+	       (atomic_load_explicit(&f->vcpu->requests, memory_order_relaxed) & VCPU_REQ_ROOT);
+}
+
+/* Under mmu_lock: was what the fault has looked at before it taken back since? */
+static bool fault_is_stale(const struct fault *f)
+{
+	return root_is_obsolete(f) || mmu_invalidate_retry(f->vm, f->mmu_seq, f->at);
+}
+
 /*
  * Under mmu_lock held for write, where vCPUs can be kicked. First the page is split, then the mark is set,
  * which stays: who sees it finds small pages.
@@ -94,7 +132,7 @@ static int split_for_fault(struct fault *f)
 	env->ops->write_lock(env, &vm->mmu_lock);
 	if (vm_key_is_gone(vm, true))
 		ret = -EIO;
-	else if (!mmu_invalidate_retry(vm, f->mmu_seq, f->at))
+	else if (!fault_is_stale(f))
 		ret = split_locked(f->cpu, vm, f->at, f->context << 32 ^ f->at);
 	if (!ret)
 		vm_keep_small(vm, f->at);
@@ -103,7 +141,7 @@ static int split_for_fault(struct fault *f)
 }
 
 /*
- * One attempt. RET_PF_*, -EFAULT (the gfn is shared), -EIO (the VM is bugged).
+ * One attempt. RET_PF_*, -ENOENT or -EFAULT as above, -EIO (the VM is bugged).
  * The snapshot comes first: an invalidation that begins after it is seen under the lock.
  */
 static int fault_once(struct fault *f)
@@ -114,14 +152,16 @@ static int fault_once(struct fault *f)
 
 	/* Acquire: pairs with invalidate_end(); what the invalidation changed is read after it. */
 	f->mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_acquire);
-	if (vm_gfn_is_shared(vm, f->at))
-		return -EFAULT;
+	ret = fault_lookup(f);
+	if (ret != RET_PF_FIXED)
+		return ret;
 	if (vm_key_is_gone(vm, false))
 		return -EIO;
+	pfn_lookup(f);
 	env->ops->read_lock(env, &vm->mmu_lock);
 	if (vm_key_is_gone(vm, true))
 		ret = -EIO;
-	else if (mmu_invalidate_retry(vm, f->mmu_seq, f->at))
+	else if (fault_is_stale(f))
 		ret = RET_PF_RETRY;
 	else
 		ret = mirror_map(f);
@@ -147,6 +187,38 @@ static bool vcpu_has_events(struct vcpu *v)
 static bool minds_unresolved(const struct host_policy *policy)
 {
 	return HOST_IS(policy, enter_on_busy, kick_all) || policy_asks(policy, POLICY_ON_ENTER);
+}
+
+/* An attempt has come to nothing: is there a reason to leave the loop in the host? */
+static bool fault_gives_up(struct vcpu *v, const struct fault *f, enum host_value how, int *ret)
+{
+	if (how == HOST_fault_retry_local_without_exits)
+		return false;
+	if (vcpu_has_events(v))
+		return true;
+	if (vm_is_dead(f->vm)) {
+		*ret = -EIO;
+		return true;
+	}
+	if (how == HOST_fault_retry_local_root_test && root_is_obsolete(f))
+		return true;
+	/* The deleter of the slot waits for this read section. */
+	return (how == HOST_fault_retry_local || how == HOST_fault_retry_local_root_test) &&
+	       vm_slot_of(f->vm, f->at) == VM_SLOT_INVALID;
+}
+
+/* Between two attempts. */
+static void fault_pause(struct vcpu *v, struct cpu *cpu, enum host_value how)
+{
+	bool drop = how == HOST_fault_retry_local_drop_srcu;
+
+	sl_count(cpu->env, SL_CTR_local_retries);
+	if (drop)
+		srcu_read_unlock(cpu);
+	cpu_open_interrupts(cpu);
+	env_pause(cpu->env);
+	if (drop)
+		srcu_read_lock(cpu, v->vm);
 }
 
 /* Leaves the fault's loop, be it mapped or left to the next exit; @ret is what came of it. */
@@ -192,6 +264,7 @@ int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn, bool small)
 
 	if (ret)
 		return ret;
+	f.vcpu = v;
 	f.context = vcpu_id(v);
 	f.small = small && HOST_IS(vm->vmm->policy, accept_level, split);
 	sl_count(cpu->env, SL_CTR_faults);
@@ -206,19 +279,9 @@ int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn, bool small)
 		if (ret != RET_PF_RETRY)
 			break;
 		how = retry_how(&f);
-		if (how == HOST_fault_retry_guest)
+		if (how == HOST_fault_retry_guest || fault_gives_up(v, &f, how, &ret))
 			break;
-		if (how == HOST_fault_retry_local) {
-			if (vcpu_has_events(v))
-				break;
-			if (vm_is_dead(vm)) {
-				ret = -EIO;
-				break;
-			}
-		}
-		sl_count(cpu->env, SL_CTR_local_retries);
-		cpu_open_interrupts(cpu);
-		env_pause(cpu->env);
+		fault_pause(v, cpu, how);
 	}
 	return fault_leave(v, &f, ret);
 }
@@ -240,9 +303,11 @@ int fault_kick_and_retry(struct vcpu *v, struct cpu *cpu, u64 *gfn)
 		f.leaf.kept_out = f.sept_add.kept_out = true;
 		f.leaf.zero_step = f.sept_add.zero_step = true;
 		f.mmu_seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed);
-		if (vm_gfn_is_shared(vm, f.at))
-			ret = -EFAULT;
-		else if (!mmu_invalidate_retry(vm, f.mmu_seq, f.at))
+		ret = fault_lookup(&f);
+		if (ret == RET_PF_RETRY)
+			/* The slot is on its way out: the guest may fault again. */
+			ret = RET_PF_SPURIOUS;
+		else if (ret == RET_PF_FIXED && !mmu_invalidate_retry(vm, f.mmu_seq, f.at))
 			ret = mirror_map(&f);
 		/* Nobody else installs or removes under the lock held for write: it was BUSY. */
 		if (ret == RET_PF_RETRY) {
@@ -295,10 +360,26 @@ void fault_replay_owed(struct vm *vm, struct cpu *cpu)
 
 /* ---- without a vCPU -------------------------------------------------------------------------- */
 
+/* An attempt has come to nothing. 0, or the errno with which to leave the loop. */
+static int prefault_gives_up(const struct fault *f)
+{
+	const struct host_policy *policy = f->vm->vmm->policy;
+
+	if (HOST_IS(policy, prefault, retry_without_exits))
+		return 0;
+	if (vm_is_dead(f->vm))
+		return -EIO;
+	/* The deleter of the slot waits for this read section: user space has to call again. */
+	if (!HOST_IS(policy, prefault, retry_without_slot_test) &&
+	    vm_slot_of(f->vm, f->at) == VM_SLOT_INVALID)
+		return -EAGAIN;
+	return 0;
+}
+
 /* Attempts until the page is there, the VM is dead, or the module refuses; or one (-EBUSY). */
 static int fault_loop(struct fault *f, u64 end, bool once)
 {
-	int ret;
+	int ret, why;
 
 	f->context = end;
 	for (;;) {
@@ -310,8 +391,9 @@ static int fault_loop(struct fault *f, u64 end, bool once)
 			ret = -EBUSY;
 			break;
 		}
-		if (vm_is_dead(f->vm)) {
-			ret = -EIO;
+		why = prefault_gives_up(f);
+		if (why) {
+			ret = why;
 			break;
 		}
 		sl_count(f->cpu->env, SL_CTR_local_retries);
@@ -330,21 +412,16 @@ int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn)
 	return ret ? ret : fault_loop(&f, gfn, false);
 }
 
-int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
+/* In a read section. */
+static int map_leaves(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 {
-	int level;
+	int level = vm_gfn_level(vm, gfn);
+	u64 end;
 
-	/*
-	 * Acquire: pairs with the store of RUNNABLE in vm_populate(); before it no prefault is
-	 * allowed.
-	 */
-	if (atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE)
-		return -EINVAL;
-	level = vm_gfn_level(vm, gfn);
 	if (level < 0)
 		return level;
 	gfn &= ~(SL_LEVEL_PAGES(level) - 1);
-	for (u64 end = gfn + (leaves << (SL_LEVEL_BITS * (u32)level)); gfn < end;) {
+	for (end = gfn + (leaves << (SL_LEVEL_BITS * (u32)level)); gfn < end;) {
 		struct fault f;
 		int ret = fault_init(&f, vm, cpu, gfn);
 
@@ -359,4 +436,17 @@ int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 		gfn = f.gfn + SL_LEVEL_PAGES(f.level);
 	}
 	return 0;
+}
+
+int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
+{
+	int ret;
+
+	/* Acquire: pairs with td_finalize(). */
+	if (!atomic_load_explicit(&vm->prefault_allowed, memory_order_acquire))
+		return -EINVAL;
+	srcu_read_lock(cpu, vm);
+	ret = map_leaves(vm, cpu, gfn, leaves);
+	srcu_read_unlock(cpu);
+	return ret;
 }

@@ -15,7 +15,8 @@
  * vcpu_migrate                | no; cpu_flush_vcpus: against build and teardown
  * vcpu_run                    | one lane per vCPU; everything below may run beside it
  * host_map, host_zap,         | no, while the VM is built
- * host_split, host_promote    |
+ * host_split, host_promote,   |
+ * vm_delete_slot, _create_slot |
  * vcpu_signal, vcpu_interrupt | no, while the VM is built
  * vm_mark_dead                | no
  * host_check                  | yes: the VM at rest
@@ -72,14 +73,24 @@ struct vm;
 #define CPU_BUSY 1u /* a lane has it */
 #define CPU_MAIL 2u /* + index of the CPU that wants a SEAMCALL made here; a lane has it */
 
+struct vcpu;
+
 /* A SEAMCALL that has to be made on another CPU: VP.FLUSH, KEY.CONFIG, CACHE.WB. */
 struct cpu_call {
 	enum host_site site;
 	struct vm *vm;
 	u64 rcx;
-	struct vcpu *vcpu; /* VP.FLUSH: of this one, if it is still there */
+	struct vcpu *leaving; /* VP.FLUSH: the vCPU, which leaves that CPU's list; else NULL */
 	u64 status;
 	_Atomic u32 done;
+};
+
+/* An element of the list of vCPUs that a CPU has; only touched on that CPU. See assoc.c. */
+struct assoc {
+	struct assoc *next;
+	struct assoc *prev;
+	bool linked;
+	bool freed; /* the object that it is a part of is gone */
 };
 
 struct cpu {
@@ -88,9 +99,13 @@ struct cpu {
 	u32 package;
 	struct sl_lp *lp;
 	struct vmm *vmm;
-	struct sl_env *env;   /* of the lane that has the CPU */
-	bool flushed;         /* a vCPU was taken off it; of its owner */
-	struct cpu_call call; /* made by the lane of this CPU, one at a time */
+	struct sl_env *env;        /* of the lane that has the CPU */
+	bool flushed;              /* a vCPU was taken off it; of its owner */
+	struct cpu_call call;      /* made by the lane of this CPU, one at a time */
+	_Atomic u32 srcu;          /* its lane's read section; see slot.c */
+	u64 user_msr;              /* what the host takes the LP's user-return MSR to hold */
+	struct assoc vcpus;        /* head of the list of vCPUs that are loaded here */
+	struct assoc stillborn[2]; /* vCPU objects whose creation failed on this CPU */
 };
 
 /* ---- memory of a VM -------------------------------------------------------------------------- */
@@ -107,6 +122,13 @@ struct vm_range {
 	u64 pages;
 	u8 level; /* of the leaves: 0 = 4 KB, 1 = 2 MB; gfn and pages are multiples of it */
 	u8 init;  /* enum vm_range_init */
+};
+
+/* The flag of a memslot, as published to faults. */
+enum vm_slot {
+	VM_SLOT_VALID,
+	VM_SLOT_INVALID, /* on its way out: a fault has to come again */
+	VM_SLOT_GONE,    /* user space has deleted it, for now */
 };
 
 /*
@@ -139,9 +161,11 @@ enum vcpu_mode {
 };
 
 /* Bits of vcpu.requests. */
-#define VCPU_REQ_SIGNAL 1u /* leave vcpu_run() with -EINTR */
-#define VCPU_REQ_EVENT  2u /* an interrupt was posted */
-#define VCPU_REQ_DEAD   4u /* the VM is dead */
+#define VCPU_REQ_SIGNAL 1u  /* leave vcpu_run() with -EINTR */
+#define VCPU_REQ_EVENT  2u  /* an interrupt was posted */
+#define VCPU_REQ_DEAD   4u  /* the VM is dead */
+#define VCPU_REQ_ROOT   8u  /* the root is obsolete: no fault gets anywhere until it is reloaded */
+#define VCPU_REQ_SLOTS  16u /* user space has put a memslot back */
 
 struct vcpu {
 	/* Shared with kickers and wakers. */
@@ -150,7 +174,7 @@ struct vcpu {
 	_Atomic u32 requests;
 	_Atomic u32 cpu;    /* index of the associated CPU, or CPU_NONE */
 	_Atomic u32 wanted; /* index of the CPU on which it should run, or CPU_NONE */
-	_Atomic u32 mutex;  /* 1: in vcpu_run(), or locked by vm_terminate() */
+	_Atomic u32 mutex;  /* 1: an ioctl on the vCPU, or on all of them, is under way */
 	/* The lane that runs it. */
 	_Alignas(SL_CACHELINE) struct vm *vm;
 	u32 index;
@@ -163,11 +187,18 @@ struct vcpu {
 	u64 vmcall_r11;
 	u64 last_gfn; /* of the fault that went back to the guest unresolved; see enter-on-busy */
 	bool unresolved;
+	/* The last real exit, for hosts that look at it again; see held-off-exit. */
+	bool has_exited;
+	u64 exit_status;
+	u64 exit_rdx, exit_r8, exit_r11, exit_r12, exit_r13;
 	struct sl_guest *guest;
 	/* Build and teardown. */
+	_Alignas(SL_CACHELINE) struct assoc assoc;
+	bool online; /* user space has it; vm.lock */
 	struct hpa tdvpr;
 	struct hpa tdcx[VCPU_TDCX_PAGES];
 	bool created;   /* TDVPR belongs to the module */
+	bool inited;    /* VP.INIT is done */
 	u32 tdcx_count; /* so many TDCX pages do */
 };
 
@@ -190,6 +221,13 @@ struct vm_config {
 	bool sept_ve_disable;
 	bool debug;      /* TD attribute: TDH.MEM.RD and TDH.MEM.WR work */
 	bool unfinished; /* never finalized: for raw SEAMCALLs, no vCPU can run */
+	/*
+	 * vm_build() stops before FINALIZE, for ioctls to go on, and leaves out, one bit each, the vCPUs that
+	 * are to be created and to be initialized by them.
+	 */
+	bool stepwise;
+	u64 absent_vcpus;
+	u64 bare_vcpus;
 	const struct vm_range *ranges;
 	u32 range_count;
 };
@@ -204,10 +242,16 @@ struct vm {
 	u32 mmu_invalidate_in_progress;
 	u64 mmu_invalidate_start;
 	u64 mmu_invalidate_end;
-	struct sl_mutex slots_lock; /* changes of attributes; outside mmu_lock */
+	/* In the order in which they are taken. */
+	struct sl_mutex lock;       /* vCPUs come into being; the TD is made */
+	struct sl_mutex slots_lock; /* changes of memslots and attributes; outside mmu_lock */
+	struct sl_rwlock gmem_lock; /* guest_memfd: populating and punching holes for write */
+	u32 created_vcpus;          /* lock */
+	u32 online_vcpus;           /* lock */
 	/* Read at every entry. */
 	_Alignas(SL_CACHELINE) _Atomic u32 keep_out;
 	_Atomic u32 state;
+	_Atomic u32 prefault_allowed;
 	_Atomic u32 dead;
 	_Atomic u32 bugged;
 	_Atomic u32 terminated; /* VM_TERMINATING, then VM_TERMINATED; see key-check */
@@ -219,9 +263,11 @@ struct vm {
 	bool sept_ve_disable;
 	bool debug;
 	bool unfinished;
+	bool stepwise;
 	struct vm_range range[VM_RANGES_MAX];
 	u32 range_count;
-	_Atomic u64 *shared; /* attribute, one bit per gfn; slots_lock to write */
+	_Atomic u32 slot[VM_RANGES_MAX]; /* enum vm_slot; slots_lock to write, SRCU to read */
+	_Atomic u64 *shared;             /* attribute, one bit per gfn; slots_lock to write */
 	/* One bit per 2 MB, never taken back: small pages only. mmu_lock, for write to write. */
 	_Atomic u64 *small;
 	_Atomic u64 *
@@ -229,7 +275,10 @@ struct vm {
 	struct mirror mirror;
 	struct vcpu *vcpu;
 	u32 vcpu_count;
-	u64 params_pa; /* shared page with TD_PARAMS */
+	u64 params_pa;      /* shared page with TD_PARAMS */
+	_Atomic u64 source; /* page that PAGE.ADD copies from, while memory is added; slots_lock */
+	u64 absent_vcpus;
+	u64 bare_vcpus;
 	/* The TD; build and teardown. */
 	u32 hkid;     /* 0 = none */
 	bool created; /* TDR belongs to the module */
@@ -238,8 +287,8 @@ struct vm {
 	u32 tdcx_count;     /* so many belong to the module */
 	_Atomic u32 leaked; /* pages whose owner is uncertain */
 	/* What stopped the last build; for messages. */
-	enum host_site failed_site;
-	u64 failed_status;
+	_Atomic u32 failed_site; /* enum host_site */
+	_Atomic u64 failed_status;
 };
 
 /* ---- the VMM --------------------------------------------------------------------------------- */
@@ -317,11 +366,22 @@ int vm_teardown(struct vm *vm, struct cpu *cpu);
  */
 int vm_terminate(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
 
+/* ---- building step by step: ioctls of a VM whose configuration says stepwise ------------------ */
+
+/*
+ * 0 or -errno: -EBUSY: a vCPU is being created, or a site of class RETURN_BUSY was busy; -EAGAIN: user
+ * space should call again; -EINVAL: not at this point of the VM's life; as for vm_build() otherwise.
+ */
+int vm_create_vcpu(struct vm *vm, struct cpu *cpu, u32 index) SL_WARN_UNUSED;
+int vm_init_vcpu(struct vm *vm, struct cpu *cpu, u32 index) SL_WARN_UNUSED;
+int vm_add_memory(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool measure) SL_WARN_UNUSED;
+int vm_finalize(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 /*
- * Runs the vCPU until its guest is done (0; see v->failed), a signal is pending (-EINTR) or the VM
- * is dead (-EIO).
+ * Runs the vCPU until its guest is done (0; see v->failed), a signal is pending (-EINTR), the VM is dead
+ * (-EIO), or, with hosts that mix up their errnos, a SEAMCALL was BUSY (-EAGAIN: run it again).
  */
 int vcpu_run(struct vcpu *v, struct cpu *cpu) SL_WARN_UNUSED;
 
@@ -348,7 +408,10 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me);
 
 /* ---- memory operations of VMM threads -------------------------------------------------------- */
 
-/* Maps @leaves leaves from @gfn on, as faults without a vCPU (prefault). 0 or -errno. */
+/*
+ * Maps @leaves leaves from @gfn on, as faults without a vCPU (prefault). 0 or -errno; -EAGAIN: a
+ * memslot is being deleted, user space should call again.
+ */
 int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves) SL_WARN_UNUSED;
 /* Zaps @leaves leaves from @gfn on, mapped or not (punch hole). 0, or -EIO: the VM is bugged. */
 int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
@@ -361,6 +424,15 @@ int host_split(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
 int host_promote(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
 /* Private-shared conversion of [gfn, gfn + pages). 0 or -errno. */
 int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared);
+/*
+ * User space unmaps the shared memory that stands behind [gfn, gfn + pages); an invalidation covers all of
+ * it, whatever is private there by now.
+ */
+int host_unmap_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages);
+/* Deletes the memslot around @gfn, with everything that is mapped in it. 0 or -errno. */
+int vm_delete_slot(struct vm *vm, struct cpu *cpu, u64 gfn);
+/* Puts a deleted memslot back, empty. 0, or -EEXIST. */
+int vm_create_slot(struct vm *vm, struct cpu *cpu, u64 gfn);
 /* Level of the leaf that covers @gfn; -EFAULT outside the memory map. */
 int vm_gfn_level(const struct vm *vm, u64 gfn);
 

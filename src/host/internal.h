@@ -121,9 +121,23 @@ static inline struct hpa gfn_hpa(const struct vm *vm, u64 gfn)
 /* Makes the SEAMCALL of @site with RCX = @rcx on @target and returns its status. */
 u64 cpu_call(struct cpu *me, struct cpu *target, struct vm *vm, enum host_site site, u64 rcx);
 int vcpu_load(struct vcpu *v, struct cpu *cpu);
+/* The list of a CPU; the caller has the CPU. */
+void assoc_add(struct cpu *cpu, struct assoc *a);
+void assoc_del(struct assoc *a);
+
+/* ---- build.c --------------------------------------------------------------------------------- */
+
+/* What is missing of the vCPU in the module; a second call goes on where the first failed. */
+int vcpu_build(struct vcpu *v, struct cpu *cpu);
+/* One page of initial memory, already with its locks. */
+int page_add(struct vm *vm, struct cpu *cpu, u64 gfn, bool measure);
+/* FINALIZE, and what follows from it. */
+int td_finalize(struct vm *vm, struct cpu *cpu);
 
 /* ---- run.c ----------------------------------------------------------------------------------- */
 
+/* The vCPU's mutex, which is held for long: who waits for it gives its CPU up meanwhile. */
+void vcpu_lock(struct vcpu *v, struct cpu *cpu);
 bool vcpu_trylock(struct vcpu *v);
 void vcpu_unlock(struct vcpu *v);
 
@@ -138,6 +152,8 @@ void kick_all(struct cpu *cpu, struct vm *vm);
 void keep_out_begin(struct cpu *cpu, struct vm *vm, bool hold, bool kick);
 /* Who enters from here on sees what was done behind keep_out_begin(). */
 void keep_out_end(struct vm *vm);
+/* Leaves a request (VCPU_REQ_...) and interrupts the vCPU if it is in the guest. */
+void vcpu_request(struct vcpu *v, u32 request);
 /* Interrupts the vCPU if it is in the guest; waits for nothing. */
 void kick_one(struct vcpu *v);
 /* vm_mark_dead(); true for the one call that found the VM alive. */
@@ -153,6 +169,7 @@ enum ret_pf {
 };
 
 struct fault {
+	struct vcpu *vcpu; /* NULL: a thread without one */
 	u64 context; /* what a checkpoint has to know of the caller: vCPU id, or end of the range */
 	struct cpu *cpu;
 	struct vm *vm;
@@ -243,6 +260,19 @@ bool vm_key_is_gone(const struct vm *vm, bool locked);
 bool vm_key_wait(struct vm *vm, struct cpu *cpu);
 /* Reclaims one leaf that the mirror has given up, of a TD without key id. */
 bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa);
+
+/* ---- slot.c ---------------------------------------------------------------------------------- */
+
+/*
+ * The reader side of the memslots: whoever publishes new ones waits until every section that was
+ * open then has been left. Sections do not nest, and nothing in one waits for slots_lock.
+ */
+void srcu_read_lock(struct cpu *cpu, const struct vm *vm);
+void srcu_read_unlock(struct cpu *cpu);
+/* The slot around @gfn, which lies in the memory map. In a read section. */
+enum vm_slot vm_slot_of(const struct vm *vm, u64 gfn);
+/* User space lets the vCPU rest while the slot around @gfn is gone. In no read section. */
+void vcpu_wait_for_slot(struct vcpu *v, struct cpu *cpu, u64 gfn);
 
 /* ---- zap.c ----------------------------------------------------------------------------------- */
 

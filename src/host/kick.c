@@ -119,7 +119,7 @@ void keep_out_end(struct vm *vm)
 	atomic_store_explicit(&vm->keep_out, 0, memory_order_release);
 }
 
-static void vcpu_request(struct vcpu *v, u32 request)
+void vcpu_request(struct vcpu *v, u32 request)
 {
 	/*
 	 * Release: pairs with the acquires in run.c; what was written before the request is seen.

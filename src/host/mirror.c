@@ -131,9 +131,10 @@ static int external_call(struct fault *f, enum host_site site, struct site_visit
 	visit->context = f->context + (fault_past(f) << 30);
 	visit->has_context = true;
 	ret = site_errno(f->cpu, site, site_try(f->cpu, f->vm, site, args, visit), args);
-	if (sl_unlikely(ret == -EBUSY))
-		owed_set(f);
-	return ret;
+	if (sl_likely(ret != -EBUSY))
+		return ret;
+	owed_set(f);
+	return HOST_IS(f->vm->vmm->policy, busy_errno, eagain) ? -EAGAIN : -EBUSY;
 }
 
 static int external_link(struct fault *f, u32 level)
@@ -160,7 +161,16 @@ static int external_leaf(struct fault *f)
 		f->leaf_site = HOST_SITE_fault_aug;
 	} else {
 		f->leaf_site = HOST_SITE_init_mem_add;
-		args.r9 = SHARED_PA_SOURCE;
+		/* Relaxed: who populates has set it in this lane; see page_add(). */
+		args.r9 = atomic_load_explicit(&f->vm->source, memory_order_relaxed);
+		if (!args.r9) {
+			vm_bug(f->cpu, f->vm, host_site_name(f->leaf_site),
+			       "a page has to be added, and there is nothing to add it from");
+			return -EIO;
+		}
+		/* The module is asked later, behind the mirror's back. */
+		if (HOST_IS(f->vm->vmm->policy, populate, premap))
+			return 0;
 	}
 	return external_call(f, f->leaf_site, &f->leaf, &args);
 }

@@ -84,11 +84,6 @@ static const struct {
 #include "host/policy.def"
 };
 
-static const char *const later[] = {
-#define SL_LATER(name) (name),
-#include "host/policy.def"
-};
-
 enum policy_id {
 #define SL_POLICY(ident, name, text, left_out) POLICY_##ident,
 #include "host/policy.def"
@@ -242,9 +237,6 @@ int host_setting_find(const char *name, size_t size)
 	for (u32 i = 0; host_setting_name(i); i++)
 		if (is_word(host_setting_name(i), name, size))
 			return (int)i;
-	for (u32 i = 0; i < ARRAY_SIZE(later); i++)
-		if (is_word(later[i], name, size))
-			return -ENOTSUP;
 	return -ENOENT;
 }
 
@@ -410,4 +402,15 @@ const char *host_value_name(enum host_value value)
 const char *host_value_text(enum host_value value)
 {
 	return values[value].words.text;
+}
+
+bool host_value_is_aside(enum host_switch sw, enum host_value value)
+{
+	static const bool aside[HOST_SWITCH_COUNT] = {
+#define SL_SWITCH_ASIDE(ident, name, text) [HOST_SWITCH_##ident] = true,
+#include "host/policy.def"
+	};
+
+	/* The first value of a switch is its default. */
+	return aside[sw] && (!value || values[value - 1].sw != values[value].sw);
 }

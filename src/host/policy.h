@@ -116,7 +116,7 @@ u32 host_setting_sites(void);
 /* Name and meaning of its values: "blind-N", ...; NULL behind the last one. */
 const char *host_setting_value(u32 index, u32 value);
 const char *host_setting_value_text(u32 index, u32 value);
-/* Index of the setting @name, or -ENOENT; -ENOTSUP: known, but not in this version. */
+/* Index of the setting @name, or -ENOENT. */
 int host_setting_find(const char *name, size_t size) SL_WARN_UNUSED;
 /* 0, or -EINVAL: the setting has no such value. */
 int host_policy_set(struct host_policy *p, u32 setting, const char *value,
@@ -136,5 +136,7 @@ const char *site_rule_name(const struct site_rule *rule, char *word);
 const char *site_rule_text(const struct site_rule *rule);
 const char *host_value_name(enum host_value value);
 const char *host_value_text(enum host_value value);
+/* Is the switch about something beside BUSY, and @value what every host does that has no known bug there? */
+bool host_value_is_aside(enum host_switch sw, enum host_value value);
 
 #endif

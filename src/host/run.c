@@ -10,6 +10,9 @@
 #include "host/internal.h"
 
 #define MAP_GPA_CHUNK_PAGES 512ull
+/* The user-return MSR: user space's value, which is also what the module leaves, and another VM's. */
+#define USER_MSR_HOST  ((u64)SL_USER_MSR_RESET)
+#define USER_MSR_OTHER 1ull
 
 /* What an exit asks the run loop to do next, if it is no negative errno. */
 enum exit_fate {
@@ -21,7 +24,8 @@ enum exit_fate {
 /* The outcome of one TDH.VP.ENTER. */
 struct vcpu_exit {
 	bool entered;
-	u8 busy; /* what is to be done if it was BUSY: HOST_enter_on_busy_... */
+	u8 busy;       /* what is to be done if it was BUSY: HOST_enter_on_busy_... */
+	bool held_off; /* not entered, because of the keep-out flag */
 	u64 status;
 	struct tdx_module_args args;
 };
@@ -56,7 +60,7 @@ static void vcpu_leave_guest(struct vcpu *v)
 enum entry {
 	ENTRY_GOES,
 	ENTRY_HELD_OFF, /* by the keep-out flag */
-	ENTRY_WANTED,   /* the thread is wanted: signal, or the VM is dead */
+	ENTRY_WANTED,   /* the thread is wanted: signal, the VM is dead, the root is obsolete */
 };
 
 static bool is_kept_out(struct vm *vm)
@@ -79,7 +83,7 @@ static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 	 * loads here, the stores before mode there.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD))
+	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD | VCPU_REQ_ROOT))
 		return ENTRY_WANTED;
 	if (!early)
 		held = is_kept_out(vm);
@@ -126,6 +130,70 @@ static u64 enter_past(const struct vcpu *v, const struct site_visit *visit)
 	return policy_asks(v->vm->vmm->policy, POLICY_ON_ENTER) ? policy_count(visit->busy) : 0;
 }
 
+/* ---- user-return MSRs ------------------------------------------------------------------------ */
+
+/* Writes the MSR unless the host takes it to hold the value already. */
+static void user_msr_set(struct cpu *cpu, u64 value)
+{
+	if (cpu->user_msr == value)
+		return;
+	sl_lp_set_user_msr(cpu->lp, value);
+	cpu->user_msr = value;
+}
+
+static void user_msr_before_entry(struct vcpu *v, struct cpu *cpu)
+{
+	if (HOST_IS(v->vm->vmm->policy, user_msrs, write_before))
+		user_msr_set(cpu, SL_USER_MSR_RESET);
+}
+
+static void user_msr_after_entry(struct vcpu *v, struct cpu *cpu)
+{
+	/* True if a guest has run, and only then. */
+	if (HOST_IS(v->vm->vmm->policy, user_msrs, assume_after))
+		cpu->user_msr = SL_USER_MSR_RESET;
+}
+
+/* The CPU comes from another VM, whose value nobody has had a reason to replace. */
+static void user_msr_load(struct cpu *cpu)
+{
+	user_msr_set(cpu, USER_MSR_OTHER);
+}
+
+static void user_msr_to_user_space(struct vcpu *v, struct cpu *cpu)
+{
+	user_msr_set(cpu, USER_MSR_HOST);
+	if (sl_lp_user_msr(cpu->lp) != USER_MSR_HOST)
+		env_violate(
+			cpu->env, SL_VIOLATION_ORACLE, "INV-MSR-01",
+			"the thread of vCPU %u returns to user space with the MSR of another VM",
+			v->index);
+}
+
+/* ---- entering -------------------------------------------------------------------------------- */
+
+/* Hosts that look at the exit once more although nothing was run. */
+static void exit_keep(struct vcpu *v, const struct vcpu_exit *exit)
+{
+	v->has_exited = true;
+	v->exit_status = exit->status;
+	v->exit_rdx = exit->args.rdx;
+	v->exit_r8 = exit->args.r8;
+	v->exit_r11 = exit->args.r11;
+	v->exit_r12 = exit->args.r12;
+	v->exit_r13 = exit->args.r13;
+}
+
+static void exit_stale(const struct vcpu *v, struct vcpu_exit *exit)
+{
+	exit->status = v->exit_status;
+	exit->args = (struct tdx_module_args){ .rdx = v->exit_rdx,
+					       .r8 = v->exit_r8,
+					       .r11 = v->exit_r11,
+					       .r12 = v->exit_r12,
+					       .r13 = v->exit_r13 };
+}
+
 /* One look, one TDH.VP.ENTER. True: the policy wants to enter again at once. */
 static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			   struct vcpu_exit *exit)
@@ -133,13 +201,16 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 	enum entry entry = vcpu_enter_guest(v, cpu->env);
 
 	exit->entered = entry == ENTRY_GOES;
+	exit->held_off = entry == ENTRY_HELD_OFF;
 	if (exit->entered) {
+		user_msr_before_entry(v, cpu);
 		exit->args = (struct tdx_module_args){
 			.rcx = v->tdvpr.v,
 			.r10 = v->vmcall_r10,
 			.r11 = v->vmcall_r11,
 		};
 		exit->status = site_try(cpu, v->vm, HOST_SITE_enter, &exit->args, visit);
+		user_msr_after_entry(v, cpu);
 	}
 	exit->busy = v->vm->vmm->policy->sw[HOST_SWITCH_enter_on_busy];
 	if (sl_unlikely(exit->entered && status_is_busy(exit->status)))
@@ -152,6 +223,8 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			    struct vcpu_exit *exit)
 {
+	/* A guest may run for long: nobody waits for it who only wants the host's readers gone. */
+	srcu_read_unlock(cpu);
 	while (vcpu_try_enter(v, cpu, visit, exit)) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v),
 			       1 | enter_past(v, visit) << 1);
@@ -159,6 +232,29 @@ static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *
 	}
 	vcpu_leave_guest(v);
 	cpu_open_interrupts(cpu);
+	srcu_read_lock(cpu, v->vm);
+}
+
+/*
+ * A vCPU's exit to user space and back, for what is user space's to decide. It takes slots_lock, whose
+ * holder may wait for the end of this vCPU's read section.
+ */
+static int user_space_converts(struct vcpu *v, struct cpu *cpu, u64 gfn, u64 pages, bool shared)
+{
+	int ret;
+
+	srcu_read_unlock(cpu);
+	ret = vm_set_shared(v->vm, cpu, gfn, pages, shared);
+	srcu_read_lock(cpu, v->vm);
+	return ret;
+}
+
+static int user_space_waits(struct vcpu *v, struct cpu *cpu, u64 gfn)
+{
+	srcu_read_unlock(cpu);
+	vcpu_wait_for_slot(v, cpu, gfn);
+	srcu_read_lock(cpu, v->vm);
+	return EXIT_CONTINUE;
 }
 
 /* ---- exits ----------------------------------------------------------------------------------- */
@@ -168,6 +264,7 @@ static int handle_map_gpa(struct vcpu *v, struct cpu *cpu, u64 gpa, u64 size)
 	bool shared = (gpa & BIT_ULL(GPA_SHARED_BIT)) != 0;
 	u64 gfn = (gpa & ~BIT_ULL(GPA_SHARED_BIT)) >> SL_PAGE_SHIFT;
 	u64 pages = size >> SL_PAGE_SHIFT;
+	u64 piece = HOST_IS(v->vm->vmm->policy, map_gpa_piece, page) ? 1 : MAP_GPA_CHUNK_PAGES;
 	int ret;
 
 	sl_count(cpu->env, SL_CTR_map_gpa);
@@ -178,9 +275,9 @@ static int handle_map_gpa(struct vcpu *v, struct cpu *cpu, u64 gpa, u64 size)
 		return EXIT_CONTINUE;
 	}
 	while (pages) {
-		u64 chunk = pages < MAP_GPA_CHUNK_PAGES ? pages : MAP_GPA_CHUNK_PAGES;
+		u64 chunk = pages < piece ? pages : piece;
 
-		ret = vm_set_shared(v->vm, cpu, gfn, chunk, shared);
+		ret = user_space_converts(v, cpu, gfn, chunk, shared);
 		if (ret)
 			return ret;
 		gfn += chunk;
@@ -232,8 +329,14 @@ static int handle_memory_fault(struct vcpu *v, struct cpu *cpu, u64 gfn)
 			(unsigned long long)gfn << SL_PAGE_SHIFT);
 		return -EIO;
 	}
-	ret = vm_set_shared(v->vm, cpu, gfn & ~(SL_LEVEL_PAGES(level) - 1), SL_LEVEL_PAGES(level),
-			    false);
+	if (HOST_IS(v->vm->vmm->policy, memory_fault, kill)) {
+		vm_kill(cpu, v->vm, host_site_name(HOST_SITE_enter),
+			"vCPU %u touched 0x%llx as private, which is shared", v->index,
+			(unsigned long long)gfn << SL_PAGE_SHIFT);
+		return -EIO;
+	}
+	ret = user_space_converts(v, cpu, gfn & ~(SL_LEVEL_PAGES(level) - 1), SL_LEVEL_PAGES(level),
+				  false);
 	return ret ? ret : EXIT_CONTINUE;
 }
 
@@ -255,6 +358,8 @@ static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct td
 		return -EIO;
 	}
 	ret = fault_handle(v, cpu, gfn, small);
+	if (ret == -ENOENT)
+		return user_space_waits(v, cpu, gfn);
 	if (ret == -EFAULT)
 		return handle_memory_fault(v, cpu, gfn);
 	return ret ? ret : EXIT_CONTINUE;
@@ -280,6 +385,8 @@ static int handle_busy(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *
 		return EXIT_HANDLED;
 	/* The sign that zero-step bites, here or on another vCPU. */
 	ret = fault_kick_and_retry(v, cpu, &gfn);
+	if (ret == -ENOENT)
+		return user_space_waits(v, cpu, gfn);
 	if (ret == -EFAULT)
 		return handle_memory_fault(v, cpu, gfn);
 	return ret ? ret : EXIT_HANDLED;
@@ -314,10 +421,8 @@ static int handle_error(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit 
 	return kill_on_enter(v, cpu, status);
 }
 
-static int handle_exit(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)
+static int handle_outcome(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *exit)
 {
-	if (!exit->entered)
-		return EXIT_HANDLED;
 	if (sl_unlikely(status_class(exit->status) != TDX_SUCCESS))
 		return handle_error(v, cpu, exit);
 	switch (exit->status & 0xFFFF) {
@@ -335,6 +440,19 @@ static int handle_exit(struct vcpu *v, struct cpu *cpu, const struct vcpu_exit *
 	}
 }
 
+static int handle_exit(struct vcpu *v, struct cpu *cpu, struct vcpu_exit *exit)
+{
+	bool stale = HOST_IS(v->vm->vmm->policy, held_off_exit, stale);
+
+	if (stale && exit->entered)
+		exit_keep(v, exit);
+	if (stale && exit->held_off && v->has_exited) {
+		exit_stale(v, exit);
+		return handle_outcome(v, cpu, exit);
+	}
+	return exit->entered ? handle_outcome(v, cpu, exit) : EXIT_HANDLED;
+}
+
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 /* Sleeps until something is wanted of the vCPU. The CPU is free for others meanwhile. */
@@ -343,10 +461,12 @@ static void vcpu_halt(struct vcpu *v, struct cpu *cpu)
 	struct sl_env *env = cpu->env;
 
 	if (!v->interrupt && !vcpu_requests(v)) {
+		srcu_read_unlock(cpu);
 		cpu_put(cpu);
 		while (!vcpu_requests(v))
 			env_wait_while(env, &v->requests, 0);
 		cpu_take(v->vm->vmm, cpu->index, env);
+		srcu_read_lock(cpu, v->vm);
 	}
 	if (vcpu_requests(v) & VCPU_REQ_EVENT) {
 		vcpu_clear_request(v, VCPU_REQ_EVENT);
@@ -363,6 +483,9 @@ static int vcpu_check_requests(struct vcpu *v)
 {
 	u32 requests = vcpu_requests(v);
 
+	/* The next fault gets a new root. */
+	if (sl_unlikely(requests & (VCPU_REQ_ROOT | VCPU_REQ_SLOTS)))
+		vcpu_clear_request(v, VCPU_REQ_ROOT | VCPU_REQ_SLOTS);
 	if (sl_likely(!(requests & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD))))
 		return 0;
 	if (requests & VCPU_REQ_DEAD)
@@ -371,8 +494,7 @@ static int vcpu_check_requests(struct vcpu *v)
 	return -EINTR;
 }
 
-/* The vCPU's mutex: who would run it waits while the TD is terminated. */
-static void vcpu_lock(struct vcpu *v, struct cpu *cpu)
+void vcpu_lock(struct vcpu *v, struct cpu *cpu)
 {
 	struct sl_env *env = cpu->env;
 
@@ -421,6 +543,10 @@ static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 		return -EIO;
 	cpu_open_interrupts(cpu);
 	ret = vcpu_reload(v, cpu);
+	if (ret)
+		return ret;
+	user_msr_load(cpu);
+	srcu_read_lock(cpu, v->vm);
 	while (!ret) {
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v),
 			       enter_past(v, &visit) << 1);
@@ -445,6 +571,8 @@ static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 		if (ret > 0)
 			ret = 0;
 	}
+	srcu_read_unlock(cpu);
+	user_msr_to_user_space(v, cpu);
 	site_visit_end(cpu, HOST_SITE_enter, &visit);
 	return ret;
 }

@@ -130,10 +130,11 @@ static u64 site_rax(const struct cpu *cpu, enum host_site site)
 
 static u64 site_issue(struct cpu *cpu, enum host_site site, struct tdx_module_args *args)
 {
+	u32 tries = HOST_IS(cpu->vmm->policy, no_entropy, fatal) ? 1 : ENTROPY_TRIES;
 	u64 status = TDX_RND_NO_ENTROPY;
 
 	/* No leaf that can run out of entropy has changed its operands by then. */
-	for (u32 i = 0; i < ENTROPY_TRIES && status_class(status) == TDX_RND_NO_ENTROPY; i++)
+	for (u32 i = 0; i < tries && status_class(status) == TDX_RND_NO_ENTROPY; i++)
 		status = seamcall(cpu->lp, site_rax(cpu, site), args);
 	return status;
 }

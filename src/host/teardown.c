@@ -167,6 +167,8 @@ static void vcpu_free(struct vcpu *v, struct cpu *cpu, bool key)
 	v->tdcx_count = 0;
 	page_drop(cpu, v->vm, HOST_SITE_reclaim_vcpu, &v->tdvpr, v->created, key);
 	v->created = false;
+	v->inited = false;
+	assoc_del(&v->assoc);
 	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_relaxed);
 }
 
@@ -197,6 +199,7 @@ int vm_teardown(struct vm *vm, struct cpu *cpu)
 	bool key = false, leaked;
 
 	cpu_open_interrupts(cpu);
+	atomic_store_explicit(&vm->prefault_allowed, 0, memory_order_relaxed);
 	if (zap)
 		zap_all(vm, cpu);
 	if (vm->hkid)

@@ -153,12 +153,17 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 	vm->sept_ve_disable = cfg->sept_ve_disable;
 	vm->debug = cfg->debug;
 	vm->unfinished = cfg->unfinished;
+	vm->stepwise = cfg->stepwise;
+	vm->absent_vcpus = cfg->absent_vcpus;
+	vm->bare_vcpus = cfg->bare_vcpus;
 	vm->params_pa = SHARED_PA_PARAMS + index * SL_PAGE_SIZE;
 	vm->range_count = cfg->range_count;
 	for (u32 i = 0; i < cfg->range_count; i++)
 		vm->range[i] = cfg->ranges[i];
 	env->ops->rwlock_init(env, &vm->mmu_lock);
+	env->ops->mutex_init(env, &vm->lock);
 	env->ops->mutex_init(env, &vm->slots_lock);
+	env->ops->rwlock_init(env, &vm->gmem_lock);
 	vm->shared = sl_arena_alloc(arena, bitmap_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
 	vm->small = sl_arena_alloc(arena, bitmap_words(large_pages(cfg->pages)) * sizeof(u64),
 				   SL_CACHELINE);

@@ -216,17 +216,39 @@ static void window_close(struct vm *vm, struct cpu *cpu)
 int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 {
 	int level = vm_gfn_level(vm, gfn);
+	struct sl_env *env = cpu->env;
+	bool populating;
 	u64 start;
 	int ret;
 
 	if (level < 0)
 		return level;
 	cpu_open_interrupts(cpu);
+	/*
+	 * KVM has guest_memfd's lock here always. Once the VM runs nobody else takes it for write: removers
+	 * have mmu_lock. Acquire: pairs with td_finalize().
+	 */
+	populating = atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE;
+	if (populating)
+		env->ops->write_lock(env, &vm->gmem_lock);
 	start = gfn & ~(SL_LEVEL_PAGES(level) - 1);
 	ret = window_open(vm, cpu, start, start + (leaves << (SL_LEVEL_BITS * (u32)level)), true);
 	/* Here guest_memfd gives the pages back. */
 	window_close(vm, cpu);
+	if (populating)
+		env->ops->write_unlock(env, &vm->gmem_lock);
 	return ret;
+}
+
+int host_unmap_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages)
+{
+	if (gfn > vm->pages || pages > vm->pages - gfn)
+		return -EFAULT;
+	cpu_open_interrupts(cpu);
+	/* Shared mappings are the direct root's, which this model leaves out. */
+	window_open(vm, cpu, gfn, gfn + pages, false);
+	window_close(vm, cpu);
+	return 0;
 }
 
 static void attributes_store(struct vm *vm, u64 gfn, u64 pages, bool shared)

@@ -7,17 +7,23 @@
 
 #include "module/track.h"
 
-static enum hp_result take_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
+static enum hp_result take_hp(struct call *c, sharex_hp_t *l, enum lock_mode mode)
 {
+	enum hp_result r;
+
 	if (c->m->hardened)
-		return mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST)
-				       : sharex_hp_try_shared(l, HP_HOST);
-	return mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST)
-			       : sharex_hp_try_shared_published(l, HP_HOST);
+		r = mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST)
+				    : sharex_hp_try_shared(l, HP_HOST);
+	else
+		r = mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST)
+				    : sharex_hp_try_shared_published(l, HP_HOST);
+	c->held += r == HP_OK;
+	return r;
 }
 
-static void drop_hp(const struct call *c, sharex_hp_t *l, enum lock_mode mode)
+static void drop_hp(struct call *c, sharex_hp_t *l, enum lock_mode mode)
 {
+	c->held--;
 	if (c->m->hardened) {
 		if (mode == LOCK_EX)
 			sharex_hp_release_exclusive(l);
@@ -56,6 +62,22 @@ static const struct lock_step *plan_find(const struct call *c, enum lock_object 
 	while (s->object != LOCK_END && s->object != object)
 		s++;
 	return s;
+}
+
+static void note_refused(const struct call *c, u32 what, u64 status)
+{
+	env_note(c->lp->env, SL_NOTE_REFUSED, what, status);
+}
+
+u64 call_refused(const struct call *c, const struct lock_step *step, u32 level)
+{
+	bool large = level || step->object == LOCK_LARGE_PAGE;
+
+	note_refused(c,
+		     step->object | (large ? SL_REFUSED_LARGE : 0) |
+			     (step->guest ? SL_REFUSED_GUEST : 0),
+		     step->busy);
+	return step->busy;
 }
 
 enum lock_mode call_plan_mode(const struct call *c, enum lock_object object)
@@ -107,7 +129,10 @@ static bool walk_ends_at(struct call *c, struct page_lock *l, struct pamt_entry 
 	return !*busy;
 }
 
-/* The hierarchical walk. Returns false with nothing held when a lock was busy. */
+/*
+ * The hierarchical walk. Returns false with nothing held when a lock was busy: that of the entry at
+ * l->level.
+ */
 static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 {
 	struct pamt_entry *e1g = mem_pamt(c->m, l->page, 2);
@@ -115,6 +140,7 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 	struct pamt_entry *e4k = mem_pamt(c->m, l->page, 0);
 	bool busy;
 
+	l->level = 2;
 	if (take_hp(c, &e1g->lock, LOCK_SH) != HP_OK)
 		return false;
 	if (walk_stops(c, e1g) || target == 2) {
@@ -122,6 +148,7 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 			return true;
 		goto drop_1g;
 	}
+	l->level = 1;
 	if (take_hp(c, &e2m->lock, LOCK_SH) != HP_OK)
 		goto drop_1g;
 	if (walk_stops(c, e2m) || target == 1) {
@@ -130,10 +157,10 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 			return true;
 		goto drop_2m;
 	}
+	l->level = 0;
 	if (take_hp(c, &e4k->lock, l->mode) != HP_OK)
 		goto drop_2m;
 	l->entry = e4k;
-	l->level = 0;
 	l->parent[0] = e2m;
 	l->parent[1] = e1g;
 	return true;
@@ -149,19 +176,21 @@ u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lo
 		       u32 level, enum pamt_type type, struct page_lock *out)
 {
 	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WALK);
-	struct page_lock l = { .page = { hpa }, .mode = (u8)mode };
 	u64 st = private_page_check(c->m, hpa, level, step->operand);
 
 	if (st)
 		return st;
-	if (!pamt_walk(c, &l, level))
-		return step->busy;
-	c->held++;
-	if (level != LEVEL_ANY && (l.level != level || pamt_type(l.entry) != type)) {
-		page_unlock(c, &l);
+	/* Filled where it stays: a copy of what has just been written piece by piece is slow. */
+	out->page.v = hpa;
+	out->mode = (u8)mode;
+	out->parent[0] = NULL;
+	out->parent[1] = NULL;
+	if (!pamt_walk(c, out, level))
+		return call_refused(c, step, out->level);
+	if (level != LEVEL_ANY && (out->level != level || pamt_type(out->entry) != type)) {
+		page_unlock(c, out);
 		return with_op(TDX_PAGE_METADATA_INCORRECT, step->operand);
 	}
-	*out = l;
 	return 0;
 }
 
@@ -193,9 +222,13 @@ u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enu
 	struct pamt_entry *e = mem_pamt(c->m, page, level);
 
 	if (take_hp(c, &e->lock, mode) != HP_OK)
-		return step->busy;
-	c->held++;
-	*out = (struct page_lock){ .page = page, .entry = e, .level = (u8)level, .mode = (u8)mode };
+		return call_refused(c, step, level);
+	out->page = page;
+	out->entry = e;
+	out->parent[0] = NULL;
+	out->parent[1] = NULL;
+	out->level = (u8)level;
+	out->mode = (u8)mode;
 	return 0;
 }
 
@@ -207,7 +240,6 @@ void page_unlock(struct call *c, struct page_lock *l)
 	if (l->parent[1])
 		drop_hp(c, &l->parent[1]->lock, LOCK_SH);
 	l->entry = NULL;
-	c->held--;
 }
 
 /* ---- Words ---------------------------------------------------------------------------- */
@@ -223,7 +255,7 @@ u64 sharex_lock(struct call *c, enum lock_object object, sharex_t *l, enum lock_
 		r = mode == LOCK_EX ? sharex_try_exclusive_published(l)
 				    : sharex_try_shared_published(l);
 	if (r != HP_OK)
-		return step->busy;
+		return call_refused(c, step, 0);
 	c->held++;
 	return 0;
 }
@@ -248,7 +280,7 @@ u64 mutex_lock(struct call *c, enum lock_object object, hp_mutex_t *l)
 	const struct lock_step *step = call_plan_step(c, object, LOCK_EX, LOCK_WORD);
 
 	if (hp_mutex_try_lock(l) != HP_OK)
-		return step->busy;
+		return call_refused(c, step, 0);
 	c->held++;
 	return 0;
 }
@@ -331,9 +363,8 @@ u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 		step = call_plan_step(c, LOCK_OP_STATE, LOCK_SH, LOCK_WORD);
 		r = take_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
 		if (r != HP_OK)
-			return step->busy;
+			return call_refused(c, step, 0);
 		td->op_state_held = true;
-		c->held++;
 	}
 	if (!op_state_allowed(c, td->tdcs)) {
 		u64 st = op_state_incorrect(c, td->tdcs);
@@ -350,7 +381,6 @@ void op_state_unlock(struct call *c, struct td_ref *td)
 		return;
 	drop_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
 	td->op_state_held = false;
-	c->held--;
 }
 
 void tdr_unlock(struct call *c, struct td_ref *td)
@@ -394,8 +424,7 @@ u64 tree_word_lock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
 		return sharex_lock(c, LOCK_TREE, &tdcs->tree_lock, mode);
 	step = call_plan_step(c, LOCK_TREE, mode, LOCK_WORD);
 	if (take_hp(c, &tdcs->tree_lock_hp, mode) != HP_OK)
-		return step->busy;
-	c->held++;
+		return call_refused(c, step, 0);
 	return 0;
 }
 
@@ -406,7 +435,6 @@ void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
 		return;
 	}
 	drop_hp(c, &tdcs->tree_lock_hp, mode);
-	c->held--;
 }
 
 u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)
@@ -427,8 +455,10 @@ u64 tree_promote(struct call *c, struct td_ref *td, struct entry_ref *e)
 	SL_BUG_ON(!c->m->hardened || e->tree_mode != LOCK_SH);
 	r = c->m->tree_hp ? sharex_hp_try_promote(&td->tdcs->tree_lock_hp)
 			  : sharex_try_promote(&td->tdcs->tree_lock);
-	if (r != HP_OK)
+	if (r != HP_OK) {
+		note_refused(c, LOCK_TREE, with_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_SEPT_TREE));
 		return with_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_SEPT_TREE);
+	}
 	e->tree_mode = LOCK_EX;
 	return 0;
 }
@@ -486,7 +516,7 @@ u64 entry_lock_host(struct call *c, struct entry_ref *e)
 	if (!entry_word_lock(c, e->entry)) {
 		/* From the copy that the walk took before the lock. */
 		ext_info(c, e->copy, e->level);
-		return step->busy;
+		return call_refused(c, step, 0);
 	}
 	e->locked = true;
 	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);

@@ -20,11 +20,10 @@ struct call {
 	u32 leaf;
 	u32 version;
 	const struct lock_step *plan; /* next step that may be taken */
-	u32 held;                     /* locks held now; 0 when the leaf returns */
+	u32 held;                     /* lock words held now; 0 when the leaf returns */
 	bool restart;                 /* TDCALL: nothing happened as far as the guest can tell */
 	bool exits;                   /* TDCALL: a TD exit is pending */
 	bool ve;                      /* TDCALL: #VE was injected instead */
-	bool keeps_locks;             /* VP.ENTER: hands its locks to the running guest */
 };
 
 typedef u64 (*leaf_fn)(struct call *c);
@@ -36,6 +35,12 @@ static inline u64 with_op(u64 status, u32 operand)
 }
 
 /* ---- Locks ----------------------------------------------------------------------------- */
+
+/*
+ * The lock of @step is taken; for a page: the PAMT entry at @level, on the way to it. Returns the
+ * step's status.
+ */
+u64 call_refused(const struct call *c, const struct lock_step *step, u32 level);
 
 /* Finds @object in the rest of the plan; a lock that the plan does not allow here is a bug. */
 const struct lock_step *call_plan_step(struct call *c, enum lock_object object, enum lock_mode mode,
@@ -160,6 +165,17 @@ u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_r
 		   u32 untracked_operand) SL_WARN_UNUSED;
 /* PAMT entry that carries the BEPOCH of what @copy maps or links at @level. */
 struct pamt_entry *entry_pamt(struct sl_machine *m, u64 copy, u32 level);
+
+/* ---- Oracles --------------------------------------------------------------------------- */
+
+/* Tells the oracles of a commit, under the locks that it is made under. */
+#define call_committed(c, ...)                                                          \
+	do {                                                                            \
+		const struct sl_module_hooks *hooks_ = (c)->m->hooks;                   \
+                                                                                        \
+		if (sl_unlikely(hooks_ && hooks_->commit))                              \
+			hooks_->commit((c)->lp, &(const struct commit){ __VA_ARGS__ }); \
+	} while (0)
 
 /* ---- Interrupts ------------------------------------------------------------------------ */
 

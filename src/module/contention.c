@@ -180,6 +180,53 @@ static bool is_kept(u32 object)
 	return false;
 }
 
+const char *lock_absent(enum lock_object object)
+{
+#define SL_LOCK_ABSENT(object_, why)  \
+	if (object == LOCK_##object_) \
+		return (why);
+#include "module/contention.def"
+#undef SL_LOCK_ABSENT
+	return NULL;
+}
+
+bool leaf_lock_hardened(const struct leaf_ref *leaf, enum lock_object object)
+{
+#define SL_LOCK_HARDENED(ident, object_)                                                  \
+	if (!leaf->guest && leaf->number == SEAMCALL_##ident && object == LOCK_##object_) \
+		return true;
+#include "module/contention.def"
+#undef SL_LOCK_HARDENED
+	return false;
+}
+
+static bool is_tracked(const struct leaf_ref *leaf, const struct lock_step *s)
+{
+#define SL_LOCK_TRACKED(ident, object_)                                                      \
+	if (!leaf->guest && leaf->number == SEAMCALL_##ident && s->object == LOCK_##object_) \
+		return true;
+#include "module/contention.def"
+#undef SL_LOCK_TRACKED
+	return false;
+}
+
+struct levels {
+	u32 low, high;
+};
+
+static struct levels leaf_levels(const struct leaf_ref *leaf)
+{
+#define SL_LOCK_LEVELS(ident, low, high)                      \
+	if (!leaf->guest && leaf->number == SEAMCALL_##ident) \
+		return (struct levels){ low, high };
+#define SL_LOCK_LEVELS_TDG(ident, low, high)               \
+	if (leaf->guest && leaf->number == TDCALL_##ident) \
+		return (struct levels){ low, high };
+#include "module/contention.def"
+#undef SL_LOCK_LEVELS
+	return (struct levels){ 0, 4 };
+}
+
 /* ---- meetings ---------------------------------------------------------------------------- */
 
 static bool is_page(u32 object)
@@ -214,8 +261,108 @@ static bool covers(const struct leaf_ref *la, const struct lock_step *a, const s
 	return b->path == LOCK_WALK || (b->mode == LOCK_EX && may_be_large(lb, b));
 }
 
+/* ---- what keeps two leaves apart --------------------------------------------------------- */
+
+/* One of two leaves at a lock that both name. */
+struct side {
+	const struct leaf_ref *leaf;
+	const struct lock_step *plan, *step;
+};
+
+static bool is_behind(const struct side *s, enum lock_object object)
+{
+	for (const struct lock_step *p = s->plan; p != s->step; p++)
+		if (p->object == object)
+			return true;
+	return false;
+}
+
+/* A page that the leaf finds in the entry that it has locked. */
+static bool is_found_in_entry(const struct side *s)
+{
+	return s->step->path == LOCK_LEAF && is_behind(s, LOCK_ENTRY);
+}
+
+static bool is_entry(const struct side *s)
+{
+	return s->step->object == LOCK_ENTRY || s->step->object == LOCK_CHILD;
+}
+
+/* A lock of the whole TD that both have by then, and not both shared. */
+static const struct lock_step *shadow(const struct side *a, const struct side *b)
+{
+	for (const struct lock_step *x = a->plan; x != a->step; x++)
+		for (const struct lock_step *y = b->plan; y != b->step; y++)
+			if (x->object == y->object && (x->mode == LOCK_EX || y->mode == LOCK_EX) &&
+			    objects[x->object].scope == SCOPE_TD &&
+			    !leaf_lock_note(a->leaf, (enum lock_object)x->object) &&
+			    !leaf_lock_note(b->leaf, (enum lock_object)x->object))
+				return x;
+	return NULL;
+}
+
+static bool levels_meet(const struct side *a, const struct side *b)
+{
+	struct levels x = leaf_levels(a->leaf), y = leaf_levels(b->leaf);
+	u32 down_x = a->step->object == LOCK_CHILD, down_y = b->step->object == LOCK_CHILD;
+
+	return x.low - down_x <= y.high - down_y && y.low - down_y <= x.high - down_x;
+}
+
+/* OP_STATEs in which the leaf gets as far as this lock: all of them, if it comes before the check. */
+static u32 op_states(enum sl_release r, const struct side *s)
+{
+	/* A TDCALL is made by a vCPU that was entered. */
+	u32 mask = release_op_allowed(r, s->leaf->guest ? SEAMCALL_tdh_vp_enter : s->leaf->number);
+
+	return mask && (s->leaf->guest || is_behind(s, LOCK_OP_STATE)) ? mask : ~0u;
+}
+
+/* Guests that run in any of these states run only where a range has to be blocked and tracked. */
+static bool all_track(u32 states)
+{
+#define SL_OP_STATE(number, name, tracking)        \
+	if ((states >> (number)&1) && !(tracking)) \
+		return false;
+#include "module/op_state.def"
+#undef SL_OP_STATE
+	return true;
+}
+
+static bool tracking_parts(enum sl_release r, const struct side *a, const struct side *b)
+{
+	return is_tracked(a->leaf, a->step) && b->leaf->guest && all_track(op_states(r, b));
+}
+
+/* Why the two never hold or want the lock at once; NULL if they may. */
+static const char *kept_apart(enum sl_release r, enum lock_object object, const struct side *a,
+			      const struct side *b)
+{
+	u32 scope = objects[object].scope;
+
+	if (is_found_in_entry(a) && is_found_in_entry(b))
+		return "each finds the page in an entry that it has locked, and a page has one entry";
+	if (is_entry(a) && is_entry(b)) {
+		if (a->step->object == LOCK_CHILD && b->step->object == LOCK_CHILD)
+			return "each has locked the entry above, which is the same";
+		if (!levels_meet(a, b))
+			return "they lock entries of different levels";
+		if (tracking_parts(r, a, b) || tracking_parts(r, b, a))
+			return "where guests run, a range that was blocked and tracked is out of "
+			       "their reach";
+	}
+	if ((scope == SCOPE_TD || scope == SCOPE_VCPU || scope == SCOPE_ENTRY) &&
+	    !(op_states(r, a) & op_states(r, b)))
+		return "no OP_STATE in which both get so far";
+	if (scope == SCOPE_ENTRY && shadow(a, b))
+		return shadow(a, b)->object == LOCK_TREE
+			       ? "the S-EPT tree, which both take before, keeps them apart"
+			       : "a lock of the TD, which both take before, keeps them apart";
+	return NULL;
+}
+
 static u32 add(struct meeting *out, u32 n, enum lock_object object, const struct lock_step *a,
-	       const struct lock_step *b)
+	       const struct lock_step *b, const char *never)
 {
 	u32 at = n;
 
@@ -224,30 +371,66 @@ static u32 add(struct meeting *out, u32 n, enum lock_object object, const struct
 		out[at] = out[at - 1];
 		at--;
 	}
-	out[at] = (struct meeting){ .a = a, .b = b, .object = (u8)object };
+	out[at] = (struct meeting){ .a = a, .b = b, .object = (u8)object, .never = never };
 	return n + 1;
 }
 
-u32 leaf_meetings(enum sl_release r, const struct leaf_ref *la, const struct leaf_ref *lb,
-		  struct meeting out[MEETINGS_MAX])
+/* The lock that both name, if not both only to share it; LOCK_END if there is none. */
+static enum lock_object one_lock(const struct side *a, const struct side *b)
 {
-	const struct lock_step *pa = leaf_plan(r, la), *pb = leaf_plan(r, lb);
+	bool shared = a->step->mode == LOCK_SH && b->step->mode == LOCK_SH;
+
+	return shared ? LOCK_END : common(a->leaf, a->step, b->leaf, b->step);
+}
+
+/* LARGE_PAGE if the page of one of them may lie inside that of the other, LOCK_END if not. */
+static enum lock_object one_range(const struct side *a, const struct side *b)
+{
+	return covers(a->leaf, a->step, b->leaf, b->step) ||
+			       covers(b->leaf, b->step, a->leaf, a->step)
+		       ? LOCK_LARGE_PAGE
+		       : LOCK_END;
+}
+
+/* Meetings if not @never, else those that do not come about. */
+static u32 meetings(enum sl_release r, const struct leaf_ref *la, const struct leaf_ref *lb,
+		    bool never, struct meeting out[MEETINGS_MAX])
+{
+	struct side a = { .leaf = la, .plan = leaf_plan(r, la) };
+	struct side b = { .leaf = lb, .plan = leaf_plan(r, lb) };
 	u32 n = 0;
 
-	for (const struct lock_step *a = pa; a && a->object != LOCK_END; a++) {
-		for (const struct lock_step *b = pb; b && b->object != LOCK_END; b++) {
-			enum lock_object object = common(la, a, lb, b);
+	for (a.step = a.plan; a.step && a.step->object != LOCK_END; a.step++) {
+		for (b.step = b.plan; b.step && b.step->object != LOCK_END; b.step++) {
+			enum lock_object object[] = { one_lock(&a, &b), one_range(&a, &b) };
 
-			if (object != LOCK_END && (a->mode == LOCK_EX || b->mode == LOCK_EX))
-				n = add(out, n, object, a, b);
-			else if (covers(la, a, lb, b) || covers(lb, b, la, a))
-				n = add(out, n, LOCK_LARGE_PAGE, a, b);
+			for (u32 i = object[0] == object[1]; i < 2; i++) {
+				const char *why;
+
+				if (object[i] == LOCK_END)
+					continue;
+				why = kept_apart(r, object[i], &a, &b);
+				if (never == (why != NULL))
+					n = add(out, n, object[i], a.step, b.step, why);
+			}
 		}
-		if (lb->guest && a->mode == LOCK_EX && is_kept(a->object))
-			n = add(out, n, (enum lock_object)a->object, a, NULL);
+		if (!never && lb->guest && a.step->mode == LOCK_EX && is_kept(a.step->object))
+			n = add(out, n, (enum lock_object)a.step->object, a.step, NULL, NULL);
 	}
-	for (const struct lock_step *b = pb; la->guest && b && b->object != LOCK_END; b++)
-		if (b->mode == LOCK_EX && is_kept(b->object))
-			n = add(out, n, (enum lock_object)b->object, NULL, b);
+	for (b.step = b.plan; !never && la->guest && b.step && b.step->object != LOCK_END; b.step++)
+		if (b.step->mode == LOCK_EX && is_kept(b.step->object))
+			n = add(out, n, (enum lock_object)b.step->object, NULL, b.step, NULL);
 	return n;
+}
+
+u32 leaf_meetings(enum sl_release r, const struct leaf_ref *a, const struct leaf_ref *b,
+		  struct meeting out[MEETINGS_MAX])
+{
+	return meetings(r, a, b, false, out);
+}
+
+u32 leaf_non_meetings(enum sl_release r, const struct leaf_ref *a, const struct leaf_ref *b,
+		      struct meeting out[MEETINGS_MAX])
+{
+	return meetings(r, a, b, true, out);
 }

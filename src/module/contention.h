@@ -59,6 +59,7 @@ const char *leaf_lock_note(const struct leaf_ref *leaf, enum lock_object object)
 struct meeting {
 	const struct lock_step *a, *b;
 	u8 object; /* enum lock_object: the lock, LARGE_PAGE where a page of one covers that of the other */
+	const char *never; /* why it does not come to that; NULL: it does */
 };
 
 #define MEETINGS_MAX 128
@@ -66,5 +67,13 @@ struct meeting {
 /* Where @a and @b meet, the widest lock first; the number of meetings, at most MEETINGS_MAX. */
 u32 leaf_meetings(enum sl_release r, const struct leaf_ref *a, const struct leaf_ref *b,
 		  struct meeting out[MEETINGS_MAX]);
+/* Where both plans name a lock, and yet the leaves cannot meet; each with the reason. */
+u32 leaf_non_meetings(enum sl_release r, const struct leaf_ref *a, const struct leaf_ref *b,
+		      struct meeting out[MEETINGS_MAX]);
+
+/* NULL, or why nobody takes this lock in this model, although the module has it. */
+const char *lock_absent(enum lock_object object);
+/* Does the leaf's hardened flavour take this lock exclusive, whatever its plan says? */
+bool leaf_lock_hardened(const struct leaf_ref *leaf, enum lock_object object);
 
 #endif

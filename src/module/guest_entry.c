@@ -20,10 +20,11 @@ u64 entry_lock_guest(struct call *c, struct entry_ref *e)
 	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_GUEST)
 					  : sept_entry_try_lock_published(e->entry, HP_GUEST);
 
-	if (r == HP_BUSY_HOST_PRIORITY)
-		return with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
-	if (r != HP_OK)
-		return step->busy;
+	if (r != HP_OK) {
+		u64 st = call_refused(c, step, 0);
+
+		return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
+	}
 	c->held++;
 	e->locked = true;
 	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "module/td_exit.h"
+#include "module/tlb.h"
 
 u64 guest_operand_check(struct call *c, u64 gpa, u64 align, u32 operand)
 {
@@ -25,6 +26,7 @@ bool guest_operand_map(struct call *c, u64 gpa, bool write, struct hpa *page, u6
 	if (sept_is_leaf(w.copy) && (w.copy & SEPT_RWX) == SEPT_RWX) {
 		*page = sept_leaf_hpa(w.copy, w.level);
 		page->v += gpa & (SL_LEVEL_SIZE(w.level) - 1) & ~SL_PAGE_MASK;
+		translated(c->lp, (struct gpa){ gpa }, *page, w.level, false);
 		return true;
 	}
 	/* Found by software: the zero-step mitigation does not hear of it. */
@@ -81,10 +83,11 @@ u64 rtmr_lock(struct call *c, enum lock_mode mode)
 	else
 		r = mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_GUEST)
 				    : sharex_hp_try_shared_published(l, HP_GUEST);
-	if (r == HP_BUSY_HOST_PRIORITY)
-		return with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
-	if (r != HP_OK)
-		return step->busy;
+	if (r != HP_OK) {
+		u64 st = call_refused(c, step, 0);
+
+		return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
+	}
 	c->held++;
 	return 0;
 }

@@ -159,8 +159,7 @@ enum sl_access guest_access_once(struct sl_lp *lp, u64 gpa, bool write, u64 *val
 	sl_count(lp->env, SL_CTR_guest_accesses);
 	if (t) {
 		sl_count(lp->env, SL_CTR_tlb_hits);
-		if (lp->machine->hooks && lp->machine->hooks->translate)
-			lp->machine->hooks->translate(lp, (struct gpa){ gpa }, t->page, t->level);
+		translated(lp, (struct gpa){ gpa }, t->page, t->level, true);
 		access_contents(lp, t->page, gpa, write, value);
 		return SL_ACCESS_OK;
 	}
@@ -176,6 +175,7 @@ enum sl_access guest_access_once(struct sl_lp *lp, u64 gpa, bool write, u64 *val
 	page = sept_leaf_hpa(w.copy, w.level);
 	page.v += gpa & (SL_LEVEL_SIZE(w.level) - 1) & ~SL_PAGE_MASK;
 	tlb_fill(lp, (struct gpa){ gpa }, page, w.level);
+	translated(lp, (struct gpa){ gpa }, page, w.level, false);
 	access_contents(lp, page, gpa, write, value);
 	return SL_ACCESS_OK;
 }

@@ -131,6 +131,16 @@ void sl_lp_set_platform(struct sl_lp *lp, u32 flags)
 	lp->platform = flags;
 }
 
+u64 sl_lp_user_msr(const struct sl_lp *lp)
+{
+	return lp->user_msr;
+}
+
+void sl_lp_set_user_msr(struct sl_lp *lp, u64 value)
+{
+	lp->user_msr = value;
+}
+
 u32 sl_lp_interrupt_raise(struct sl_lp *lp)
 {
 	/* Pairs with lp_interrupt_pending(): what was written before is seen after the exit. */

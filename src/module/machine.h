@@ -307,16 +307,48 @@ struct sl_lp {
 	struct td_exit exit;
 	bool ve_injected; /* the last TDCALL did not happen: #VE instead */
 	u64 rip_at_entry;
+	u64 user_msr;
 	struct hpa last_vcpu; /* TDVPR of the vCPU that ran here last */
 	struct tlb_entry tlb[TLB_SIZE];
 };
 
+/* What a leaf commits: pages that come and go, and what counts for the TD's measurement. */
+enum commit_kind {
+	COMMIT_CONTROL,  /* page: the TD's, as TDR, TDCX, TDVPR or S-EPT page */
+	COMMIT_ADD,      /* page: the TD's, mapped at gpa, with contents that are measured */
+	COMMIT_AUG,      /* page: the TD's, mapped at gpa, for the guest to accept */
+	COMMIT_ACCEPT,   /* page: accepted at gpa */
+	COMMIT_RELOCATE, /* from: free; page takes its place at gpa */
+	COMMIT_DEMOTE,   /* page, mapped at gpa: 512 of the size below */
+	COMMIT_PROMOTE,  /* 512 from page on, mapped from gpa on: one at level */
+	COMMIT_REMOVE,   /* page: free, no longer mapped at gpa */
+	COMMIT_FREE,     /* page: free, a S-EPT page or any page of a TD that is torn down */
+	COMMIT_INIT,     /* the measurement begins */
+	COMMIT_EXTEND,   /* 256 bytes at gpa, @data or zeros for NULL, are measured */
+	COMMIT_FINALIZE, /* the measurement ends */
+};
+
+struct commit {
+	enum commit_kind kind;
+	u32 level;
+	struct hpa tdr;
+	struct hpa page;
+	struct hpa from;
+	struct gpa gpa;
+	const void *data;
+};
+
 /*
  * Observation points for oracles; all may be NULL. They must not change model state.
- * translate: the guest on @lp is about to use a cached translation of @gpa to @page.
+ * translate: the guest on @lp is about to use a translation of @gpa to @page, @cached or just walked.
+ * commit: a leaf on @lp commits this, and holds the locks under which it does.
+ * leaked: a call on @lp is about to return with @words lock words that it has taken and not released.
  */
 struct sl_module_hooks {
-	void (*translate)(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level);
+	void (*translate)(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level,
+			  bool cached);
+	void (*commit)(struct sl_lp *lp, const struct commit *what);
+	void (*leaked)(struct sl_lp *lp, const char *leaf, u64 status, u32 words);
 };
 
 struct sl_machine {

@@ -159,11 +159,13 @@ static u64 write_timeout(const struct md *md, u64 data, u64 mask)
 }
 
 /* A field of a TD: one compare-and-swap, which fails if somebody else was faster. */
-static u64 swap(_Atomic u64 *word, u64 old, u64 data, u64 mask)
+static u64 swap(const struct md *md, _Atomic u64 *word, u64 old, u64 data, u64 mask)
 {
+	const struct lock_step *step = call_plan_step(md->c, LOCK_FIELD, LOCK_EX, LOCK_WORD);
+
 	if (!atomic_compare_exchange_strong_explicit(word, &old, (old & ~mask) | (data & mask),
 						     memory_order_relaxed, memory_order_relaxed))
-		return with_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_METADATA_FIELD);
+		return call_refused(md->c, step, 0);
 	return 0;
 }
 
@@ -172,7 +174,7 @@ static u64 write_td_ctls(const struct md *md, u64 old, u64 data, u64 mask)
 	if (((old ^ data) & mask & TD_CTLS_PENDING_VE_DISABLE) &&
 	    !(md->tdcs->config_flags & TD_CONFIG_FLEXIBLE_VE))
 		return TDX_METADATA_FIELD_VALUE_NOT_VALID;
-	return swap(&md->tdcs->td_ctls, old, data, mask);
+	return swap(md, &md->tdcs->td_ctls, old, data, mask);
 }
 
 u64 md_write(const struct md *md, u64 id, u64 data, u64 mask, u64 *old)
@@ -192,7 +194,7 @@ u64 md_write(const struct md *md, u64 id, u64 data, u64 mask, u64 *old)
 		st = write_timeout(md, data, mask);
 		break;
 	case MD_NOTIFY_ENABLES:
-		st = swap(&md->tdcs->notify_enables, was, data, mask & writable);
+		st = swap(md, &md->tdcs->notify_enables, was, data, mask & writable);
 		break;
 	case MD_TD_CTLS:
 		st = write_td_ctls(md, was, data, mask & writable);

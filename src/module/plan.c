@@ -101,6 +101,8 @@ const struct lock_step *lock_plan(enum sl_release r, bool guest, u32 leaf, u32 v
 
 	if (guest)
 		return lock_plan_tdcall(leaf);
+	if (r == SL_RELEASE_1_5_01)
+		return lock_plan_seamcall(leaf);
 	newer = newer_plan(r, leaf, version);
 	if (!newer && version)
 		newer = newer_plan(r, leaf, 0);

@@ -27,6 +27,16 @@ static inline void tlb_fill(struct sl_lp *lp, struct gpa gpa, struct hpa page, u
 						 .level = (u8)level };
 }
 
+/* Tells the oracles of a translation that is about to be used. */
+static inline void translated(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level,
+			      bool cached)
+{
+	const struct sl_module_hooks *hooks = lp->machine->hooks;
+
+	if (hooks && hooks->translate)
+		hooks->translate(lp, gpa, page, level, cached);
+}
+
 static inline void tlb_flush(struct sl_lp *lp)
 {
 	for (u32 i = 0; i < TLB_SIZE; i++)

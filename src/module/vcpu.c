@@ -4,6 +4,7 @@
 
 u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool disabled, bool *fresh)
 {
+	const struct lock_step *step = call_plan_step(c, LOCK_ASSOC, LOCK_EX, LOCK_WORD);
 	u32 old = LPID_NONE, state;
 
 	*fresh = false;
@@ -18,5 +19,5 @@ u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool dis
 		*fresh = true;
 		return 0;
 	}
-	return old == c->lp->index ? 0 : TDX_VCPU_ASSOCIATED;
+	return old == c->lp->index ? 0 : call_refused(c, step, 0);
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* The invariants. Layer: oracle. */
+/* What is looked at when nothing moves. Layer: oracle. */
 #include "oracle/oracle.h"
 
-#include "module/machine.h"
 #include "module/sept.h"
+#include "oracle/pages.h"
 
 /* A run of checks: counts findings, and stops reporting when it is clear that all is lost. */
 struct check {
+	const struct oracle *o;
 	struct sl_machine *m;
+	struct vmm *vmm; /* NULL: there is none, or what it thinks does not matter */
 	struct sl_env *env;
 	struct oracle_claims claims;
 	u32 findings;
@@ -15,66 +17,16 @@ struct check {
 
 #define FINDINGS_MAX 16
 
-#define BROKEN(c, id, ...)                                                           \
-	do {                                                                         \
-		if ((c)->findings++ < FINDINGS_MAX)                                  \
-			env_violate((c)->env, SL_VIOLATION_ORACLE, id, __VA_ARGS__); \
+#define BROKEN(c, id, ...)                                                                \
+	do {                                                                              \
+		if ((c)->findings++ < FINDINGS_MAX)                                       \
+			env_violate((c)->env, SL_VIOLATION_ORACLE, oracle_name(INV_##id), \
+				    __VA_ARGS__);                                         \
 	} while (0)
 
-/* ---- INV-TLB-01 ----------------------------------------------------------------------- */
-
-/*
- * Where does the S-EPT map @gpa now? *at is the leaf's entry, blocked or not; or the entry at which the
- * walk ends. An oracle only looks: nothing that the explorer takes for something the lane has seen, and
- * no access that a thread sanitizer takes for the model's own, hence not instrumented.
- */
-__attribute__((no_sanitize("thread"))) static u64 look_up(const struct sl_lp *lp, u64 gpa,
-							  u32 *level, const u64 **at)
+static unsigned long long ull(u64 v)
 {
-	const u64 *table =
-		(const u64 *)(lp->machine->mem.frames + (lp->tdcs->sept_root.v - SL_PRIVATE_BASE));
-	u64 entry;
-
-	for (*level = lp->tdcs->page_walk;; --*level) {
-		*at = &table[gpa >> SL_LEVEL_SHIFT(*level) & (SL_ENTRIES - 1)];
-		entry = __atomic_load_n(*at, __ATOMIC_RELAXED);
-		if (*level == 0 || (entry & SEPT_PS) || !(entry & SEPT_RWX))
-			return entry;
-		table = (const u64 *)(lp->machine->mem.frames +
-				      ((entry & SEPT_HPA_MASK) - SL_PRIVATE_BASE));
-	}
-}
-
-static void check_translation(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 tlb_level)
-{
-	const u64 *at;
-	u64 entry, offset;
-	u32 level;
-
-	(void)tlb_level;
-	/* The access may come at any time after the translation was cached. */
-	look_up(lp, gpa.v, &level, &at);
-	env_observe(lp->env, at);
-	entry = look_up(lp, gpa.v, &level, &at);
-	offset = gpa.v & (SL_LEVEL_SIZE(level) - 1) & ~SL_PAGE_MASK;
-	/* Under a blocked table the leaf cannot be seen, and cannot have been removed either. */
-	if (!(entry & SEPT_PS) && level != 0 && !(entry & SEPT_RWX) &&
-	    (entry & SEPT_STATE_MASK) == sept_state_raw(SEPT_NL_BLOCKED))
-		return;
-	if (!(entry & SEPT_PS) ||
-	    (entry & SEPT_HPA_MASK & ~(SL_LEVEL_SIZE(level) - 1)) + offset != page.v)
-		env_violate(lp->env, SL_VIOLATION_ORACLE, "INV-TLB-01",
-			    "LP %u uses GPA 0x%llx -> HPA 0x%llx, which was taken from its TD",
-			    lp->index, (unsigned long long)gpa.v, (unsigned long long)page.v);
-}
-
-static const struct sl_module_hooks watch = {
-	.translate = check_translation,
-};
-
-void oracle_watch(struct sl_machine *m)
-{
-	m->hooks = &watch;
+	return v;
 }
 
 /* ---- locks ---------------------------------------------------------------------------- */
@@ -84,11 +36,10 @@ void oracle_watch(struct sl_machine *m)
 static void check_word(struct check *c, const char *what, u64 at, u32 word, u32 hp)
 {
 	if (word & ~hp)
-		BROKEN(c, "INV-LOCK-01", "%s at 0x%llx is held at rest (word 0x%04x)", what,
-		       (unsigned long long)at, word);
+		BROKEN(c, LOCK_01, "%s at 0x%llx is held at rest (word 0x%04x)", what, ull(at),
+		       word);
 	else if (c->claims.no_stale_hp && (word & hp))
-		BROKEN(c, "INV-LOCK-02", "%s at 0x%llx has a stale HOST_PRIORITY", what,
-		       (unsigned long long)at);
+		BROKEN(c, LOCK_02, "%s at 0x%llx has a stale HOST_PRIORITY", what, ull(at));
 }
 
 static u32 hp_word(const sharex_hp_t *l)
@@ -120,27 +71,115 @@ static void check_global_locks(struct check *c)
 	}
 }
 
-static void check_pamt_locks(struct check *c)
+/* ---- the page metadata ------------------------------------------------------------------- */
+
+/* TDs whose pages are counted in one go through the PAMT. */
+#define TDS_AT_ONCE 32
+
+/* What the PAMT has of one TD. */
+struct td_pages {
+	struct hpa tdr;
+	u64 owned;     /* 4 KB units of any kind, the TDR aside */
+	u64 leaves[3]; /* pages, by level */
+	u64 tables;
+	u64 control; /* TDCX and TDVPR pages */
+	u32 associated;
+};
+
+struct td_list {
+	struct td_pages td[TDS_AT_ONCE];
+	u32 count;
+};
+
+static struct td_pages *td_of(struct td_list *l, struct hpa tdr)
+{
+	for (u32 i = 0; i < l->count; i++)
+		if (l->td[i].tdr.v == tdr.v)
+			return &l->td[i];
+	return NULL;
+}
+
+static struct hpa page_at(u64 index, u32 level)
+{
+	return (struct hpa){ SL_PRIVATE_BASE + (index << SL_LEVEL_SHIFT(level)) };
+}
+
+/* Record and PAMT entry say the same of a page. */
+static void check_record(struct check *c, const struct pamt_entry *e, struct hpa page, u32 level)
+{
+	enum pamt_type type = pamt_type(e);
+	u64 rec = rec_read(c->o, page, level);
+	struct hpa tdr = type == PAMT_TDR ? page : pamt_owner(e);
+	bool agree;
+
+	if (type == PAMT_NDA)
+		agree = !rec;
+	else
+		agree = rec_belongs(rec, tdr) && !!(rec & REC_MAPPED) == (type == PAMT_REG);
+	if (!agree)
+		BROKEN(c, PAGE_01,
+		       "page 0x%llx (level %u): type %u of TD 0x%llx, but it was given to TD 0x%llx",
+		       ull(page.v), level, type, ull(type == PAMT_NDA ? 0 : tdr.v),
+		       ull(rec ? rec_tdr(rec).v : 0));
+}
+
+static void check_vcpu(struct check *c, struct hpa page, struct td_pages *n)
+{
+	const struct tdvps *vp = mem_frame(c->m, page);
+
+	if (atomic_load_explicit(&vp->state, memory_order_relaxed) == VCPU_ACTIVE)
+		BROKEN(c, VCPU_01, "the vCPU at 0x%llx is ACTIVE at rest", ull(page.v));
+	n->associated += atomic_load_explicit(&vp->assoc_lpid, memory_order_relaxed) != LPID_NONE;
+}
+
+static void count_page(struct check *c, const struct pamt_entry *e, struct hpa page, u32 level,
+		       struct td_list *l)
+{
+	enum pamt_type type = pamt_type(e);
+	struct td_pages *n = type == PAMT_TDR ? NULL : td_of(l, pamt_owner(e));
+
+	if (!n)
+		return;
+	n->owned += SL_LEVEL_PAGES(level);
+	n->leaves[level] += type == PAMT_REG;
+	n->tables += type == PAMT_EPT;
+	n->control += type == PAMT_TDCX || type == PAMT_TDVPR;
+	if (type == PAMT_TDVPR)
+		check_vcpu(c, page, n);
+}
+
+/*
+ * Every page once: what is said of it by itself, unless that has been looked at, and which of the TDs in
+ * @l it counts for.
+ */
+static void check_pages(struct check *c, struct td_list *l, bool looked_at)
 {
 	const struct sl_mem *mem = &c->m->mem;
 
-	for (u32 level = 0; level < 3; level++) {
-		u64 n = level == 0 ? mem->pages : mem->blocks * SL_LEVEL_PAGES(2 - level);
+	for (u32 level = 0; level < 3; level++)
+		for (u64 i = 0, n = rec_count(mem, level); i < n; i++) {
+			const struct pamt_entry *e = &mem->pamt[level][i];
+			enum pamt_type type = pamt_type(e);
+			u32 word = hp_word(&e->lock);
 
-		for (u64 i = 0; i < n; i++) {
-			u32 word = hp_word(&mem->pamt[level][i].lock);
-
-			if (sl_unlikely(word))
-				check_word(c, "PAMT entry of page",
-					   SL_PRIVATE_BASE + (i << SL_LEVEL_SHIFT(level)), word,
+			/* Most of a machine: nobody's. */
+			if (sl_likely(!word && type == PAMT_NDA &&
+				      !rec_read(c->o, page_at(i, level), level)))
+				continue;
+			if (!looked_at && word)
+				check_word(c, "PAMT entry of page", page_at(i, level).v, word,
 					   SHAREX_HP_BIT);
+			if (!looked_at)
+				check_record(c, e, page_at(i, level), level);
+			if (type != PAMT_NDA)
+				count_page(c, e, page_at(i, level), level, l);
 		}
-	}
 }
 
 /* ---- one TD --------------------------------------------------------------------------- */
 
-struct td_count {
+/* What a walk through the S-EPT finds. */
+struct sept_count {
 	u64 leaves[3];
 	u64 tables;
 };
@@ -148,12 +187,21 @@ struct td_count {
 static void check_leaf(struct check *c, struct hpa tdr, u64 entry, u32 level, u64 gpa)
 {
 	struct hpa page = sept_leaf_hpa(entry, level);
-	struct pamt_entry *e = mem_pamt(c->m, page, level);
+	const struct pamt_entry *e = mem_pamt(c->m, page, level);
+	u32 flags = sept_state_flags(sept_state(entry));
+	u64 rec = rec_read(c->o, page, level);
 
 	if (pamt_type(e) != PAMT_REG || pamt_owner(e).v != tdr.v)
-		BROKEN(c, "INV-SEPT-01",
-		       "GPA 0x%llx level %u maps HPA 0x%llx, which the TD does not own",
-		       (unsigned long long)gpa, level, (unsigned long long)page.v);
+		BROKEN(c, SEPT_01, "GPA 0x%llx level %u maps HPA 0x%llx, which the TD does not own",
+		       ull(gpa), level, ull(page.v));
+	else if (!rec_is(rec, tdr, (struct gpa){ gpa }))
+		BROKEN(c, PAGE_02, "GPA 0x%llx level %u maps HPA 0x%llx, which is mapped at 0x%llx",
+		       ull(gpa), level, ull(page.v), ull(rec_gpa(rec).v));
+	else if (((flags & SEPT_GUEST_LEAF) && !(rec & REC_ACCEPTED)) ||
+		 ((flags & SEPT_GUEST_PENDING) && (rec & REC_ACCEPTED)))
+		BROKEN(c, ACCEPT_01, "GPA 0x%llx level %u is %s, and was %saccepted", ull(gpa),
+		       level, sept_state_name(sept_state(entry)),
+		       rec & REC_ACCEPTED ? "" : "never ");
 }
 
 /* The mirror entry that stands for a S-EPT entry must say the same. */
@@ -171,13 +219,21 @@ static void check_mirror(struct check *c, const struct vm *vm, u64 entry, u32 le
 	else
 		agree = (spte & SPTE_PRESENT) && !(spte & SPTE_LEAF);
 	if (!agree)
-		BROKEN(c, "INV-MIRROR-01", "GPA 0x%llx level %u: mirror 0x%llx, S-EPT 0x%llx (%s)",
-		       (unsigned long long)gpa, level, (unsigned long long)spte,
-		       (unsigned long long)entry, sept_state_name(sept_state(entry)));
+		BROKEN(c, MIRROR_01, "GPA 0x%llx level %u: mirror 0x%llx, S-EPT 0x%llx (%s)",
+		       ull(gpa), level, ull(spte), ull(entry), sept_state_name(sept_state(entry)));
+}
+
+static void check_link(struct check *c, struct hpa tdr, u64 entry, u32 level, u64 gpa)
+{
+	const struct pamt_entry *e = mem_pamt(c->m, sept_hpa(entry), 0);
+
+	if (pamt_type(e) != PAMT_EPT || pamt_owner(e).v != tdr.v)
+		BROKEN(c, SEPT_01, "GPA 0x%llx level %u links HPA 0x%llx, no S-EPT page of the TD",
+		       ull(gpa), level, ull(sept_hpa(entry).v));
 }
 
 static void check_table(struct check *c, const struct vm *vm, struct hpa tdr, struct hpa table,
-			u32 level, u64 gpa, struct td_count *n)
+			u32 level, u64 gpa, struct sept_count *n)
 {
 	_Atomic u64 *entries = mem_frame(c->m, table);
 
@@ -187,13 +243,13 @@ static void check_table(struct check *c, const struct vm *vm, struct hpa tdr, st
 		if (e == SEPT_FREE_ENTRY)
 			continue;
 		if (e & SEPT_TDEL)
-			BROKEN(c, "INV-LOCK-01", "S-EPT entry of GPA 0x%llx level %u is locked",
-			       (unsigned long long)gpa, level);
+			BROKEN(c, LOCK_01, "S-EPT entry of GPA 0x%llx level %u is locked", ull(gpa),
+			       level);
 		if (c->claims.no_stale_hp && (e & SEPT_HP))
-			BROKEN(c, "INV-LOCK-02",
+			BROKEN(c, LOCK_02,
 			       "S-EPT entry of GPA 0x%llx level %u has a stale HOST_PRIORITY",
-			       (unsigned long long)gpa, level);
-		if (!c->claims.no_mirror)
+			       ull(gpa), level);
+		if (vm)
 			check_mirror(c, vm, e, level, gpa);
 		if (sept_state(e) == SEPT_FREE || sept_state(e) == SEPT_REMOVED)
 			continue;
@@ -202,124 +258,146 @@ static void check_table(struct check *c, const struct vm *vm, struct hpa tdr, st
 			check_leaf(c, tdr, e, level, gpa);
 		} else {
 			n->tables++;
+			check_link(c, tdr, e, level, gpa);
 			check_table(c, vm, tdr, sept_hpa(e), level - 1, gpa, n);
 		}
 	}
 }
 
-static void check_vcpus(struct check *c, const struct vm *vm, const struct tdcs *tdcs, u64 *owned)
+static void check_tdcs_locks(struct check *c, struct hpa tdr, const struct tdcs *tdcs)
 {
-	u32 associated = 0;
-
-	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		const struct vcpu *v = &vm->vcpu[i];
-		const struct tdvps *vp;
-
-		*owned += v->created + v->tdcx_count;
-		if (!v->created)
-			continue;
-		vp = mem_frame(c->m, v->tdvpr);
-		if (atomic_load_explicit(&vp->state, memory_order_relaxed) == VCPU_ACTIVE)
-			BROKEN(c, "INV-VCPU-01", "vCPU %u is ACTIVE at rest", i);
-		if (atomic_load_explicit(&vp->assoc_lpid, memory_order_relaxed) != LPID_NONE)
-			associated++;
-	}
-	if (associated != atomic_load_explicit(&tdcs->num_assoc_vcpus, memory_order_relaxed))
-		BROKEN(c, "INV-VCPU-01", "NUM_ASSOC_VCPUS is %u, %u vCPUs are associated",
-		       atomic_load_explicit(&tdcs->num_assoc_vcpus, memory_order_relaxed),
-		       associated);
-}
-
-static void check_tdcs_locks(struct check *c, const struct vm *vm, const struct tdcs *tdcs)
-{
-	check_word(c, "OP_STATE lock of TDR", vm->tdr.v, hp_word(&tdcs->op_state_lock),
-		   SHAREX_HP_BIT);
-	check_word(c, "RTMR lock of TDR", vm->tdr.v, hp_word(&tdcs->rtmr_lock), SHAREX_HP_BIT);
-	check_word(c, "S-EPT tree lock of TDR", vm->tdr.v, sharex_word(&tdcs->tree_lock),
+	check_word(c, "OP_STATE lock of TDR", tdr.v, hp_word(&tdcs->op_state_lock), SHAREX_HP_BIT);
+	check_word(c, "RTMR lock of TDR", tdr.v, hp_word(&tdcs->rtmr_lock), SHAREX_HP_BIT);
+	check_word(c, "S-EPT tree lock of TDR", tdr.v, sharex_word(&tdcs->tree_lock),
 		   c->m->tree_hp ? SHAREX_HP_BIT : 0);
-	check_word(c, "epoch lock of TDR", vm->tdr.v, sharex_word(&tdcs->epoch_lock), 0);
+	check_word(c, "epoch lock of TDR", tdr.v, sharex_word(&tdcs->epoch_lock), 0);
 	for (u32 i = 0; i < 2; i++)
 		if (atomic_load_explicit(&tdcs->epoch.f.refcount[i], memory_order_relaxed))
-			BROKEN(c, "INV-EPOCH-01", "REFCOUNT[%u] is %u at rest", i,
+			BROKEN(c, EPOCH_01, "REFCOUNT[%u] is %u at rest", i,
 			       atomic_load_explicit(&tdcs->epoch.f.refcount[i],
 						    memory_order_relaxed));
 }
 
-static void check_td(struct check *c, const struct vm *vm)
+/* The VMM that made the TD, if what it thinks matters. */
+static const struct vm *vm_of(const struct check *c, struct hpa tdr)
 {
-	const struct tdr *tdr = mem_frame(c->m, vm->tdr);
-	const struct tdcs *tdcs;
-	struct td_count n = { 0 };
-	struct host_check h;
-	u64 owned = tdr->num_tdcx, chldcnt;
-
-	/* A TD without key id is on its way out: its S-EPT means nothing any more. */
-	if (tdr->num_tdcx < TDCX_MIN || tdr->lifecycle == TD_TEARDOWN)
-		return;
-	tdcs = tdr_tdcs(c->m, tdr);
-	check_tdcs_locks(c, vm, tdcs);
-	if (tdcs->op_state == OP_UNINITIALIZED)
-		return;
-	check_table(c, vm, vm->tdr, tdcs->sept_root, tdcs->page_walk, 0, &n);
-	check_vcpus(c, vm, tdcs, &owned);
-	owned += n.tables;
-	for (u32 level = 0; level < 3; level++)
-		owned += n.leaves[level] * SL_LEVEL_PAGES(level);
-	chldcnt = atomic_load_explicit(&tdr->chldcnt, memory_order_relaxed);
-	if (chldcnt != owned)
-		BROKEN(c, "INV-PAMT-01", "CHLDCNT is %llu, the TD owns %llu units",
-		       (unsigned long long)chldcnt, (unsigned long long)owned);
-	if (c->claims.no_mirror)
-		return;
-	host_check(vm, &h);
-	if (h.frozen || h.orphans || h.leaves[0] != n.leaves[0] || h.leaves[1] != n.leaves[1] ||
-	    h.tables != n.tables)
-		BROKEN(c, "INV-MIRROR-01",
-		       "mirror has %llu + %llu leaves, %llu tables, %llu frozen, %llu orphans; "
-		       "S-EPT %llu + %llu leaves, %llu tables",
-		       (unsigned long long)h.leaves[0], (unsigned long long)h.leaves[1],
-		       (unsigned long long)h.tables, (unsigned long long)h.frozen,
-		       (unsigned long long)h.orphans, (unsigned long long)n.leaves[0],
-		       (unsigned long long)n.leaves[1], (unsigned long long)n.tables);
+	for (u32 i = 0; c->vmm && !c->claims.no_mirror && i < c->vmm->vm_count; i++)
+		if (c->vmm->vm[i].created && c->vmm->vm[i].tdr.v == tdr.v)
+			return &c->vmm->vm[i];
+	return NULL;
 }
 
-u32 oracle_check_at_rest(struct sl_machine *m, struct vmm *vmm, struct sl_env *env,
+static void check_vm(struct check *c, const struct vm *vm, const struct td_pages *have,
+		     const struct sept_count *n)
+{
+	u64 control = vm->tdcx_count;
+	struct host_check h;
+
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		control += vm->vcpu[i].created + vm->vcpu[i].tdcx_count;
+	if (control != have->control)
+		BROKEN(c, MIRROR_01, "the VMM has added %llu control pages, the TD has %llu",
+		       ull(control), ull(have->control));
+	host_check(vm, &h);
+	if (h.frozen || h.orphans || h.leaves[0] != n->leaves[0] || h.leaves[1] != n->leaves[1] ||
+	    h.tables != n->tables)
+		BROKEN(c, MIRROR_01,
+		       "mirror has %llu + %llu leaves, %llu tables, %llu frozen, %llu orphans; "
+		       "S-EPT %llu + %llu leaves, %llu tables",
+		       ull(h.leaves[0]), ull(h.leaves[1]), ull(h.tables), ull(h.frozen),
+		       ull(h.orphans), ull(n->leaves[0]), ull(n->leaves[1]), ull(n->tables));
+}
+
+/* The TD's own structures, while its keys are there and nobody reclaims them. */
+static void check_tdcs(struct check *c, const struct tdcs *tdcs, const struct td_pages *have)
+{
+	const struct vm *vm = vm_of(c, have->tdr);
+	u32 associated = atomic_load_explicit(&tdcs->num_assoc_vcpus, memory_order_relaxed);
+	struct sept_count n = { 0 };
+
+	check_tdcs_locks(c, have->tdr, tdcs);
+	if (associated != have->associated)
+		BROKEN(c, VCPU_01, "NUM_ASSOC_VCPUS is %u, %u vCPUs are associated", associated,
+		       have->associated);
+	if (tdcs->op_state == OP_UNINITIALIZED)
+		return;
+	check_table(c, vm, have->tdr, tdcs->sept_root, tdcs->page_walk, 0, &n);
+	if (n.tables != have->tables || n.leaves[0] != have->leaves[0] ||
+	    n.leaves[1] != have->leaves[1] || n.leaves[2] != have->leaves[2])
+		BROKEN(c, SEPT_01,
+		       "the S-EPT has %llu, %llu and %llu leaves and %llu tables; the TD owns %llu, "
+		       "%llu and %llu pages for them and %llu S-EPT pages",
+		       ull(n.leaves[0]), ull(n.leaves[1]), ull(n.leaves[2]), ull(n.tables),
+		       ull(have->leaves[0]), ull(have->leaves[1]), ull(have->leaves[2]),
+		       ull(have->tables));
+	if (vm)
+		check_vm(c, vm, have, &n);
+}
+
+static void check_td(struct check *c, const struct td_pages *have)
+{
+	const struct tdr *tdr = mem_frame(c->m, have->tdr);
+	u64 chldcnt = atomic_load_explicit(&tdr->chldcnt, memory_order_relaxed);
+
+	if (chldcnt != have->owned)
+		BROKEN(c, PAMT_01, "CHLDCNT is %llu, the TD owns %llu units", ull(chldcnt),
+		       ull(have->owned));
+	if (tdr->num_tdcx >= TDCX_MIN && tdr->lifecycle == TD_KEYS_CONFIGURED)
+		check_tdcs(c, tdr_tdcs(c->m, tdr), have);
+}
+
+/* TDRs from page *from on, as many as fit. */
+static void find_tds(struct check *c, u64 *from, struct td_list *l)
+{
+	const struct sl_mem *mem = &c->m->mem;
+
+	l->count = 0;
+	for (; *from < mem->pages && l->count < TDS_AT_ONCE; ++*from)
+		if (pamt_type(&mem->pamt[0][*from]) == PAMT_TDR)
+			l->td[l->count++] = (struct td_pages){ .tdr = page_at(*from, 0) };
+}
+
+u32 oracle_check_at_rest(struct oracle *o, struct vmm *vmm, struct sl_env *env,
 			 const struct oracle_claims *claims)
 {
-	struct check c = { .m = m, .env = env, .claims = *claims };
+	struct check c = { .o = o, .m = o->m, .vmm = vmm, .env = env, .claims = *claims };
+	struct td_list l;
+	u64 from = 0;
 
 	check_global_locks(&c);
-	check_pamt_locks(&c);
-	for (u32 i = 0; i < vmm->vm_count; i++)
-		if (vmm->vm[i].created)
-			check_td(&c, &vmm->vm[i]);
+	do {
+		bool first = from == 0;
+
+		find_tds(&c, &from, &l);
+		check_pages(&c, &l, !first);
+		for (u32 i = 0; i < l.count; i++)
+			check_td(&c, &l.td[i]);
+	} while (from < c.m->mem.pages);
 	return c.findings;
 }
 
 /* ---- after teardown -------------------------------------------------------------------- */
 
-u32 oracle_check_empty(struct sl_machine *m, struct vmm *vmm, struct sl_env *env)
+u32 oracle_check_empty(struct oracle *o, struct sl_env *env)
 {
-	struct check c = { .m = m, .env = env };
-	const struct sl_mem *mem = &m->mem;
+	struct check c = { .o = o, .m = o->m, .env = env };
+	const struct sl_mem *mem = &o->m->mem;
+	struct td_list none = { .count = 0 };
 
-	(void)vmm;
 	check_global_locks(&c);
-	check_pamt_locks(&c);
 	/* First: where a key id is left, so are pages. */
 	for (u32 i = 0; i < SL_HKIDS; i++)
-		if (m->kot[i].state != KOT_FREE && m->kot[i].state != KOT_RESERVED)
-			BROKEN(&c, "INV-EMPTY-02", "key id %u is still in use after teardown", i);
-	for (u32 level = 0; level < 3; level++) {
-		u64 n = level == 0 ? mem->pages : mem->blocks * SL_LEVEL_PAGES(2 - level);
+		if (o->m->kot[i].state != KOT_FREE && o->m->kot[i].state != KOT_RESERVED)
+			BROKEN(&c, EMPTY_02, "key id %u is still in use after teardown", i);
+	check_pages(&c, &none, false);
+	for (u32 level = 0; level < 3; level++)
+		for (u64 i = 0, n = rec_count(mem, level); i < n; i++) {
+			enum pamt_type type = pamt_type(&mem->pamt[level][i]);
 
-		for (u64 i = 0; i < n; i++)
-			if (sl_unlikely(pamt_type(&mem->pamt[level][i]) != PAMT_NDA))
-				BROKEN(&c, "INV-EMPTY-01",
+			if (sl_unlikely(type != PAMT_NDA))
+				BROKEN(&c, EMPTY_01,
 				       "page 0x%llx (level %u) still has PAMT type %u after teardown",
-				       (unsigned long long)(SL_PRIVATE_BASE +
-							    (i << SL_LEVEL_SHIFT(level))),
-				       level, pamt_type(&mem->pamt[level][i]));
-	}
+				       ull(page_at(i, level).v), level, type);
+		}
 	return c.findings;
 }

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must never happen. Each invariant has a number for life; a broken one is a finding of kind
- * "oracle". Oracles read module and host state and change nothing. Layer: oracle.
+ * What must never happen to a machine and its VMM: the table is oracle.def. A broken invariant is a
+ * finding of kind "oracle". Oracles read module and host state and change nothing.
  *
- * INV-TLB-01   a guest never uses a cached translation after the page was removed
- * INV-LOCK-01  at rest no module lock is held (HOST_PRIORITY aside)
- * INV-LOCK-02  at rest no HOST_PRIORITY is left behind (only where a scenario claims it)
- * INV-EPOCH-01 at rest both epoch reference counts are 0
- * INV-VCPU-01  at rest no vCPU is ACTIVE, and NUM_ASSOC_VCPUS counts the associated ones
- * INV-SEPT-01  every page that the S-EPT maps belongs to the TD, at the size of the mapping
- * INV-PAMT-01  CHLDCNT is the number of 4 KB units that the TD owns, the TDR aside
- * INV-MIRROR-01 at rest mirror and S-EPT agree, and no SPTE is frozen
- * INV-EMPTY-01 after teardown no page belongs to a TD
- * INV-EMPTY-02 after teardown no key id is in use
+ * An oracle watches one machine from its first SEAMCALL on. What it knows besides the machine's own
+ * state it has been told by the leaves, as they commit: for each page who has it, where it is mapped
+ * and whether the guest has accepted it, one word that only changes under the locks that the leaf
+ * holds. Nothing else ever waits for it. Bare lock words have their own: word.h. Layer: oracle.
  *
- * INV-WORD-01 to INV-WORD-04 are about a bare lock word: see word.h.
+ * operation            | needs outside exclusion
+ * ---------------------|------------------------------------------
+ * what the machine tells | no
+ * init, at_rest, empty | yes: no LP is in a call
  */
 #ifndef SL_ORACLE_ORACLE_H
 #define SL_ORACLE_ORACLE_H
@@ -23,9 +20,17 @@
 
 #include "base/env.h"
 #include "host/host.h"
+#include "oracle/table.h"
 
-/* Checks INV-TLB-01 at every use of a cached translation from here on. */
-void oracle_watch(struct sl_machine *m);
+struct oracle;
+
+/* Bytes, page aligned memory: an oracle for a machine with this configuration. */
+size_t oracle_size(const struct sl_machine_config *cfg);
+/*
+ * In @room, which must be zero and have oracle_size() bytes. Everything in there is for oracles only,
+ * a function of what the module has done.
+ */
+struct oracle *oracle_init(void *room, struct sl_machine *m);
 
 /* What holds in one scenario and not in another. */
 struct oracle_claims {
@@ -33,10 +38,10 @@ struct oracle_claims {
 	bool no_mirror;   /* SEAMCALLs have been made behind the VMM's back: not INV-MIRROR-01 */
 };
 
-/* No lane runs; TDs may stand. Returns the number of findings. */
-u32 oracle_check_at_rest(struct sl_machine *m, struct vmm *vmm, struct sl_env *env,
+/* No lane runs; TDs may stand. @vmm NULL: there is none. Returns the number of findings. */
+u32 oracle_check_at_rest(struct oracle *o, struct vmm *vmm, struct sl_env *env,
 			 const struct oracle_claims *claims);
 /* No lane runs and every TD has been torn down. Returns the number of findings. */
-u32 oracle_check_empty(struct sl_machine *m, struct vmm *vmm, struct sl_env *env);
+u32 oracle_check_empty(struct oracle *o, struct sl_env *env);
 
 #endif

@@ -2,6 +2,8 @@
 /* The invariants of a bare lock word. Layer: oracle. */
 #include "oracle/word.h"
 
+#include "oracle/table.h"
+
 /* Relaxed throughout: the ghost orders nothing, and each counter is judged by itself. */
 
 static u32 count(const _Atomic u32 *n)
@@ -22,7 +24,7 @@ void oracle_word_enter(const struct word_oracle *o, struct sl_env *env, bool exc
 		exclusives = count(&g->exclusive);
 	}
 	if (exclusives || (exclusive && shares))
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-01",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_01),
 			    "granted %s while %u hold it exclusively and %u share it",
 			    exclusive ? "exclusively" : "shared", exclusives, shares);
 }
@@ -48,18 +50,18 @@ static void check_kept(const struct word_oracle *o, struct sl_env *env, enum wor
 	u64 before = atomic_exchange_explicit(&o->ghost->last, word, memory_order_relaxed);
 
 	if (how == WORD_REFUSED_HOST && !(word & o->layout.hp))
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-04",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_04),
 			    "a host was refused and left no host priority (word 0x%llx)",
 			    (unsigned long long)word);
 	if (!(before & o->layout.hp) || (word & o->layout.hp))
 		return;
 	if (how != WORD_GRANTED_HOST)
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-04",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_04),
 			    "host priority was lost without a host's success (word 0x%llx, then "
 			    "0x%llx)",
 			    (unsigned long long)before, (unsigned long long)word);
 	else if (was_in(&o->layout, exclusive, before, word))
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-04",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_04),
 			    "a host cleared a request that was made after it took the word (word "
 			    "0x%llx, then 0x%llx)",
 			    (unsigned long long)before, (unsigned long long)word);
@@ -72,7 +74,7 @@ static void check_held(const struct word_oracle *o, struct sl_env *env, u32 call
 	u32 held = atomic_fetch_and_explicit(&o->ghost->hold, ~all, memory_order_relaxed);
 
 	if (how == WORD_GRANTED_GUEST && (held >> caller & 1))
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-05",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_05),
 			    "a guest took the word for which a host has been waiting since before "
 			    "the guest asked (word 0x%llx)",
 			    (unsigned long long)word);
@@ -97,16 +99,16 @@ void oracle_word_ended(const struct word_oracle *o, struct sl_env *env, u32 call
 		check_held(o, env, caller, how, word);
 	}
 	if (o->no_stale_hp && how == WORD_REFUSED_HOST && is_free(o, word) && (word & o->layout.hp))
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-03",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_03),
 			    "a refused host left host priority on a free word");
 }
 
 void oracle_word_at_rest(const struct word_oracle *o, struct sl_env *env, u64 word)
 {
 	if (!is_free(o, word))
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-02",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_02),
 			    "the word is 0x%llx when every lane is done", (unsigned long long)word);
 	else if (o->no_stale_hp && (word & o->layout.hp))
-		env_violate(env, SL_VIOLATION_ORACLE, "INV-WORD-03",
+		env_violate(env, SL_VIOLATION_ORACLE, oracle_name(INV_WORD_03),
 			    "host priority stands on a free word when every lane is done");
 }

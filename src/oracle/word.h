@@ -3,17 +3,9 @@
  * What must never happen to a bare lock word: invariants over who was told that he holds it. They
  * look at counters of their own, a ghost that no lock operation reads. Layer: oracle.
  *
- * INV-WORD-01  never two exclusive holders at once, nor an exclusive and a shared one
- * INV-WORD-02  when every lane is done the word is free (host priority aside)
- * INV-WORD-03  host priority is never left on a free word: neither by a refused host's operation
- *              nor when every lane is done (only where a scenario claims no-stale-hp)
- * INV-WORD-04  a refused host leaves host priority set, and only the step in which a host takes the
- *              word clears it (only where a scenario claims hp-kept)
- * INV-WORD-05  a guest that began to ask for the word while host priority stood does not get it before
- *              a host has (only where a scenario claims hp-kept)
- *
- * The last three are judged from one end of an operation to the next, which says something only where
- * nothing can come between an operation's last step and the call here: under the explorer.
+ * They are INV-WORD-01 to INV-WORD-05 of oracle.def. The last three are judged from one end of an
+ * operation to the next, which says something only where nothing can come between an operation's last
+ * step and the call here: under the explorer.
  */
 #ifndef SL_ORACLE_WORD_H
 #define SL_ORACLE_WORD_H

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <seamlab/tdx_abi.h>
 
@@ -128,6 +129,7 @@ static int read_subject(const struct sl_explain_options *o, const char *text,
 	const struct leaf_ref *leaf[2];
 	size_t size = strlen(text);
 	struct scn_shown shown;
+	enum oracle_id oracle;
 	u64 value;
 	u32 n;
 
@@ -142,6 +144,10 @@ static int read_subject(const struct sl_explain_options *o, const char *text,
 			 sl_release_name(o->release));
 		return -EINVAL;
 	}
+	if (o->as == SL_AS_ANY && oracle_find(text, &oracle)) {
+		s->oracle = oracle_info(oracle);
+		return 0;
+	}
 	n = leaf_by_name(o->release, text, size, leaf);
 	for (u32 i = 0; i < n; i++)
 		if (o->as == SL_AS_ANY || o->as == (leaf[i]->guest ? SL_AS_TDCALL : SL_AS_SEAMCALL))
@@ -153,7 +159,10 @@ static int read_subject(const struct sl_explain_options *o, const char *text,
 		s->value = value;
 		return 0;
 	}
-	if (hex_digit(text[0]) >= 0 || text[0] == '-')
+	if (!strncasecmp(text, "INV-", 4))
+		snprintf(err, err_size, "found %s; expected an invariant, such as %s",
+			 scn_show_text(&shown, text, size), oracle_name(INV_PAGE_01));
+	else if (hex_digit(text[0]) >= 0 || text[0] == '-')
 		snprintf(
 			err, err_size,
 			"found %s; expected a number of at most 64 bits, hexadecimal with 0x, or the "

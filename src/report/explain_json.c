@@ -126,6 +126,22 @@ static json_t *leaf_json(enum sl_release r, const struct leaf_ref *leaf)
 	return o;
 }
 
+static json_t *oracle_json(const struct oracle_info *i)
+{
+	json_t *o = json_object(), *when = json_array();
+	const char *text;
+
+	for (u32 bit = 0; (text = oracle_when_text(bit)); bit++)
+		if (i->when >> bit & 1)
+			json_array_append_new(when, json_string(text));
+	json_object_set_new(o, "name", json_string(i->name));
+	json_object_set_new(o, "promise", json_string(i->promise));
+	json_object_set_new(o, "when", when);
+	json_object_set_new(o, "condition",
+			    i->condition[0] ? json_string(i->condition) : json_null());
+	return o;
+}
+
 json_t *explain_json(const struct explain_context *c, const struct explain_subject *s)
 {
 	json_t *o = json_object(), *leaves = json_array();
@@ -142,5 +158,6 @@ json_t *explain_json(const struct explain_context *c, const struct explain_subje
 			json_array_append_new(leaves, leaf_json(c->release, &v1));
 	}
 	json_object_set_new(o, "leaves", leaves);
+	json_object_set_new(o, "invariant", s->oracle ? oracle_json(s->oracle) : json_null());
 	return o;
 }

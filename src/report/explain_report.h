@@ -3,6 +3,7 @@
 #ifndef SL_REPORT_EXPLAIN_REPORT_H
 #define SL_REPORT_EXPLAIN_REPORT_H
 
+#include "oracle/table.h"
 #include "report/explain.h"
 
 struct explain_context {
@@ -18,6 +19,7 @@ struct explain_subject {
 	u64 value;
 	struct leaf_ref leaf[2];
 	u32 leaf_count;
+	const struct oracle_info *oracle; /* NULL, or the invariant: then it is nothing else */
 };
 
 /* "0x8000020000000092", "8000020000000092", "9223374235878031506", "-9223369837831520110". */

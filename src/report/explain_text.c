@@ -196,10 +196,30 @@ static void print_leaf(FILE *f, const struct explain_context *c, const struct le
 	print_masks(f, c->release, leaf);
 }
 
+static void print_oracle(FILE *f, const struct oracle_info *o)
+{
+	const char *text, *label = "looked at";
+
+	fprintf(f, "%s  invariant, a finding of kind oracle where it is broken\n", o->name);
+	text_field(f, 2, "promise", o->promise);
+	for (u32 bit = 0; (text = oracle_when_text(bit)); bit++) {
+		if (!(o->when >> bit & 1))
+			continue;
+		text_field(f, 2, label, text);
+		label = "";
+	}
+	if (o->condition[0])
+		text_field(f, 2, "only", o->condition);
+}
+
 void explain_text(FILE *f, const struct explain_context *c, const struct explain_subject *s)
 {
 	const char *blank = "";
 
+	if (s->oracle) {
+		print_oracle(f, s->oracle);
+		return;
+	}
 	if (s->is_status) {
 		print_status(f, c, s->value);
 		blank = "\n";

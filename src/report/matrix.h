@@ -23,6 +23,9 @@ struct matrix {
 	struct meeting scratch[MEETINGS_MAX];
 };
 
+/* Fills @m; @leaf names none, one or two leaves. 0, or -EINVAL and a message. */
+int matrix_open(struct matrix *m, enum sl_release r, const char *const leaf[2], char *err,
+		size_t err_size);
 enum matrix_known matrix_known(const struct matrix *m, u32 leaf);
 /* Does the leaf belong into the grid? */
 bool matrix_shown(const struct matrix *m, u32 leaf);

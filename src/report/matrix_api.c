@@ -123,7 +123,7 @@ static json_t *json_leaf(const struct leaf_ref *leaf)
 
 static json_t *json_pair(struct matrix *m, u32 a, u32 b)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *apart = json_array();
 	u32 n = matrix_meetings(m, a, b);
 
 	for (u32 i = 0; i < n; i++) {
@@ -136,8 +136,15 @@ static json_t *json_pair(struct matrix *m, u32 a, u32 b)
 						json_side(&m->leaf[a], x->a), "b",
 						json_side(&m->leaf[b], x->b)));
 	}
-	return json_pack("{s:o, s:o, s:o}", "a", json_leaf(&m->leaf[a]), "b",
-			 json_leaf(&m->leaf[b]), "meetings", list);
+	n = leaf_non_meetings(m->release, &m->leaf[a], &m->leaf[b], m->scratch);
+	for (u32 i = 0; i < n; i++)
+		json_array_append_new(
+			apart,
+			json_pack("{s:s, s:s}", "lock",
+				  lock_object_info((enum lock_object)m->scratch[i].object)->name,
+				  "why", m->scratch[i].never));
+	return json_pack("{s:o, s:o, s:o, s:o}", "a", json_leaf(&m->leaf[a]), "b",
+			 json_leaf(&m->leaf[b]), "meetings", list, "cannot_meet", apart);
 }
 
 char *matrix_json(struct matrix *m)
@@ -211,6 +218,22 @@ static int check_known(const struct matrix *m, int leaf, char *err, size_t err_s
 	return -EINVAL;
 }
 
+int matrix_open(struct matrix *m, enum sl_release r, const char *const leaf[2], char *err,
+		size_t err_size)
+{
+	int ret = 0;
+
+	m->release = r;
+	m->only[0] = m->only[1] = -1;
+	fill(m);
+	for (u32 i = 0; i < 2 && !ret && leaf[i]; i++) {
+		ret = find_leaf(m, leaf[i], &m->only[i], err, err_size);
+		if (!ret)
+			ret = check_known(m, m->only[i], err, err_size);
+	}
+	return ret;
+}
+
 static int print(struct matrix *m, enum sl_matrix_format format, char **report)
 {
 	char *text = NULL;
@@ -240,16 +263,8 @@ int sl_matrix(const struct sl_matrix_options *o, char **report, char *err, size_
 	int ret = m ? 0 : -ENOMEM;
 
 	*report = NULL;
-	if (m) {
-		m->release = o->release;
-		m->only[0] = m->only[1] = -1;
-		fill(m);
-	}
-	for (u32 i = 0; i < 2 && !ret && o->leaf[i]; i++) {
-		ret = find_leaf(m, o->leaf[i], &m->only[i], err, err_size);
-		if (!ret)
-			ret = check_known(m, m->only[i], err, err_size);
-	}
+	if (m)
+		ret = matrix_open(m, o->release, o->leaf, err, err_size);
 	if (!ret)
 		ret = print(m, o->format, report);
 	if (ret == -ENOMEM)

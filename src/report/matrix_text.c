@@ -279,6 +279,26 @@ static void print_second(FILE *f, const struct matrix *m, const struct leaf_ref 
 	fprintf(f, "%s%s%s\n", note ? " (" : "", note ? note : "", note ? ")" : "");
 }
 
+/* "ENTRY, RCX and RCX": locks where both plans meet and the leaves do not. */
+static void print_apart(FILE *f, struct matrix *m, u32 a, u32 b)
+{
+	u32 n = matrix_wanted(m, a, b)
+			? leaf_non_meetings(m->release, &m->leaf[a], &m->leaf[b], m->scratch)
+			: 0;
+
+	for (u32 i = 0; i < n; i++) {
+		const struct meeting *x = &m->scratch[i];
+		bool known = false;
+
+		for (u32 k = 0; k < i; k++)
+			known |= m->scratch[k].object == x->object &&
+				 m->scratch[k].never == x->never;
+		if (!known)
+			text_fieldf(f, 2, lock_object_info((enum lock_object)x->object)->name,
+				    "cannot meet here: %s", x->never);
+	}
+}
+
 static void print_pair(FILE *f, struct matrix *m, u32 a, u32 b)
 {
 	u32 n = matrix_wanted(m, a, b) ? matrix_meetings(m, a, b) : 0;
@@ -297,6 +317,7 @@ static void print_pair(FILE *f, struct matrix *m, u32 a, u32 b)
 		print_second(f, m, &m->leaf[a], x->a);
 		print_second(f, m, &m->leaf[b], x->b);
 	}
+	print_apart(f, m, a, b);
 }
 
 void matrix_text(FILE *f, struct matrix *m)

@@ -133,15 +133,26 @@ static void print_sites(FILE *f, const struct host_policy *p)
 
 static void print_switches(FILE *f, const struct host_policy *p)
 {
+	char aside[700] = "";
+	size_t n = 0;
+
 	fprintf(f, "\nand:\n");
 	for (u32 i = host_setting_switches(); i < host_setting_sites(); i++) {
 		enum host_value value = (enum host_value)p->sw[i - host_setting_switches()];
+		enum host_switch sw = (enum host_switch)(i - host_setting_switches());
 		char text[300];
 
+		if (host_value_is_aside(sw, value)) {
+			n += (size_t)snprintf(aside + n, sizeof(aside) - n, "%s%s %s",
+					      n ? ", " : "", host_setting_name(i),
+					      host_value_name(value));
+			continue;
+		}
 		snprintf(text, sizeof(text), "%s: %s %s", host_value_name(value),
 			 host_setting_text(i), host_value_text(value));
 		print_row(f, host_setting_name(i), text);
 	}
+	print_row(f, "beside BUSY", aside);
 }
 
 static u32 row_of(const char *name)

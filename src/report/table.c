@@ -155,10 +155,15 @@ void table_empty(FILE *f, const struct explore_result *r, u32 step, u32 lane, co
 
 void table_print(FILE *f, const struct explore_result *r)
 {
+	table_title(f, r);
+	table_body(f, r);
+}
+
+void table_body(FILE *f, const struct explore_result *r)
+{
 	const struct xs_result *x = &r->search;
 	bool looped = x->loop_start >= x->steps;
 
-	table_title(f, r);
 	table_head(f, r);
 	for (u32 i = 0; i < r->rows; i++) {
 		if (!looped && r->row[i].step > x->loop_start) {

@@ -20,7 +20,9 @@ void table_head(FILE *f, const struct explore_result *r);
 void table_row(FILE *f, const struct explore_result *r, u32 row);
 /* A step that has no rows. */
 void table_empty(FILE *f, const struct explore_result *r, u32 step, u32 lane, const char *about);
-/* All of it. */
+/* Head and rows. */
+void table_body(FILE *f, const struct explore_result *r);
+/* Title, head and rows. */
 void table_print(FILE *f, const struct explore_result *r);
 
 #endif

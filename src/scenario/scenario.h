@@ -62,16 +62,26 @@ struct scn_range {
 enum scn_host_opcode {
 	SCN_HOST_MAP, /* map a page as if a vCPU had faulted on it (prefault) */
 	SCN_HOST_ZAP,
-	SCN_HOST_SPLIT,     /* 2 MB mappings into small ones */
-	SCN_HOST_PROMOTE,   /* and back */
-	SCN_HOST_SIGNAL,    /* make vCPU @vcpu leave its run loop once, as a signal would */
-	SCN_HOST_INTERRUPT, /* wake vCPU @vcpu from halt */
-	SCN_HOST_BUILD,     /* build TD @td */
-	SCN_HOST_RUN,       /* let the vCPU lanes of TD @td run their programs, wait for them */
-	SCN_HOST_TEARDOWN,  /* tear TD @td down */
-	SCN_HOST_TERMINATE, /* release the key id of TD @td, beside whatever else runs */
-	SCN_HOST_MIGRATE,   /* vCPU @vcpu runs on LP @lp from now on */
-	SCN_HOST_OFFLINE,   /* LP @lp gives up the vCPUs that it has */
+	SCN_HOST_SPLIT,        /* 2 MB mappings into small ones */
+	SCN_HOST_PROMOTE,      /* and back */
+	SCN_HOST_SIGNAL,       /* make vCPU @vcpu leave its run loop once, as a signal would */
+	SCN_HOST_INTERRUPT,    /* wake vCPU @vcpu from halt */
+	SCN_HOST_BUILD,        /* build TD @td */
+	SCN_HOST_RUN,          /* let the vCPU lanes of TD @td run their programs, wait for them */
+	SCN_HOST_TEARDOWN,     /* tear TD @td down */
+	SCN_HOST_TERMINATE,    /* release the key id of TD @td, beside whatever else runs */
+	SCN_HOST_MIGRATE,      /* vCPU @vcpu runs on LP @lp from now on */
+	SCN_HOST_OFFLINE,      /* LP @lp gives up the vCPUs that it has */
+	SCN_HOST_PREFAULT,     /* as MAP; user space calls again if it is told so */
+	SCN_HOST_UNMAP_SHARED, /* user space unmaps shared memory; private pages may lie in between */
+	SCN_HOST_DELETE_SLOT,
+	SCN_HOST_CREATE_SLOT, /* put a deleted slot back */
+	SCN_HOST_MARK_DEAD,   /* as a failed assertion does to TD @td, without being one */
+	/* Building a TD that says `finalized: false`. */
+	SCN_HOST_CREATE_VCPU,
+	SCN_HOST_INIT_VCPU,
+	SCN_HOST_ADD,
+	SCN_HOST_FINALIZE,
 	SCN_HOST_LOOP,
 	SCN_HOST_END,
 };
@@ -81,6 +91,9 @@ struct scn_host_op {
 	u32 td;
 	u8 level;
 	bool random;
+	bool measured; /* ADD */
+	bool retry;    /* user space calls again after EBUSY */
+	bool may_fail; /* user space goes on after any error */
 	u64 gpa;
 	u64 count; /* leaves */
 	u32 vcpu;
@@ -99,12 +112,28 @@ enum scn_lp_opcode {
 	SCN_LP_END,
 };
 
+/* A page of physical memory. */
+enum scn_page_kind {
+	SCN_PAGE_DEFAULT, /* the one that belongs there */
+	SCN_PAGE_SPARE,   /* spare page @index */
+	SCN_PAGE_GUEST,   /* what belongs to gfn @index of @td */
+	SCN_PAGE_TDR,     /* of @td */
+	SCN_PAGE_TDVPR,   /* of vCPU @index of @td */
+};
+
+struct scn_page {
+	enum scn_page_kind kind;
+	u32 td;
+	u64 index;
+};
+
 struct scn_lp_op {
 	enum scn_lp_opcode code;
-	u32 leaf; /* SEAMCALL_... */
+	u32 leaf; /* SEAMCALL_..., and the version as in RAX */
 	u32 td;
-	u8 level; /* of the entries, 0 to 3 */
-	u8 spare; /* takes spare page @spare - 1; 0: the page that belongs there */
+	u8 level;              /* of the entries, 0 to 3 */
+	struct scn_page page;  /* that the leaf takes or is about */
+	struct scn_page owner; /* in place of the TDR or TDVPR */
 	bool random;
 	bool retry; /* as long as the status says that it may work later */
 	u64 gpa;
@@ -161,6 +190,9 @@ struct scn_caller {
 
 struct scn_vcpu {
 	bool named;
+	bool raw;    /* entered by raw SEAMCALLs: no lane of its own, only a program */
+	bool absent; /* a host lane creates it */
+	bool bare;   /* a host lane initializes it */
 	struct guest_op *ops;
 	u32 count;
 };
@@ -169,13 +201,15 @@ struct scn_td {
 	u32 vcpus;
 	bool sept_ve_disable; /* TD attribute: a PENDING access exits instead of raising #VE */
 	bool debug;           /* TD attribute: TDH.MEM.RD and TDH.MEM.WR work */
-	bool unfinished;      /* not finalized: for LP lanes only */
+	bool unfinished; /* not finalized: for LP lanes, or for host lanes that go on building */
 	struct scn_range ranges[SCN_RANGES_MAX];
 	u32 range_count;
 	u64 pages; /* 4 KB pages of GPA space that the ranges take */
 	struct scn_vcpu vcpu[SCN_VCPUS_MAX];
 	bool explicit_life; /* a host lane builds it itself, or lets it run */
 	bool torn_down;     /* a host lane tears it down */
+	bool stepwise;      /* unfinished, and host lanes go on building it */
+	bool gated;         /* its vCPU lanes wait until a host lane lets them run */
 };
 
 struct scn_host {
@@ -230,6 +264,9 @@ struct scenario {
 	u32 set_count;
 	enum guest_on_busy on_busy;
 	u32 busy_retries;
+	enum guest_on_map_retry on_map_retry;
+	u32 map_retries;
+	bool entropy_fails; /* the explorer tries both answers */
 	struct scn_td td[SCN_TDS_MAX];
 	u32 td_count; /* 0 with a lock */
 	struct scn_host host[SCN_HOSTS_MAX];

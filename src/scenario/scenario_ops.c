@@ -10,14 +10,19 @@
 #include <string.h>
 
 /* One more than any operation has, so that one too many is seen. */
-#define WORDS_MAX 6
+#define WORDS_MAX 8
 
 enum op_args {
 	ARGS_NONE,
 	ARGS_PAGES,
 	ARGS_PAGES_RTMR, /* pages, and a register or register 0 */
 	ARGS_SPAN,       /* pages, or pages..pages */
+	ARGS_SLOT,       /* a whole range */
+	ARGS_ADD,        /* pages, and measured or not */
+	ARGS_NEW_VCPU,   /* a vCPU that is not there at first */
+	ARGS_BARE_VCPU,  /* a vCPU that is not initialized at first */
 	ARGS_SHARE,      /* pages and shared|private */
+	ARGS_SHARE_SPAN, /* a span and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
 	ARGS_STANDING_TD, /* a TD that this does not make one that host lanes build */
@@ -42,52 +47,71 @@ struct op_desc {
 	const char *name;
 	const char *form; /* how it is written, for messages */
 	enum op_args args;
-	u32 code;            /* of a raw SEAMCALL: the leaf */
-	const char *missing; /* leaf that the module lacks; "" = not in this version */
+	u32 code; /* of a raw SEAMCALL: the leaf */
 };
 
 static const struct op_desc guest_ops[] = {
-	{ "accept", "'accept PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ACCEPT, NULL },
-	{ "read", "'read PAGES'", ARGS_PAGES, GUEST_READ, NULL },
-	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE, NULL },
-	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD, NULL },
-	{ "attr-wr", "'attr-wr PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ATTR_WR, NULL },
-	{ "rtmr-extend", "'rtmr-extend PAGES [N]'", ARGS_PAGES_RTMR, GUEST_RTMR_EXTEND, NULL },
-	{ "report", "'report PAGES'", ARGS_PAGES, GUEST_REPORT, NULL },
-	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
-	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
-	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
-	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT, NULL },
+	{ "accept", "'accept PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ACCEPT },
+	{ "read", "'read PAGES'", ARGS_PAGES, GUEST_READ },
+	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE },
+	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD },
+	{ "attr-wr", "'attr-wr PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ATTR_WR },
+	{ "rtmr-extend", "'rtmr-extend PAGES [N]'", ARGS_PAGES_RTMR, GUEST_RTMR_EXTEND },
+	{ "report", "'report PAGES'", ARGS_PAGES, GUEST_REPORT },
+	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH },
+	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL },
+	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED },
+	{ "map-range",
+	  "'map-range PAGES shared|private' or 'map-range PAGES..PAGES shared|private'",
+	  ARGS_SHARE_SPAN, GUEST_MAP_RANGE_SHARED },
+	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT },
 };
 
 static const struct op_desc host_ops[] = {
-	{ "map", "'map PAGES'", ARGS_PAGES, SCN_HOST_MAP, NULL },
-	{ "zap", "'zap PAGES'", ARGS_PAGES, SCN_HOST_ZAP, NULL },
-	{ "split", "'split PAGES'", ARGS_PAGES, SCN_HOST_SPLIT, NULL },
-	{ "promote", "'promote PAGES'", ARGS_PAGES, SCN_HOST_PROMOTE, NULL },
-	{ "signal", "'signal VCPU'", ARGS_VCPU, SCN_HOST_SIGNAL, NULL },
-	{ "interrupt", "'interrupt VCPU'", ARGS_VCPU, SCN_HOST_INTERRUPT, NULL },
-	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD, NULL },
-	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN, NULL },
-	{ "teardown", "'teardown TD'", ARGS_STANDING_TD, SCN_HOST_TEARDOWN, NULL },
-	{ "terminate", "'terminate TD'", ARGS_STANDING_TD, SCN_HOST_TERMINATE, NULL },
-	{ "migrate", "'migrate VCPU LP'", ARGS_VCPU_LP, SCN_HOST_MIGRATE, NULL },
-	{ "offline", "'offline LP'", ARGS_LP, SCN_HOST_OFFLINE, NULL },
-	{ "delete-slot", NULL, ARGS_NONE, 0, "" },
-	{ "prefault", NULL, ARGS_NONE, 0, "" },
-	{ "add", NULL, ARGS_NONE, 0, "" },
-	{ "init-vcpu", NULL, ARGS_NONE, 0, "" },
-	{ "finalize", NULL, ARGS_NONE, 0, "" },
+	{ "map", "'map PAGES'", ARGS_PAGES, SCN_HOST_MAP },
+	{ "zap", "'zap PAGES'", ARGS_PAGES, SCN_HOST_ZAP },
+	{ "split", "'split PAGES'", ARGS_PAGES, SCN_HOST_SPLIT },
+	{ "promote", "'promote PAGES'", ARGS_PAGES, SCN_HOST_PROMOTE },
+	{ "signal", "'signal VCPU'", ARGS_VCPU, SCN_HOST_SIGNAL },
+	{ "interrupt", "'interrupt VCPU'", ARGS_VCPU, SCN_HOST_INTERRUPT },
+	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD },
+	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN },
+	{ "teardown", "'teardown TD'", ARGS_STANDING_TD, SCN_HOST_TEARDOWN },
+	{ "terminate", "'terminate TD'", ARGS_STANDING_TD, SCN_HOST_TERMINATE },
+	{ "migrate", "'migrate VCPU LP'", ARGS_VCPU_LP, SCN_HOST_MIGRATE },
+	{ "offline", "'offline LP'", ARGS_LP, SCN_HOST_OFFLINE },
+	{ "prefault", "'prefault PAGES'", ARGS_PAGES, SCN_HOST_PREFAULT },
+	{ "unmap-shared", "'unmap-shared PAGES' or 'unmap-shared PAGES..PAGES'", ARGS_SPAN,
+	  SCN_HOST_UNMAP_SHARED },
+	{ "delete-slot", "'delete-slot RANGE'", ARGS_SLOT, SCN_HOST_DELETE_SLOT },
+	{ "create-slot", "'create-slot RANGE'", ARGS_SLOT, SCN_HOST_CREATE_SLOT },
+	{ "mark-dead", "'mark-dead [TD]'", ARGS_TD_OR_NOT, SCN_HOST_MARK_DEAD },
+	{ "create-vcpu", "'create-vcpu VCPU'", ARGS_NEW_VCPU, SCN_HOST_CREATE_VCPU },
+	{ "init-vcpu", "'init-vcpu VCPU [retry|try]'", ARGS_BARE_VCPU, SCN_HOST_INIT_VCPU },
+	{ "add", "'add PAGES [measured] [retry|try]'", ARGS_ADD, SCN_HOST_ADD },
+	{ "finalize", "'finalize [TD] [retry|try]'", ARGS_TD_OR_NOT, SCN_HOST_FINALIZE },
 };
 
-#define LP_ENTRY(name, args, leaf)                                                    \
-	{                                                                             \
-		name, "'" name " PAGES [LEVEL] [retry]'", args, SEAMCALL_##leaf, NULL \
+#define LP_ENTRY(name, args, leaf)                                              \
+	{                                                                       \
+		name, "'" name " PAGES [LEVEL] [retry]'", args, SEAMCALL_##leaf \
 	}
-#define LP_PAGE(name, args, leaf)                                                              \
-	{                                                                                      \
-		name, "'" name " PAGES [LEVEL] [spareN] [retry]'", args, SEAMCALL_##leaf, NULL \
+#define LP_PAGE(name, args, leaf)                                                        \
+	{                                                                                \
+		name, "'" name " PAGES [LEVEL] [spareN] [retry]'", args, SEAMCALL_##leaf \
 	}
+
+#define LP_TD(name, leaf)                                                        \
+	{                                                                        \
+		name, "'" name " [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_##leaf \
+	}
+#define LP_VCPU(name, version, leaf)                                    \
+	{                                                               \
+		name, "'" name " VCPU [retry]'", ARGS_VCPU,             \
+			SEAMCALL_##leaf | (version) << LP_VERSION_SHIFT \
+	}
+/* Where RAX has the version of a SEAMCALL. */
+#define LP_VERSION_SHIFT 16
 
 static const struct op_desc lp_ops[] = {
 	LP_PAGE("MEM.PAGE.ADD", ARGS_ENTRY_PAGE, tdh_mem_page_add),
@@ -104,29 +128,41 @@ static const struct op_desc lp_ops[] = {
 	LP_ENTRY("MEM.SEPT.REMOVE", ARGS_TABLE, tdh_mem_sept_remove),
 	LP_ENTRY("MEM.WR", ARGS_ENTRY, tdh_mem_wr),
 	LP_ENTRY("MR.EXTEND", ARGS_ENTRY, tdh_mr_extend),
-	{ "MEM.TRACK", "'MEM.TRACK [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mem_track, NULL },
-	{ "MR.FINALIZE", "'MR.FINALIZE [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_tdh_mr_finalize,
-	  NULL },
-	{ "MNG.KEY.RECLAIMID", "'MNG.KEY.RECLAIMID [TD] [retry]'", ARGS_TD_OR_NOT,
-	  SEAMCALL_tdh_mng_key_reclaimid, NULL },
-	{ "MNG.RD", "'MNG.RD FIELD [TD] [retry]'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd, NULL },
-	{ "MNG.WR", "'MNG.WR FIELD VALUE [TD] [retry]'", ARGS_VALUE_TD, SEAMCALL_tdh_mng_wr, NULL },
+	LP_TD("MEM.TRACK", tdh_mem_track),
+	LP_TD("MR.FINALIZE", tdh_mr_finalize),
+	LP_TD("MNG.ADDCX", tdh_mng_addcx),
+	{ "MNG.CREATE", "'MNG.CREATE [retry]'", ARGS_NONE, SEAMCALL_tdh_mng_create },
+	LP_TD("MNG.INIT", tdh_mng_init),
+	LP_TD("MNG.KEY.CONFIG", tdh_mng_key_config),
+	LP_TD("MNG.KEY.FREEID", tdh_mng_key_freeid),
+	LP_TD("MNG.KEY.RECLAIMID", tdh_mng_key_reclaimid),
+	LP_TD("MNG.VPFLUSHDONE", tdh_mng_vpflushdone),
+	{ "MNG.RD", "'MNG.RD FIELD [TD] [retry]'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd },
+	{ "MNG.WR", "'MNG.WR FIELD VALUE [TD] [retry]'", ARGS_VALUE_TD, SEAMCALL_tdh_mng_wr },
+	{ "PHYMEM.CACHE.WB", "'PHYMEM.CACHE.WB [retry]'", ARGS_NONE, SEAMCALL_tdh_phymem_cache_wb },
 	LP_ENTRY("PHYMEM.PAGE.RDMD", ARGS_ENTRY, tdh_phymem_page_rdmd),
-	{ "SYS.INFO", "'SYS.INFO [retry]'", ARGS_NONE, SEAMCALL_tdh_sys_info, NULL },
-	{ "SYS.RD", "'SYS.RD FIELD [retry]'", ARGS_FIELD, SEAMCALL_tdh_sys_rd, NULL },
-	{ "VP.FLUSH", "'VP.FLUSH VCPU [retry]'", ARGS_VCPU, SEAMCALL_tdh_vp_flush, NULL },
-	{ "VP.RD", "'VP.RD FIELD VCPU [retry]'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd, NULL },
-	{ "VP.WR", "'VP.WR FIELD VALUE VCPU [retry]'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr, NULL },
+	LP_ENTRY("PHYMEM.PAGE.RECLAIM", ARGS_ENTRY, tdh_phymem_page_reclaim),
+	LP_ENTRY("PHYMEM.PAGE.WBINVD", ARGS_ENTRY, tdh_phymem_page_wbinvd),
+	{ "SYS.INFO", "'SYS.INFO [retry]'", ARGS_NONE, SEAMCALL_tdh_sys_info },
+	{ "SYS.RD", "'SYS.RD FIELD [retry]'", ARGS_FIELD, SEAMCALL_tdh_sys_rd },
+	LP_VCPU("VP.ADDCX", 0, tdh_vp_addcx),
+	LP_TD("VP.CREATE", tdh_vp_create),
+	LP_VCPU("VP.ENTER", 0, tdh_vp_enter),
+	LP_VCPU("VP.FLUSH", 0, tdh_vp_flush),
+	LP_VCPU("VP.INIT", 0, tdh_vp_init),
+	LP_VCPU("VP.INIT/1", 1, tdh_vp_init),
+	{ "VP.RD", "'VP.RD FIELD VCPU [retry]'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd },
+	{ "VP.WR", "'VP.WR FIELD VALUE VCPU [retry]'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr },
 };
 
 static const struct op_desc caller_ops[] = {
 	{ "exclusive", "'exclusive host|guest' or 'exclusive host|guest retry'", ARGS_SIDE,
-	  SCN_CALLER_EXCLUSIVE, NULL },
+	  SCN_CALLER_EXCLUSIVE },
 	{ "shared", "'shared host|guest' or 'shared host|guest retry'", ARGS_SIDE,
-	  SCN_CALLER_SHARED, NULL },
-	{ "promote", "'promote' or 'promote retry'", ARGS_RETRY, SCN_CALLER_PROMOTE, NULL },
-	{ "commit", "'commit'", ARGS_NONE, SCN_CALLER_COMMIT, NULL },
-	{ "release", "'release'", ARGS_NONE, SCN_CALLER_RELEASE, NULL },
+	  SCN_CALLER_SHARED },
+	{ "promote", "'promote' or 'promote retry'", ARGS_RETRY, SCN_CALLER_PROMOTE },
+	{ "commit", "'commit'", ARGS_NONE, SCN_CALLER_COMMIT },
+	{ "release", "'release'", ARGS_NONE, SCN_CALLER_RELEASE },
 };
 
 enum lane_type {
@@ -192,11 +228,14 @@ struct op {
 	u32 leaf;
 	bool guest;
 	bool retry;
+	bool may_fail;
 	u32 td;
 	u32 vcpu;
 	u8 level;
-	u8 spare;
+	struct scn_page page;
+	struct scn_page owner;
 	bool random;
+	bool measured;
 	u64 gpa;
 	u64 count;
 	u8 rtmr;
@@ -440,6 +479,18 @@ static int read_pages(struct lane *l, const struct scn_node *at, struct word wor
 	return 0;
 }
 
+/* A memslot is a range, all of it. */
+static int read_slot(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	int ret = read_pages(l, at, word, op);
+
+	if (ret || !memchr(word.text, '@', word.size))
+		return ret;
+	return scn_fail(l->r, at, "found %s; expected a whole range, without '@'",
+			scn_show_text(&shown, word.text, word.size));
+}
+
 /* The pages from range @from up to range @to are of one level and leave no address out. */
 static int check_joined(struct lane *l, const struct scn_node *at, struct word word,
 			const struct scn_range *from, const struct scn_range *to)
@@ -568,6 +619,9 @@ static bool emit_host(struct lane *l, const struct op *op)
 		.td = op->td,
 		.level = op->level,
 		.random = op->random,
+		.measured = op->measured,
+		.retry = op->retry,
+		.may_fail = op->may_fail,
 		.gpa = op->gpa,
 		.count = op->count,
 		.vcpu = op->vcpu,
@@ -589,7 +643,8 @@ static bool emit_lp(struct lane *l, const struct op *op)
 		.leaf = op->leaf,
 		.td = op->td,
 		.level = op->level,
-		.spare = op->spare,
+		.page = op->page,
+		.owner = op->owner,
 		.retry = op->retry,
 		.random = op->random,
 		.gpa = op->gpa,
@@ -704,7 +759,7 @@ static int unknown_op(struct lane *l, const struct scn_node *at, struct word nam
 	const char *other = lane_with_op(l, name);
 
 	for (u32 i = 0; i < own->count; i++) {
-		if (own->ops[i].missing || !op_fits(l, &own->ops[i]))
+		if (!op_fits(l, &own->ops[i]))
 			continue;
 		scn_names_add(&names, own->ops[i].name);
 		scn_near_try(&near, own->ops[i].name);
@@ -716,24 +771,14 @@ static int unknown_op(struct lane *l, const struct scn_node *at, struct word nam
 		near.word = at->text;
 		near.size = at->size;
 		for (u32 i = 0; i < own->count; i++)
-			if (!own->ops[i].missing && op_fits(l, &own->ops[i]))
+			if (op_fits(l, &own->ops[i]))
 				scn_near_try(&near, own->ops[i].name);
 	}
 	scn_show_text(&shown, name.text, name.size);
-	if (d && !d->missing)
+	if (d)
 		return scn_fail(l->r, at,
 				"found operation %s, which this kind of lock does not have; "
 				"expected one of %s",
-				shown.text, names.text);
-	if (d && d->missing[0])
-		return scn_fail(l->r, at,
-				"found operation %s, whose %s this version's module lacks; "
-				"expected one of %s",
-				shown.text, d->missing, names.text);
-	if (d)
-		return scn_fail(l->r, at,
-				"found operation %s, which comes in a later version; expected one "
-				"of %s",
 				shown.text, names.text);
 	if (other)
 		return scn_fail(l->r, at,
@@ -811,6 +856,71 @@ static int read_lp(struct lane *l, const struct scn_node *at, struct word word, 
 	if (l->r->s->more_lps <= n)
 		l->r->s->more_lps = (u32)n + 1;
 	return 0;
+}
+
+/* A TD that a host lane builds, lets run, tears down or terminates: all of it, or what is left to build. */
+static int read_life(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+		     struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	struct scn_td *td;
+	int ret = read_td(l, at, word, op);
+
+	if (ret)
+		return ret;
+	td = &l->r->s->td[op->td];
+	if (td->unfinished && d->code != SCN_HOST_RUN)
+		return scn_fail(l->r, at,
+				"found %s, a TD that is not finalized; expected 'run' of it only, "
+				"behind 'finalize'",
+				scn_show_text(&shown, at->text, at->size));
+	td->explicit_life |= !td->unfinished && d->args == ARGS_TD;
+	td->torn_down |= d->code == SCN_HOST_TEARDOWN;
+	return 0;
+}
+
+/* The operation goes on building its TD. */
+static int check_building(struct lane *l, const struct scn_node *at, const struct op *op)
+{
+	struct scn_shown shown;
+
+	if (l->r->s->td[op->td].unfinished)
+		return 0;
+	return scn_fail(l->r, at, "found %s; expected 'finalized: false' in td%u for it",
+			scn_show_text(&shown, at->text, at->size), op->td);
+}
+
+static int read_add(struct lane *l, const struct scn_node *at, const struct word *words, u32 count,
+		    struct op *op)
+{
+	struct scn_shown shown;
+	int ret = read_pages(l, at, words[1], op);
+
+	if (ret)
+		return ret;
+	if (op->level)
+		return scn_fail(l->r, at, "found %s, a 2M range; expected 4 KB pages",
+				scn_show_text(&shown, words[1].text, words[1].size));
+	op->measured = count == 3;
+	if (op->measured && !scn_text_is(words[2].text, words[2].size, "measured"))
+		return scn_fail(l->r, at, "found %s; expected measured, retry or try",
+				scn_show_text(&shown, words[2].text, words[2].size));
+	return check_building(l, at, op);
+}
+
+/* A vCPU that comes later than its TD. */
+static int read_later_vcpu(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+			   struct word word, struct op *op)
+{
+	int ret = read_vcpu(l, at, word, op);
+	struct scn_vcpu *v;
+
+	if (ret)
+		return ret;
+	v = &l->r->s->td[op->td].vcpu[op->vcpu];
+	v->bare = true;
+	v->absent |= d->args == ARGS_NEW_VCPU;
+	return check_building(l, at, op);
 }
 
 /* A register of MR.RTMR.EXTEND. */
@@ -985,7 +1095,7 @@ static int read_entries(struct lane *l, const struct scn_node *at, const struct 
 			return scn_fail(l->r, at, "found %s; expected spare0 to spare%d",
 					scn_show_text(&shown, words[next].text, words[next].size),
 					SCN_SPARES_MAX - 1);
-		op->spare = (u8)(n + 1);
+		op->page = (struct scn_page){ .kind = SCN_PAGE_SPARE, .index = n };
 		next++;
 	}
 	if (next == count)
@@ -995,9 +1105,9 @@ static int read_entries(struct lane *l, const struct scn_node *at, const struct 
 			next > 2                  ? "nothing more"
 			: l->type == LANE_OF_VCPU ? "a level (4K or 2M)"
 						  : "a level (4K, 2M, 1G or 512G)",
-			!takes_page || op->spare ? ""
-			: next == 2              ? " or spareN"
-						 : " but spareN");
+			!takes_page || op->page.kind ? ""
+			: next == 2                  ? " or spareN"
+						     : " but spareN");
 }
 
 static int read_args(struct lane *l, const struct scn_node *at, const struct op_desc *d,
@@ -1016,32 +1126,38 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 		return ret || count == 2 ? ret : read_rtmr(l, at, words[2], op);
 	case ARGS_SPAN:
 		return read_span(l, at, words[1], op);
+	case ARGS_SLOT:
+		return read_slot(l, at, words[1], op);
 	case ARGS_SHARE:
+	case ARGS_SHARE_SPAN:
 		if (scn_text_is(words[2].text, words[2].size, "private"))
-			op->code = GUEST_MAP_GPA_PRIVATE;
+			op->code = d->args == ARGS_SHARE ? GUEST_MAP_GPA_PRIVATE
+							 : GUEST_MAP_RANGE_PRIVATE;
 		else if (!scn_text_is(words[2].text, words[2].size, "shared"))
 			return scn_fail(l->r, at, "found %s; expected shared or private",
 					scn_show_text(&shown, words[2].text, words[2].size));
-		return read_pages(l, at, words[1], op);
+		return d->args == ARGS_SHARE ? read_pages(l, at, words[1], op)
+					     : read_span(l, at, words[1], op);
 	case ARGS_VCPU:
 		return read_vcpu(l, at, words[1], op);
 	case ARGS_TD:
-		ret = read_td(l, at, words[1], op);
-		if (!ret)
-			l->r->s->td[op->td].explicit_life = true;
-		return ret;
 	case ARGS_STANDING_TD:
-		ret = read_td(l, at, words[1], op);
-		if (!ret && d->code == SCN_HOST_TEARDOWN)
-			l->r->s->td[op->td].torn_down = true;
-		return ret;
+		return read_life(l, at, d, words[1], op);
 	case ARGS_VCPU_LP:
 		ret = read_vcpu(l, at, words[1], op);
 		return ret ? ret : read_lp(l, at, words[2], op);
 	case ARGS_LP:
 		return read_lp(l, at, words[1], op);
 	case ARGS_TD_OR_NOT:
-		return count == 2 ? read_td(l, at, words[1], op) : 0;
+		ret = count == 2 ? read_td(l, at, words[1], op) : 0;
+		if (!ret && l->type == LANE_OF_HOST && d->code == SCN_HOST_FINALIZE)
+			ret = check_building(l, at, op);
+		return ret;
+	case ARGS_ADD:
+		return read_add(l, at, words, count, op);
+	case ARGS_NEW_VCPU:
+	case ARGS_BARE_VCPU:
+		return read_later_vcpu(l, at, d, words[1], op);
 	case ARGS_SIDE:
 		ret = read_side(l, at, words[1], op);
 		return ret || count == 2 ? ret : read_retry(l, at, words[2], op);
@@ -1162,6 +1278,123 @@ static int check_released(struct lane *l, u32 depth)
 			scn_show_text(&shown, l->hold.at->text, l->hold.at->size));
 }
 
+/* ---- physical pages as operands of raw SEAMCALLs ---- */
+
+/* Where a raw SEAMCALL takes a page of its own, or is about one. */
+static bool takes_page(const struct op_desc *d)
+{
+	switch (d->code) {
+	case SEAMCALL_tdh_mng_addcx:
+	case SEAMCALL_tdh_mng_create:
+	case SEAMCALL_tdh_vp_addcx:
+	case SEAMCALL_tdh_vp_create:
+	case SEAMCALL_tdh_phymem_page_rdmd:
+	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_wbinvd:
+		return true;
+	default:
+		return d->args == ARGS_ENTRY_PAGE || d->args == ARGS_TABLE_PAGE;
+	}
+}
+
+/* Where it names a TDR or TDVPR. */
+static bool has_owner(const struct op_desc *d)
+{
+	switch (d->code) {
+	case SEAMCALL_tdh_phymem_page_rdmd:
+	case SEAMCALL_tdh_phymem_page_reclaim:
+	case SEAMCALL_tdh_phymem_page_wbinvd:
+		return false;
+	default:
+		return d->args != ARGS_NONE && d->args != ARGS_FIELD;
+	}
+}
+
+/* spareN, TDR, TDVPRn, or the first page of PAGES; tdN: in front of all but the first. */
+static int read_page(struct lane *l, const struct scn_node *at, struct word word,
+		     struct scn_page *out)
+{
+	const char *colon = memchr(word.text, ':', word.size);
+	struct word name = word;
+	struct op pages = { .td = l->td };
+	u64 td = l->td, n;
+	int ret;
+
+	if (numbered(word.text, word.size, "spare", &n) && n < SCN_SPARES_MAX) {
+		*out = (struct scn_page){ .kind = SCN_PAGE_SPARE, .index = n };
+		return 0;
+	}
+	if (colon && numbered(word.text, (size_t)(colon - word.text), "td", &td))
+		name = (struct word){ colon + 1, word.size - (size_t)(colon + 1 - word.text) };
+	if (scn_text_is(name.text, name.size, "TDR")) {
+		*out = (struct scn_page){ .kind = SCN_PAGE_TDR, .td = (u32)td };
+		return check_td(l->r, at, word, td);
+	}
+	if (numbered(name.text, name.size, "TDVPR", &n)) {
+		*out = (struct scn_page){ .kind = SCN_PAGE_TDVPR, .td = (u32)td, .index = n };
+		return check_vcpu(l->r, at, word, td, n);
+	}
+	ret = read_pages(l, at, word, &pages);
+	*out = (struct scn_page){ .kind = SCN_PAGE_GUEST,
+				  .td = pages.td,
+				  .index = pages.gpa >> SL_PAGE_SHIFT };
+	return ret;
+}
+
+/* "page=..." and "owner=..." at the end; *count becomes what stands in front of them. */
+static int read_operands(struct lane *l, const struct scn_node *at, const struct op_desc *d,
+			 const struct word *words, u32 *count, struct op *op)
+{
+	static const struct {
+		const char *name;
+		bool (*fits)(const struct op_desc *d);
+	} operands[] = { { "page=", takes_page }, { "owner=", has_owner } };
+	struct scn_shown shown;
+
+	while (*count > 1) {
+		const struct word *w = &words[*count - 1];
+		u32 i = 0;
+		int ret;
+
+		while (i < ARRAY_SIZE(operands) &&
+		       !starts_with(w->text, w->text + w->size, operands[i].name))
+			i++;
+		if (i == ARRAY_SIZE(operands))
+			return 0;
+		if (!operands[i].fits(d))
+			return scn_fail(l->r, at, "found %s; expected %s, which takes no %.*s",
+					scn_show_text(&shown, w->text, w->size), d->form,
+					(int)strlen(operands[i].name) - 1, operands[i].name);
+		ret = read_page(l, at,
+				(struct word){ w->text + strlen(operands[i].name),
+					       w->size - strlen(operands[i].name) },
+				i ? &op->owner : &op->page);
+		if (ret)
+			return ret;
+		--*count;
+	}
+	return 0;
+}
+
+/* A vCPU that a raw SEAMCALL enters has no lane of its own. */
+static void note_raw_entry(struct lane *l, const struct op *op)
+{
+	if (l->type == LANE_OF_LP && op->leaf == SEAMCALL_tdh_vp_enter)
+		l->r->s->td[op->td].vcpu[op->vcpu].raw = true;
+}
+
+/* The last word, where the form has "[retry]" or "[retry|try]". How many words that was. */
+static u32 read_again(const struct op_desc *d, const struct word *words, u32 count, struct op *op)
+{
+	const struct word *last = &words[count - 1];
+
+	if (count < 2)
+		return 0;
+	op->retry = strstr(d->form, "[retry") && scn_text_is(last->text, last->size, "retry");
+	op->may_fail = strstr(d->form, "|try]") && scn_text_is(last->text, last->size, "try");
+	return op->retry || op->may_fail;
+}
+
 static int read_op(struct lane *l, const struct scn_node *n)
 {
 	static const struct {
@@ -1178,6 +1411,9 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		[ARGS_VALUE_TD] = { 2, 3 },    [ARGS_VALUE_VCPU] = { 3, 3 },
 		[ARGS_ENTRY] = { 1, 2 },       [ARGS_ENTRY_PAGE] = { 1, 3 },
 		[ARGS_TABLE] = { 1, 2 },       [ARGS_TABLE_PAGE] = { 1, 3 },
+		[ARGS_SLOT] = { 1, 1 },        [ARGS_ADD] = { 1, 2 },
+		[ARGS_NEW_VCPU] = { 1, 1 },    [ARGS_BARE_VCPU] = { 1, 1 },
+		[ARGS_SHARE_SPAN] = { 2, 2 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);
@@ -1192,11 +1428,13 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		return scn_fail(l->r, n, "found %s; expected a mapping: {loop N: [...]}",
 				scn_show_text(&shown, n->text, n->size));
 	d = find_op(l->type, words[0]);
-	if (!d || d->missing || !op_fits(l, d))
+	if (!d || !op_fits(l, d))
 		return unknown_op(l, n, words[0], d);
-	op.retry = l->type == LANE_OF_LP && count > 1 &&
-		   scn_text_is(words[count - 1].text, words[count - 1].size, "retry");
-	count -= op.retry;
+	if (l->type == LANE_OF_LP || l->type == LANE_OF_HOST)
+		count -= read_again(d, words, count, &op);
+	ret = l->type == LANE_OF_LP ? read_operands(l, n, d, words, &count, &op) : 0;
+	if (ret)
+		return ret;
 	if (count < 1 + arg_count[d->args].least || count > 1 + arg_count[d->args].most)
 		return scn_fail(l->r, n, "found %s; expected %s",
 				scn_show_text(&shown, n->text, n->size), d->form);
@@ -1208,6 +1446,7 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		ret = check_hold(l, n, &op);
 	if (ret)
 		return ret;
+	note_raw_entry(l, &op);
 	return emit(l, n, &op);
 }
 
@@ -1499,11 +1738,13 @@ static int check_setup(struct scn_reader *r, const struct scn_node *run)
 	return 0;
 }
 
-/* A TD that is not finalized cannot run, and the VMM would not know what to do with it. */
+/* A TD that is not finalized cannot run: host lanes go on building it, or LP lanes have it for themselves. */
 static int check_unfinished(struct scn_reader *r, const struct scn_node *run)
 {
 	bool unfinished = false, others = r->s->host_count;
 
+	if (!r->s->lp_count && r->s->host_count)
+		return 0;
 	for (u32 i = 0; i < r->s->td_count; i++) {
 		unfinished |= r->s->td[i].unfinished;
 		for (u32 v = 0; v < r->s->td[i].vcpus; v++)
@@ -1512,8 +1753,26 @@ static int check_unfinished(struct scn_reader *r, const struct scn_node *run)
 	if (!unfinished || (r->s->lp_count && !others))
 		return 0;
 	return scn_fail(r, run,
-			"found a TD that is not finalized; expected LP lanes beside it, no host "
-			"lane and no lane of its vCPUs");
+			"found a TD that is not finalized; expected host lanes that finalize it, "
+			"or LP lanes beside it, no host lane and no lane of its vCPUs");
+}
+
+/* TDs that host lanes go on building. No page is pending before the TD is finalized. */
+static int check_stepwise(struct scn_reader *r, const struct scn_node *run)
+{
+	for (u32 i = 0; i < r->s->td_count; i++) {
+		struct scn_td *td = &r->s->td[i];
+
+		td->stepwise = td->unfinished && !r->s->lp_count;
+		for (u32 j = 0; td->stepwise && j < td->range_count; j++)
+			if (td->ranges[j].state == SCN_PENDING)
+				return scn_fail(
+					r, run,
+					"found range '%s' of td%u pending; expected free or "
+					"mapped in a TD that host lanes finalize",
+					td->ranges[j].name, i);
+	}
+	return 0;
 }
 
 /* A raw SEAMCALL may come at any time: its TD has to be there. */
@@ -1563,5 +1822,8 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 			"found %u logical processors, one for each lane of a vCPU, a host or an "
 			"LP and those that 'migrate' and 'offline' name; expected at most %d",
 			count_lanes(r->s), SL_LPS_MAX);
-	return check_lps(r, run);
+	for (u32 i = 0; i < r->s->td_count; i++)
+		r->s->td[i].gated = r->s->td[i].explicit_life || r->s->td[i].unfinished;
+	ret = check_lps(r, run);
+	return ret ? ret : check_stepwise(r, run);
 }

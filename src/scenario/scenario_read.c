@@ -92,7 +92,8 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		PACKAGES,
 		CONTENTS,
 		MEASUREMENT,
-		INTERRUPTS
+		INTERRUPTS,
+		ENTROPY_FAILS
 	};
 	struct scn_key keys[] = {
 		[RELEASE] = { .name = "release" },
@@ -103,6 +104,7 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		[CONTENTS] = { .name = "contents" },
 		[MEASUREMENT] = { .name = "measurement" },
 		[INTERRUPTS] = { .name = "interrupts" },
+		[ENTROPY_FAILS] = { .name = "entropy-fails" },
 	};
 	struct sl_machine_config *m = &r->s->module;
 	u32 word;
@@ -130,6 +132,8 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		ret = scn_get_bool(r, keys[MEASUREMENT].value, &m->measurement);
 	if (!ret && keys[INTERRUPTS].value)
 		ret = scn_get_bool(r, keys[INTERRUPTS].value, &m->interrupts);
+	if (!ret && keys[ENTROPY_FAILS].value)
+		ret = scn_get_bool(r, keys[ENTROPY_FAILS].value, &r->s->entropy_fails);
 	return ret;
 }
 
@@ -379,42 +383,66 @@ static int read_lock(struct scn_reader *r, const struct scn_node *n)
 	return ret;
 }
 
+/* "retry-N" */
+static bool get_retries(const struct scn_node *n, u32 *retries)
+{
+	u64 times;
+
+	if (n->kind != SCN_NODE_SCALAR || n->size <= 6 || memcmp(n->text, "retry-", 6) != 0 ||
+	    !scn_parse_number(n->text + 6, n->size - 6, &times) || times < 1 ||
+	    times > SCN_RETRIES_MAX)
+		return false;
+	*retries = (u32)times;
+	return true;
+}
+
+/* Which of @words @n is: its index; @count for "retry-N"; or an error. */
+static int get_attitude(struct scn_reader *r, const struct scn_node *n, const char *const *words,
+			u32 count, u32 *retries, u32 *out)
+{
+	struct scn_near near = { .word = n->text, .size = n->size };
+	struct scn_names names = { .used = 0 };
+	struct scn_shown shown, hint;
+
+	for (*out = 0; *out < count; ++*out) {
+		if (scn_node_is(n, words[*out]))
+			return 0;
+		scn_names_add(&names, words[*out]);
+		scn_near_try(&near, words[*out]);
+	}
+	if (get_retries(n, retries))
+		return 0;
+	return scn_fail(r, n, "found %s; expected %s, or retry-N with N from 1 to %u%s",
+			scn_show(&shown, n), names.text, SCN_RETRIES_MAX,
+			scn_near_text(&near, &hint));
+}
+
 static int read_guest(struct scn_reader *r, const struct scn_node *n)
 {
-	struct scn_key keys[] = { { .name = "on-busy" } };
-	const struct scn_node *on_busy;
-	struct scn_near near;
-	struct scn_shown shown, hint;
-	u64 times;
+	static const char *const on_busy[] = { "retry", "fatal", "spin-with-other-call" };
+	static const enum guest_on_busy busy_values[] = { GUEST_BUSY_RETRY, GUEST_BUSY_FATAL,
+							  GUEST_BUSY_SPIN_OTHER,
+							  GUEST_BUSY_RETRY_N };
+	static const char *const on_map_retry[] = { "continue", "ignore" };
+	static const enum guest_on_map_retry map_values[] = { GUEST_MAP_CONTINUE, GUEST_MAP_IGNORE,
+							      GUEST_MAP_RETRY_N };
+	struct scn_key keys[] = { { .name = "on-busy" }, { .name = "on-map-retry" } };
+	u32 word;
 	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
 
-	on_busy = keys[0].value;
-	if (ret || !on_busy)
-		return ret;
-	if (scn_node_is(on_busy, "retry")) {
-		r->s->on_busy = GUEST_BUSY_RETRY;
-	} else if (scn_node_is(on_busy, "fatal")) {
-		r->s->on_busy = GUEST_BUSY_FATAL;
-	} else if (scn_node_is(on_busy, "spin-with-other-call")) {
-		r->s->on_busy = GUEST_BUSY_SPIN_OTHER;
-	} else if (on_busy->kind == SCN_NODE_SCALAR && on_busy->size > 6 &&
-		   memcmp(on_busy->text, "retry-", 6) == 0 &&
-		   scn_parse_number(on_busy->text + 6, on_busy->size - 6, &times) && times >= 1 &&
-		   times <= SCN_RETRIES_MAX) {
-		r->s->on_busy = GUEST_BUSY_RETRY_N;
-		r->s->busy_retries = (u32)times;
-	} else {
-		near = (struct scn_near){ .word = on_busy->text, .size = on_busy->size };
-		scn_near_try(&near, "retry");
-		scn_near_try(&near, "fatal");
-		scn_near_try(&near, "spin-with-other-call");
-		return scn_fail(r, on_busy,
-				"found %s; expected retry, fatal, spin-with-other-call, or retry-N "
-				"with N from 1 to %u%s",
-				scn_show(&shown, on_busy), SCN_RETRIES_MAX,
-				scn_near_text(&near, &hint));
+	if (!ret && keys[0].value) {
+		ret = get_attitude(r, keys[0].value, on_busy, ARRAY_SIZE(on_busy),
+				   &r->s->busy_retries, &word);
+		if (!ret)
+			r->s->on_busy = busy_values[word];
 	}
-	return 0;
+	if (!ret && keys[1].value) {
+		ret = get_attitude(r, keys[1].value, on_map_retry, ARRAY_SIZE(on_map_retry),
+				   &r->s->map_retries, &word);
+		if (!ret)
+			r->s->on_map_retry = map_values[word];
+	}
+	return ret;
 }
 
 /* The KIND of "violated(KIND)". */

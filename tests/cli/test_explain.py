@@ -38,6 +38,19 @@ class Explain(unittest.TestCase):
         self.assertIn("TDX_OPERAND_BUSY", out)
         self.assertIn("TDH.MEM.TRACK  SEAMCALL 38", out)
 
+    def test_invariant(self):
+        out = text("explain", "inv-accept-01", "mem.track")
+        self.assertTrue(out.startswith("INV-ACCEPT-01  "))
+        self.assertIn("no guest uses a page that it has not accepted", out)
+        self.assertIn("as a guest uses a translation", out)
+        self.assertIn("TDH.MEM.TRACK", out)
+        o = json.loads(text("explain", "INV-WORD-04", "--format", "json"))["results"][0]
+        self.assertEqual((o["invariant"]["name"], o["status"], o["leaves"]), ("INV-WORD-04", None, []))
+        self.assertIn("hp-kept", o["invariant"]["condition"])
+        r = run("explain", "INV-PAGE-99")
+        self.assertEqual((r.returncode, r.stdout), (2, b""))
+        self.assertIn("expected an invariant, such as INV-PAGE-01", r.stderr.decode())
+
     def test_leaf_narrows(self):
         wide = json.loads(text("explain", "0x8000020000000001", "--format", "json"))
         locks = wide["results"][0]["status"]["locks"]

@@ -21,6 +21,21 @@ run:
   caller4: [shared guest, release]
 """
 
+HOSTILE = """title: Four LPs of a host that does what it likes with three pages
+module: {flavour: %s}
+td:
+  vcpus: 1
+  memory:
+    a: {}
+    b: {state: pending}
+    c: {state: mapped}
+run:
+  lp0: [MEM.PAGE.AUG a, MEM.RANGE.BLOCK a, MEM.TRACK, MEM.PAGE.REMOVE a]
+  lp1: [MEM.RANGE.BLOCK b, MEM.TRACK, MEM.PAGE.RELOCATE b spare0, MEM.PAGE.AUG a spare1]
+  lp2: [MEM.RANGE.BLOCK c, MEM.TRACK, MEM.PAGE.REMOVE c, MEM.PAGE.AUG a spare0]
+  lp3: [MEM.TRACK, MEM.RANGE.UNBLOCK b, MEM.PAGE.REMOVE b, MEM.RANGE.UNBLOCK c]
+"""
+
 
 def run(*args):
     return subprocess.run([PROGRAM, "check", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -131,6 +146,15 @@ class Modes(unittest.TestCase):
         text = run("--random", "20", contention("zap-vs-accept")).stdout
         self.assertIn("no violation in 20 random runs", text)
         self.assertIn("again: seamlab check --random 20 --seed 0 ", text)
+
+    def test_random_runs_of_a_hostile_host(self):
+        """Whatever it does breaks no oracle; published, an AUG that is not done kills the module (H1)."""
+        for flavour, want in (("hardened", ("inconclusive", None)), ("published", ("violated", "module-halt"))):
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as f:
+                f.write(HOSTILE % flavour)
+                f.flush()
+                _, o = check(f.name, "--random", "1500", "--seed", "3")
+            self.assertEqual((o["verdict"], o["kind"]), want, o["detail"])
 
     def test_random_trace_replays(self):
         with tempfile.TemporaryDirectory() as d:

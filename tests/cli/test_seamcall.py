@@ -137,6 +137,20 @@ class Installed(unittest.TestCase):
         self.assertEqual(os.path.realpath(loaded.group(1)),
                          os.path.realpath(self.find("libseamlab.so")))
 
+    def test_one_source_on_threads_and_explored(self):
+        source = os.path.join(ROOT, "examples", "kernel_zap.c")
+        program = os.path.join(self.dir.name, "zap")
+        libdir = self.pkg("--variable=libdir")[0]
+        self.must(["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-pthread", source, "-o",
+                   program, *self.pkg("--cflags", "--libs"), f"-Wl,-rpath,{libdir}"])
+        for _ in range(RUNS):
+            self.assertEqual(self.must([program]),
+                             "zap: 2 threads ended, and nothing was violated\n")
+        for define, code, verdict in [("FIXED", 0, "holds"), ("ZAP_RETRIES=3", 1, "violated(assert)")]:
+            self.must([self.find("seamlab-cc"), f"-D{define}", source, "-o", program])
+            r = run([program], env=self.env)
+            self.assertEqual((r.returncode, r.stdout.split("\n")[0]), (code, "zap: " + verdict))
+
     def test_a_kernels_own_headers(self):
         source = os.path.join(self.dir.name, "own.c")
         program = os.path.join(self.dir.name, "own")
@@ -165,7 +179,7 @@ class Installed(unittest.TestCase):
 
     def test_exports_are_what_the_headers_show(self):
         shown = set()
-        for name in ("explain.h", "module.h", "seamcall.h", "seamlab.h", "tdx_abi.h"):
+        for name in ("explain.h", "explore.h", "module.h", "seamcall.h", "seamlab.h", "tdx_abi.h"):
             with open(self.find(name), encoding="utf-8") as f:
                 text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
             for m in re.finditer(r"^SL_API [^;]*?(\w+)\(", text, re.M):

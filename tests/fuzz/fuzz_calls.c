@@ -4,9 +4,9 @@
  * LPs, with operands that are mostly sensible and sometimes anything at all. A guest's bytes may
  * hold SEAMCALLs of other LPs while it is inside.
  *
- * Nothing here runs in parallel, so the module must never halt, whatever it is asked. After each
- * call from outside: the status is one that the leaf documents, every lock is free, and the page
- * metadata, the S-EPT and the counts of each TD agree.
+ * Nothing here runs in parallel, so the module must never halt, whatever it is asked. All oracles
+ * watch, and after each call from outside: the status is one that the leaf documents, and no invariant
+ * at rest is broken. fuzz_hostile.c does the same with LPs that run in parallel.
  *
  * With libFuzzer (SL_LIBFUZZER defined) any bytes; without it a seeded run:
  * fuzz_calls [--seed S] [--runs N] [--first I] [--time SECONDS]. A failure prints one line that
@@ -27,6 +27,7 @@
 #include "module/leaf_status.h"
 #include "module/machine.h"
 #include "module/sept.h"
+#include "oracle/oracle.h"
 
 #define LPS      4
 #define PACKAGES 2
@@ -50,6 +51,7 @@ static struct {
 	const u8 *data;
 	size_t size, at;
 	struct sl_machine *m;
+	struct oracle *oracle;
 	void *arena;
 	size_t arena_size;
 	struct sl_lp *lp[LPS];
@@ -160,17 +162,6 @@ static const struct sl_env_ops ops = {
 static struct sl_stats stats;
 static struct sl_env env = { .ops = &ops, .stats = &stats, .tsc_per_us = 1 };
 
-/* A guest must not use what is no longer its TD's. */
-static void on_translate(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level)
-{
-	struct pamt_entry *e = mem_pamt(lp->machine, page, level);
-
-	REQUIRE(pamt_type(e) == PAMT_REG, gpa.v, page.v);
-	REQUIRE(pamt_owner(e).v == lp->tdr_hpa.v, gpa.v, page.v);
-}
-
-static const struct sl_module_hooks hooks = { .translate = on_translate };
-
 /* ---- what each leaf may return ---------------------------------------------------------------- */
 
 /* What 1.5.25 returns, as 1.5.01 would say it; 0 for what 1.5.01 has nothing of. */
@@ -212,131 +203,12 @@ static void check_tdcall_status(u32 leaf, u64 st)
 
 /* ---- state at rest ---------------------------------------------------------------------------- */
 
-/* What is found for one TD. */
-struct found {
-	u64 tdr;
-	u64 leaves; /* in 4 KB units */
-	u64 tables;
-};
-
-static void check_table(struct found *n, u64 table, u32 level)
-{
-	_Atomic u64 *e = mem_frame(z.m, (struct hpa){ table });
-
-	for (u32 i = 0; i < SL_ENTRIES; i++) {
-		u64 value = atomic_load_explicit(&e[i], memory_order_relaxed);
-		struct pamt_entry *p;
-
-		if ((value & ~SEPT_HP) == SEPT_FREE_ENTRY)
-			continue;
-		REQUIRE(!(value & SEPT_TDEL), table, value);
-		REQUIRE(sept_state(value) != SEPT_FREE, table, value);
-		if (sept_is_leaf(value)) {
-			p = mem_pamt(z.m, sept_leaf_hpa(value, level), level);
-			REQUIRE(pamt_type(p) == PAMT_REG, table, value);
-			n->leaves += SL_LEVEL_PAGES(level);
-		} else {
-			p = mem_pamt(z.m, sept_hpa(value), 0);
-			REQUIRE(pamt_type(p) == PAMT_EPT, table, value);
-			n->tables++;
-			check_table(n, sept_hpa(value).v, level - 1);
-		}
-		REQUIRE(pamt_owner(p).v == n->tdr, table, value);
-	}
-}
-
-/* Everything that the page metadata says of one TD. */
-struct owned {
-	u64 units; /* 4 KB units of any type */
-	u64 tables, leaves;
-	u32 associated;
-};
-
-static struct owned count_owned(u64 tdr)
-{
-	struct owned o = { 0 };
-
-	for (u64 i = 0; i < PAGES; i++) {
-		const struct pamt_entry *e = &z.m->mem.pamt[0][i];
-		const struct tdvps *vp;
-		enum pamt_type type = pamt_type(e);
-
-		if (type == PAMT_NDA || type == PAMT_TDR || pamt_owner(e).v != tdr)
-			continue;
-		o.units++;
-		o.tables += type == PAMT_EPT;
-		o.leaves += type == PAMT_REG;
-		if (type != PAMT_TDVPR)
-			continue;
-		vp = mem_frame(z.m, (struct hpa){ hpa_at(i) });
-		REQUIRE(atomic_load(&vp->state) != VCPU_ACTIVE, tdr, i);
-		o.associated += atomic_load(&vp->assoc_lpid) != LPID_NONE;
-	}
-	for (u64 i = 0; i < SL_ENTRIES; i++) {
-		const struct pamt_entry *e = &z.m->mem.pamt[1][i];
-
-		if (pamt_type(e) == PAMT_NDA)
-			continue;
-		REQUIRE(pamt_type(e) == PAMT_REG, i, pamt_type(e));
-		if (pamt_owner(e).v == tdr) {
-			o.units += SL_ENTRIES;
-			o.leaves += SL_ENTRIES;
-		}
-	}
-	return o;
-}
-
-static void check_tdcs(const struct tdr *tdr, u64 hpa, const struct owned *o)
-{
-	const struct tdcs *t = mem_frame(z.m, tdr->tdcx[0]);
-	struct found n = { .tdr = hpa };
-
-	REQUIRE(!(atomic_load(&t->op_state_lock.word) & ~2u), hpa, 0);
-	REQUIRE(!(atomic_load(&t->rtmr_lock.word) & ~2u), hpa, 0);
-	REQUIRE(!(atomic_load(&t->tree_lock.word) & (z.later ? ~2u : ~0u)), hpa, 0);
-	REQUIRE(!atomic_load(&t->epoch_lock.word), hpa, 0);
-	REQUIRE(!atomic_load(&t->epoch.f.refcount[0]), hpa, 0);
-	REQUIRE(!atomic_load(&t->epoch.f.refcount[1]), hpa, 0);
-	if (t->op_state == OP_UNINITIALIZED)
-		return;
-	REQUIRE(atomic_load(&t->num_assoc_vcpus) == o->associated, hpa, o->associated);
-	REQUIRE(atomic_load(&t->num_vcpus) <= t->max_vcpus, hpa, t->max_vcpus);
-	/* Pages may be reclaimed in any order once the TD is going: no tree to look at then. */
-	if (tdr->lifecycle != TD_KEYS_CONFIGURED)
-		return;
-	check_table(&n, t->sept_root.v, t->page_walk);
-	REQUIRE(n.leaves == o->leaves, n.leaves, o->leaves);
-	REQUIRE(n.tables == o->tables, n.tables, o->tables);
-}
-
 static void check_at_rest(void)
 {
-	struct sl_machine *m = z.m;
+	static const struct oracle_claims claims = { 0 };
 
-	REQUIRE(!sl_machine_halted(m), 0, 0);
-	REQUIRE(!atomic_load(&m->sys_lock.word) && !atomic_load(&m->kot_lock.word), 0, 0);
-	REQUIRE(!atomic_load(&m->mem.tdmr_lock.word), 0, 0);
-	REQUIRE(!(atomic_load(&m->mem.rsvd.lock.word) & ~2u), 0, 0);
-	for (u32 i = 0; i < PACKAGES; i++)
-		REQUIRE(!atomic_load(&m->wbt[i].lock.word) && !atomic_load(&m->key_engine[i].word),
-			i, 0);
-	REQUIRE(!(atomic_load(&m->mem.pamt[2][0].lock.word) & ~2u), 0, 0);
-	for (u64 i = 0; i < SL_ENTRIES; i++)
-		REQUIRE(!(atomic_load(&m->mem.pamt[1][i].lock.word) & ~2u), i, 0);
-	for (u64 i = 0; i < PAGES; i++) {
-		struct pamt_entry *e = &m->mem.pamt[0][i];
-		const struct tdr *tdr;
-		struct owned o;
-
-		REQUIRE(!(atomic_load(&e->lock.word) & ~2u), i, atomic_load(&e->lock.word));
-		if (pamt_type(e) != PAMT_TDR)
-			continue;
-		tdr = mem_frame(m, (struct hpa){ hpa_at(i) });
-		o = count_owned(hpa_at(i));
-		REQUIRE(atomic_load(&tdr->chldcnt) == o.units, atomic_load(&tdr->chldcnt), o.units);
-		if (tdr->num_tdcx && tdr->lifecycle <= TD_KEYS_CONFIGURED)
-			check_tdcs(tdr, hpa_at(i), &o);
-	}
+	REQUIRE(!sl_machine_halted(z.m), 0, 0);
+	REQUIRE(!oracle_check_at_rest(z.oracle, NULL, &env, &claims), 0, 0);
 }
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -1211,6 +1083,7 @@ static void host_step(u32 lp)
 static void machine_up(u8 first)
 {
 	struct sl_machine_config cfg;
+	size_t machine_size;
 
 	sl_machine_config_init(&cfg);
 	cfg.flavour = first & 1 ? SL_HARDENED : SL_PUBLISHED;
@@ -1224,8 +1097,9 @@ static void machine_up(u8 first)
 	cfg.zero_step_threshold = first & 8 ? 1 : 6;
 	cfg.measurement = !(first & 16);
 	cfg.interrupts = first & 32;
+	machine_size = sl_align_up(sl_machine_arena_size(&cfg), SL_PAGE_SIZE);
 	if (!z.arena) {
-		z.arena_size = sl_machine_arena_size(&cfg);
+		z.arena_size = machine_size + oracle_size(&cfg);
 		z.arena = mmap(NULL, z.arena_size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (z.arena == MAP_FAILED)
@@ -1233,8 +1107,8 @@ static void machine_up(u8 first)
 	} else if (madvise(z.arena, z.arena_size, MADV_DONTNEED)) {
 		die("madvise", 0, 0);
 	}
-	z.m = sl_machine_init(&cfg, z.arena, z.arena_size);
-	z.m->hooks = &hooks;
+	z.m = sl_machine_init(&cfg, z.arena, machine_size);
+	z.oracle = oracle_init((u8 *)z.arena + machine_size, z.m);
 	for (u32 i = 0; i < LPS; i++) {
 		z.lp[i] = sl_machine_lp(z.m, i);
 		sl_lp_set_env(z.lp[i], &env);

@@ -148,6 +148,28 @@ static void check_host(const struct scenario *s, const struct scn_host *h)
 	REQUIRE(depth == 0);
 }
 
+/* A page that a raw SEAMCALL names is there. */
+static void check_page(const struct scenario *s, const struct scn_page *p)
+{
+	REQUIRE(p->td < SCN_TDS_MAX);
+	switch (p->kind) {
+	case SCN_PAGE_SPARE:
+		REQUIRE(p->index < SCN_SPARES_MAX);
+		break;
+	case SCN_PAGE_GUEST:
+		REQUIRE(p->td < s->td_count && p->index < s->td[p->td].pages);
+		break;
+	case SCN_PAGE_TDR:
+		REQUIRE(p->td < s->td_count);
+		break;
+	case SCN_PAGE_TDVPR:
+		REQUIRE(p->td < s->td_count && p->index < s->td[p->td].vcpus);
+		break;
+	case SCN_PAGE_DEFAULT:
+		break;
+	}
+}
+
 static void check_lp(const struct scenario *s, const struct scn_lp *l)
 {
 	u32 depth = 0;
@@ -157,10 +179,11 @@ static void check_lp(const struct scenario *s, const struct scn_lp *l)
 
 		REQUIRE(op->td < s->td_count);
 		REQUIRE(!s->td[op->td].explicit_life);
+		check_page(s, &op->page);
+		check_page(s, &op->owner);
 		switch (op->code) {
 		case SCN_LP_PAGE:
 			check_entries(&s->td[op->td], op->gpa, op->count, op->level, 3);
-			REQUIRE(op->spare <= SCN_SPARES_MAX);
 			break;
 		case SCN_LP_VCPU:
 			REQUIRE(op->vcpu < s->td[op->td].vcpus);

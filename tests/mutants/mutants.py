@@ -45,7 +45,7 @@ MUTANTS = [
      "locks/h1-aug-remove-hardened"),
     ("accept-keeps-a-free-entry-locked", "src/module/leaf/tdg_mem_page_accept.c",
      "	if (e.state == SEPT_FREE) {\n		entry_unlock(c, &e);\n",
-     "	if (e.state == SEPT_FREE) {\n		e.locked = false;\n		c->held--;\n",
+     "	if (e.state == SEPT_FREE) {\n		e.locked = false;\n",
      "contention/aug-vs-accept-hardened"),
     ("chldcnt-not-taken-back", "src/module/leaf/tdh_mem_page_remove.c",
      "	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, SL_LEVEL_PAGES(mc.e.level),\n"
@@ -77,6 +77,12 @@ MUTANTS = [
      "	sept_page_init(c->m, page.page);\n	pamt_set_owner(page.entry, mc.td.lock.page);\n",
      "	entry_commit(c, &mc.e, sept_make_table(page.page), true);\n	sept_page_init(c->m, page.page);\n"
      "	pamt_set_owner(page.entry, mc.td.lock.page);\n", "contention/two-faults-new-table"),
+    ("parent-keeps-its-share", "src/module/call.c",
+     "	if (l->parent[1])\n		drop_hp(c, &l->parent[1]->lock, LOCK_SH);\n",
+     "	if (l->parent[1])\n		c->held--;\n", "contention/zap-vs-accept"),
+    ("pending-page-accessible", "src/module/leaf/tdh_mem_page_aug.c",
+     "	leaf = sept_make_leaf(SEPT_PENDING, page.page);\n",
+     "	leaf = sept_make_leaf(SEPT_MAPPED, page.page);\n", "contention/zap-vs-read"),
     ("tracking-not-checked", "src/module/leaf/tdh_mem_page_remove.c",
      "	st = tracking_check(c, &mc.td, &mc.e, TDX_OPERAND_ID_RCX);\n", "	st = 0;\n",
      "contention/remove-needs-tracking"),

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "engine/explore/guests.h"
+
 union prog_arena prog;
 uint32_t prog_increments;
 
@@ -13,6 +15,36 @@ void prog_add(uint32_t lane)
 	(void)lane;
 	for (uint32_t i = 0; i < prog_increments; i++)
 		atomic_fetch_add(&prog.d.word[0], 1);
+}
+
+void prog_guest_adds(uint32_t lane)
+{
+	for (uint32_t i = 0; i < prog_increments; i++)
+		xp_guest_enter(lane);
+}
+
+void prog_adding_guest(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		atomic_fetch_add(&prog.d.word[0], 1);
+		xp_guest_leave();
+	}
+}
+
+void prog_add_and_enter(uint32_t lane)
+{
+	prog_add(lane);
+	xp_guest_enter(lane);
+	atomic_fetch_add(&prog.d.word[3 + lane], 1);
+}
+
+void prog_private_guest(void *arg)
+{
+	for (;;) {
+		atomic_fetch_add((_Atomic uint32_t *)arg, 1);
+		xp_guest_leave();
+	}
 }
 
 void prog_private(uint32_t lane)

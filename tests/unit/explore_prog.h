@@ -23,6 +23,12 @@ extern uint32_t prog_increments;
 
 /* Atomic additions whose old value is used. */
 void prog_add(uint32_t lane);
+/* The same number of them by the lane's guest, which leaves after each; nobody else has the guest. */
+void prog_guest_adds(uint32_t lane);
+void prog_adding_guest(void *arg);
+/* prog_add(), then two additions to words of the lane's own: by its guest, and by itself. */
+void prog_add_and_enter(uint32_t lane);
+void prog_private_guest(void *arg);
 /* Each lane counts a word of its own down. */
 void prog_private(uint32_t lane);
 /* Plain writes of every size, unaligned ones, large copies; a lane has its own part of the data. */

@@ -11,6 +11,7 @@
 
 #include "base/env.h"
 #include "engine/explore/bounds.h"
+#include "engine/explore/guests.h"
 #include "engine/explore/liveness.h"
 #include "engine/explore/search.h"
 #include "explore_prog.h"
@@ -79,6 +80,56 @@ static void test_counts(void **state)
 			assert_int_equal(r.states, seen_states(n));
 			xs_result_free(&r);
 		}
+}
+
+static u64 guest_states(u32 n, void (*lane)(u32), void (*guest)(void *), bool exact)
+{
+	struct xs_options o = { .no_reduction = true, .exact = exact };
+	struct xs_program p = program(2, lane);
+	struct xs_result r;
+
+	for (u32 i = 0; i < 2; i++)
+		assert_int_equal(xp_guest_make(4096, guest, &prog.d.word[1 + i]), i);
+	prog_increments = n;
+	r = explore(&p, &o);
+	assert_int_equal(r.kind, XS_KIND_NONE);
+	assert_int_equal(r.limit, XS_COMPLETE);
+	xs_result_free(&r);
+	return r.states;
+}
+
+/*
+ * Additions as above, by guests that leave after each: what was seen is remembered by those who stand by
+ * themselves, and for good. A lane remembers what it has seen itself, in its guest and behind it.
+ */
+static void test_guests(void **state)
+{
+	(void)state;
+	for (u32 n = 1; n <= 6; n++) {
+		u64 c[16][16] = { { 0 } }, by_guests = 0, by_lanes = 1;
+
+		for (u32 i = 0; i <= n; i++)
+			for (u32 j = 0; j <= n; j++) {
+				c[i][j] = !i || !j ? 1 : c[i - 1][j] + c[i][j - 1];
+				by_guests += c[i][j] * (i ? 1 : 2) * (j ? 1 : 2);
+				/* Behind the last it is in its guest, has left it, or has ended. */
+				by_lanes += c[i][j] *
+					    (i == n ? 3
+					     : i    ? 1
+						    : 2) *
+					    (j == n ? 3
+					     : j    ? 1
+						    : 2);
+			}
+		by_lanes -= c[n][n];
+		for (u32 exact = 0; exact < 2; exact++) {
+			assert_int_equal(guest_states(n, prog_guest_adds, prog_adding_guest, exact),
+					 by_guests);
+			assert_int_equal(guest_states(n, prog_add_and_enter, prog_private_guest,
+						      exact),
+					 by_lanes);
+		}
+	}
 }
 
 /* Words of one lane each: a grid without reduction, two steps with it. */
@@ -551,7 +602,7 @@ int main(void)
 		cmocka_unit_test(test_bounds_add_up),  cmocka_unit_test(test_bounds_loops),
 		cmocka_unit_test(test_bounds_codes),   cmocka_unit_test(test_fairness),
 		cmocka_unit_test(test_locks_are_fair), cmocka_unit_test(test_certain),
-		cmocka_unit_test(test_vacuous),
+		cmocka_unit_test(test_vacuous),        cmocka_unit_test(test_guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,17 +72,10 @@ static void guest_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
 	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
 }
 
-static struct world *world_with(const struct host_policy *policy, u32 vms, u32 packages,
-				bool ve_disable)
+static struct world *world_of(const struct host_policy *policy, u32 vms, u32 packages,
+			      const struct vm_config vm)
 {
 	struct world *w = test_calloc(1, sizeof(*w));
-	const struct vm_config vm = {
-		.vcpus = 2,
-		.pages = VM_PAGES,
-		.sept_ve_disable = ve_disable,
-		.ranges = ranges,
-		.range_count = ARRAY_SIZE(ranges),
-	};
 	struct vm_config configs[2] = { vm, vm };
 	struct vmm_config cfg = {
 		.policy = policy,
@@ -108,6 +101,19 @@ static struct world *world_with(const struct host_policy *policy, u32 vms, u32 p
 	w->vm = &w->vmm->vm[0];
 	w->cpu = cpu_take(w->vmm, 0, &w->env[0].base);
 	return w;
+}
+
+static struct world *world_with(const struct host_policy *policy, u32 vms, u32 packages,
+				bool ve_disable)
+{
+	return world_of(policy, vms, packages,
+			(struct vm_config){
+				.vcpus = 2,
+				.pages = VM_PAGES,
+				.sept_ve_disable = ve_disable,
+				.ranges = ranges,
+				.range_count = ARRAY_SIZE(ranges),
+			});
 }
 
 static struct host_policy kvm(void)
@@ -1212,6 +1218,275 @@ static void tree_unhold_kept_out(struct world *w)
 	tree_release(w);
 }
 
+/* ---- memslots ------------------------------------------------------------------------------- */
+
+static void policy_set(struct host_policy *p, const char *name, const char *value)
+{
+	int setting = host_setting_find(name, strlen(name));
+
+	assert_true(setting >= 0);
+	assert_int_equal(host_policy_set(p, (u32)setting, value, strlen(value)), 0);
+}
+
+static void test_slots(void **state)
+{
+	struct world *w = world_built(false);
+
+	(void)state;
+	assert_int_equal(vm_create_slot(w->vm, w->cpu, GFN_PENDING), -EEXIST);
+	assert_int_equal(vm_delete_slot(w->vm, w->cpu, VM_PAGES), -EFAULT);
+	assert_int_equal(vm_delete_slot(w->vm, w->cpu, GFN_PENDING + 1), 0);
+	/* All of it is gone, and nothing else. */
+	assert_int_equal(sept_state_of(w, GFN_PENDING, 0), STATE_FREE);
+	assert_int_equal(sept_state_of(w, GFN_PENDING + 2, 0), STATE_FREE);
+	assert_int_equal(sept_state_of(w, GFN_MAPPED, 0), STATE_MAPPED);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_PENDING, 1), -ENOENT);
+	assert_int_equal(vm_delete_slot(w->vm, w->cpu, GFN_PENDING), -ENOENT);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+	assert_int_equal(vm_create_slot(w->vm, w->cpu, GFN_PENDING), 0);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_PENDING, 3), 0);
+	/* On its way out: user space has to call again. */
+	atomic_store(&w->vm->slot[0], VM_SLOT_INVALID);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE + 1, 1), -EAGAIN);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_PENDING, 1), 0);
+	atomic_store(&w->vm->slot[0], VM_SLOT_VALID);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE + 1, 1), 0);
+	world_end(w);
+}
+
+struct deleter {
+	struct world *w;
+	bool done;
+	bool waited; /* the reader has seen that somebody waits for the end of its section */
+};
+
+static void lane_deleter(void *arg)
+{
+	struct deleter *d = arg;
+	struct cpu *cpu = cpu_take(d->w->vmm, 2, &d->w->env[2].base);
+
+	test_check(vm_delete_slot(d->w->vm, cpu, GFN_FREE) == 0);
+	d->done = true;
+	cpu_put(cpu);
+}
+
+/* In a read section until the deleter has nothing left to do but wait for its end. */
+static void lane_reader(void *arg)
+{
+	struct deleter *d = arg;
+	struct sl_env *env = &d->w->env[1].base;
+	struct cpu *cpu = cpu_take(d->w->vmm, 1, env);
+
+	for (u32 round = 0; round < 3; round++) {
+		srcu_read_lock(cpu, d->w->vm);
+		if (vm_slot_of(d->w->vm, GFN_FREE) == VM_SLOT_VALID)
+			for (u32 i = 0; i < 50; i++) {
+				/* Whoever saw the slot in this section has it to the end. */
+				test_check(!d->done);
+				d->waited |= atomic_load(&cpu->srcu) != d->w->vm->index + 1;
+				env_pause(env);
+			}
+		srcu_read_unlock(cpu);
+		env_pause(env);
+	}
+	cpu_put(cpu);
+}
+
+static void test_grace_period(void **state)
+{
+	u32 waited = 0;
+
+	(void)state;
+	for (u64 seed = 0; seed < 30; seed++) {
+		struct world *w = world_built(false);
+		struct deleter d = { .w = w };
+		struct test_lane lanes[] = {
+			{ &w->env[1], lane_reader, &d },
+			{ &w->env[2], lane_deleter, &d },
+		};
+
+		assert_true(test_lanes_run(lanes, 2, seed, 1000000));
+		assert_true(d.done);
+		for (u32 i = 0; i < w->vmm->cpu_count; i++)
+			assert_int_equal(atomic_load(&w->vmm->cpu[i].srcu), 0);
+		waited += d.waited;
+		world_end(w);
+	}
+	assert_true(waited > 0);
+}
+
+/* A vCPU whose slot is gone waits in user space; a vCPU in the guest keeps nobody waiting. */
+static void lane_slot_again(void *arg)
+{
+	struct run_arg *a = arg;
+	struct sl_env *env = &a->w->env[a->cpu].base;
+	struct cpu *cpu = cpu_take(a->w->vmm, a->cpu, env);
+
+	for (u32 i = 0; i < 5; i++) {
+		test_check(vm_delete_slot(a->w->vm, cpu, GFN_FREE) == 0);
+		env_pause(env);
+		test_check(vm_create_slot(a->w->vm, cpu, GFN_FREE) == 0);
+		env_pause(env);
+	}
+	cpu_put(cpu);
+}
+
+static void run_beside_slots(const struct host_policy *policy, u64 seed)
+{
+	struct world *w = world_with(policy, 1, 1, false);
+	struct test_guest g;
+	struct run_arg a[2] = { { .w = w, .vcpu = 0, .cpu = 0 }, { .w = w, .cpu = 1 } };
+	struct test_lane lanes[] = {
+		{ &w->env[0], lane_vcpu, &a[0] },
+		{ &w->env[1], lane_slot_again, &a[1] },
+	};
+
+	guest_place(w, 0, &g, body_accept);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	cpu_put(w->cpu);
+	assert_true(test_lanes_run(lanes, 2, seed, 1000000));
+	w->cpu = cpu_take(w->vmm, 0, &w->env[0].base);
+	assert_int_equal(a[0].ret, 0);
+	world_end(w);
+}
+
+static void test_run_beside_slots(void **state)
+{
+	struct host_policy zap_all = kvm(), drop = kvm(), plain = kvm();
+
+	(void)state;
+	policy_set(&zap_all, "slot-zap", "all");
+	policy_set(&zap_all, "fault-retry", "local-root-test");
+	policy_set(&drop, "fault-retry", "local-drop-srcu");
+	for (u64 seed = 0; seed < 40; seed++) {
+		run_beside_slots(&plain, seed);
+		run_beside_slots(&zap_all, seed);
+		run_beside_slots(&drop, seed);
+	}
+}
+
+/* ---- building step by step ------------------------------------------------------------------ */
+
+static struct world *world_stepwise(const struct host_policy *policy)
+{
+	struct world *w = world_of(policy, 1, 1,
+				   (struct vm_config){
+					   .vcpus = 3,
+					   .pages = VM_PAGES,
+					   .stepwise = true,
+					   .absent_vcpus = BIT_ULL(2),
+					   .bare_vcpus = BIT_ULL(1) | BIT_ULL(2),
+					   .ranges = ranges,
+					   .range_count = 2,
+				   });
+
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	return w;
+}
+
+static void test_stepwise(void **state)
+{
+	struct host_policy policy = kvm();
+	struct world *w = world_stepwise(&policy);
+	struct vm *vm = w->vm;
+	struct test_guest g;
+
+	(void)state;
+	assert_int_equal(atomic_load(&vm->state), VM_BUILDING);
+	assert_int_equal(host_map(vm, w->cpu, GFN_FREE, 1), -EINVAL);
+	assert_int_equal(vcpu_run(&vm->vcpu[0], w->cpu), -EIO);
+	assert_true(vm->vcpu[0].inited && !vm->vcpu[1].inited && !vm->vcpu[2].online);
+	/* Not there yet, there already. */
+	assert_int_equal(vm_init_vcpu(vm, w->cpu, 2), -EINVAL);
+	assert_int_equal(vm_init_vcpu(vm, w->cpu, 0), -EINVAL);
+	assert_int_equal(vm_create_vcpu(vm, w->cpu, 1), -EEXIST);
+	assert_int_equal(vm->created_vcpus, 2);
+	assert_int_equal(vm_create_vcpu(vm, w->cpu, 2), 0);
+	assert_int_equal(vm->created_vcpus, 3);
+	assert_int_equal(vm->online_vcpus, 3);
+	guest_place(w, 2, &g, body_read);
+	assert_int_equal(vm_init_vcpu(vm, w->cpu, 1), 0);
+	assert_int_equal(vm_init_vcpu(vm, w->cpu, 2), 0);
+	/* Somebody else is half way through creating one. */
+	vm->created_vcpus++;
+	assert_int_equal(vm_finalize(vm, w->cpu), -EBUSY);
+	vm->created_vcpus--;
+	assert_int_equal(vm_add_memory(vm, w->cpu, GFN_FREE, 2, true), 0);
+	assert_int_equal(vm_add_memory(vm, w->cpu, GFN_FREE + 2, 1, false), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_init_mem_extend].calls, (2 + 2) * 16);
+	assert_int_equal(sept_state_of(w, GFN_FREE + 2, 0), STATE_MAPPED);
+	assert_int_equal(host_zap(vm, w->cpu, GFN_FREE + 2, 1), 0);
+	assert_int_equal(vm_finalize(vm, w->cpu), 0);
+	assert_int_equal(atomic_load(&vm->state), VM_RUNNABLE);
+	assert_int_equal(vm_finalize(vm, w->cpu), -EINVAL);
+	assert_int_equal(vm_add_memory(vm, w->cpu, GFN_FREE + 3, 1, false), -EINVAL);
+	assert_int_equal(host_map(vm, w->cpu, GFN_FREE + 2, 1), 0);
+	assert_int_equal(vcpu_run(&vm->vcpu[2], w->cpu), 0);
+	assert_true(vm->vcpu[2].done && !vm->vcpu[2].failed);
+	world_end(w);
+}
+
+/* A leaf of the module is refused once; what the ioctl had done before stays done. */
+static void test_stepwise_again(void **state)
+{
+	struct host_policy policy = kvm();
+	struct world *w;
+	sharex_hp_t *tdr;
+
+	(void)state;
+	policy_set(&policy, "populate", "premap");
+	w = world_stepwise(&policy);
+	tdr = &mem_pamt(w->m, w->vm->tdr, 0)->lock;
+	assert_int_equal(sharex_hp_try_exclusive_published(tdr, HP_HOST), HP_OK);
+	assert_int_equal(vm_init_vcpu(w->vm, w->cpu, 1), -EBUSY);
+	sharex_hp_release_exclusive_published(tdr);
+	assert_int_equal(vm_init_vcpu(w->vm, w->cpu, 1), 0);
+	/* The SPTE stands, and PAGE.ADD has failed: the second call makes it good. */
+	assert_int_equal(sharex_hp_try_shared_published(tdr, HP_HOST), HP_OK);
+	assert_int_equal(vm_add_memory(w->vm, w->cpu, GFN_FREE, 1, false), -EBUSY);
+	sharex_hp_release_shared_published(tdr);
+	assert_true(mirror_peek(w->vm, GFN_FREE, 0) & SPTE_PRESENT);
+	assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_FREE);
+	assert_int_equal(vm_add_memory(w->vm, w->cpu, GFN_FREE, 1, false), 0);
+	assert_int_equal(sept_state_of(w, GFN_FREE, 0), STATE_MAPPED);
+	world_end(w);
+}
+
+static void test_stillborn(void **state)
+{
+	struct host_policy policy = kvm();
+	struct world *w;
+
+	(void)state;
+	w = world_stepwise(&policy);
+	for (u32 i = 0; i < 5; i++)
+		assert_int_equal(vm_create_vcpu(w->vm, w->cpu, 0), -EEXIST);
+	world_end(w);
+	policy_set(&policy, "stillborn", "free");
+	w = world_stepwise(&policy);
+	assert_int_equal(vm_create_vcpu(w->vm, w->cpu, 0), -EEXIST);
+	assert_int_equal(w->env[0].violations, 0);
+	assert_int_equal(vm_create_vcpu(w->vm, w->cpu, 2), 0);
+	assert_int_equal(w->env[0].violations, 1);
+	assert_string_equal(w->env[0].id, "list_add");
+	world_free(w);
+}
+
+static void test_entropy_fatal(void **state)
+{
+	struct host_policy policy = kvm();
+	struct world *w;
+
+	(void)state;
+	policy_set(&policy, "no-entropy", "fatal");
+	w = world_with(&policy, 1, 1, false);
+	w->env[0].no_entropy = true;
+	assert_int_equal(vm_build(w->vm, w->cpu), -EIO);
+	assert_int_equal(w->env[0].stats.seamcalls[SEAMCALL_tdh_mng_create], 1);
+	assert_no_residue(w);
+	world_free(w);
+}
+
 /* ---- policies ------------------------------------------------------------------------------- */
 
 struct change {
@@ -1979,6 +2254,13 @@ int main(void)
 		cmocka_unit_test(test_enter_kick_all),
 		cmocka_unit_test(test_on_hp_timeout),
 		cmocka_unit_test(test_pending_remap),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_grace_period),
+		cmocka_unit_test(test_run_beside_slots),
+		cmocka_unit_test(test_stepwise),
+		cmocka_unit_test(test_stepwise_again),
+		cmocka_unit_test(test_stillborn),
+		cmocka_unit_test(test_entropy_fatal),
 		cmocka_unit_test(test_two_builders_unlocked),
 		cmocka_unit_test(test_split_and_promote),
 		cmocka_unit_test(test_zap_part),

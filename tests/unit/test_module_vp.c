@@ -356,10 +356,11 @@ static void test_tlb_flushes(void **state)
 /* A translation that was cached under an older epoch must not be used after the page is gone. */
 static u64 bad_translations;
 
-static void check_page(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level)
+static void check_page(struct sl_lp *lp, struct gpa gpa, struct hpa page, u32 level, bool cached)
 {
 	(void)gpa;
 	(void)level;
+	(void)cached;
 	bad_translations += pamt_type(mem_pamt(lp->machine, page, 0)) != PAMT_REG;
 }
 

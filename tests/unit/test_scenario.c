@@ -695,12 +695,14 @@ static void test_plugin_path(void **state)
 	assert_false(scenario_is_plugin("kvm-6.19", 8));
 }
 
-#define SWITCH_NAMES                                                                        \
-	"install-on-busy, remove-on-busy, split-on-busy, reclaim-on-busy, fault-retry, "    \
-	"prefault, busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, " \
-	"pending-fault, fences, tdx-lock, accept-level, split-under-read-lock, "            \
-	"interrupted-resize, promote, teardown, key-check, reclaim-walk, flush, "           \
-	"flush-test, flush-guard, or a site such as zap-block"
+#define SWITCH_NAMES                                                                      \
+	"install-on-busy, remove-on-busy, split-on-busy, reclaim-on-busy, fault-retry, "  \
+	"prefault, slot-zap, build-locking, vp-init, populate, populate-pfn, "            \
+	"prefault-allowed, stillborn, busy-errno, no-entropy, user-msrs, held-off-exit, " \
+	"map-gpa-piece, memory-fault, busy-test, operands, aug-pending, track, "          \
+	"enter-on-busy, on-hp-timeout, pending-fault, fences, tdx-lock, accept-level, "   \
+	"split-under-read-lock, interrupted-resize, promote, teardown, key-check, "       \
+	"reclaim-walk, flush, flush-test, flush-guard, or a site such as zap-block"
 #define SWITCHES "expected one of " SWITCH_NAMES
 
 static void test_override_refused(void **state)
@@ -713,9 +715,8 @@ static void test_override_refused(void **state)
 		  "kvm-6.18, kvm-6.16, resume-and-kick, out-of-tree-2023, exact-92, blind-N with N "
 		  "from 1 to 1000000, or a shared object such as ./mine.so; did you mean 'kvm-6.19'?" },
 		{ NULL, "track", "--set: found 'track'; expected SWITCH=VALUE" },
-		{ NULL, "build-locking=6.19",
-		  "--set: found switch 'build-locking', which comes in a later version; expected "
-		  "one of " SWITCH_NAMES },
+		{ NULL, "teardown=6.19",
+		  "--set teardown: found '6.19'; expected one of pages-first, key-first" },
 		{ NULL, "zap-blok=endless",
 		  "--set: found switch 'zap-blok'; expected one of " SWITCH_NAMES
 		  "; did you mean 'zap-block'?" },
@@ -742,6 +743,52 @@ static void test_override_refused(void **state)
 			    "dir/good.yaml: found a scenario of a lock word, which has no "
 			    "host; expected one of a TD for --policy and --set");
 	scenario_free(lock);
+}
+
+static void test_building(void **state)
+{
+	struct scenario *s =
+		read_good("title: t\n"
+			  "module: {entropy-fails: true}\n"
+			  "guest: {on-map-retry: retry-3}\n"
+			  "td: {vcpus: 3, finalized: false, memory: {a: {size: 8K}, b: {}}}\n"
+			  "run:\n"
+			  "  vcpu0: [map-range a@1..b private]\n"
+			  "  host0: [create-vcpu 1, init-vcpu 2 retry, add a measured try, "
+			  "add b, finalize td0 retry, run td0]\n"
+			  "  host1: [delete-slot b, create-slot b, unmap-shared a..b, "
+			  "prefault a@1, mark-dead]\n");
+	const struct scn_td *td = &s->td[0];
+	const struct scn_host_op *op = s->host[0].ops;
+	const struct guest_op *range = td->vcpu[0].ops;
+
+	(void)state;
+	assert_true(s->entropy_fails);
+	assert_int_equal(s->on_map_retry, GUEST_MAP_RETRY_N);
+	assert_int_equal(s->map_retries, 3);
+	assert_true(td->stepwise && td->gated && !td->explicit_life);
+	assert_true(!td->vcpu[0].bare && !td->vcpu[0].absent);
+	assert_true(td->vcpu[1].bare && td->vcpu[1].absent);
+	assert_true(td->vcpu[2].bare && !td->vcpu[2].absent);
+	assert_int_equal(range->code, GUEST_MAP_RANGE_PRIVATE);
+	assert_int_equal(range->gpa, SL_PAGE_SIZE);
+	assert_int_equal(range->count, 2);
+	assert_int_equal(s->host[0].count, 6);
+	assert_int_equal(op[0].code, SCN_HOST_CREATE_VCPU);
+	assert_int_equal(op[0].vcpu, 1);
+	assert_true(op[1].code == SCN_HOST_INIT_VCPU && op[1].retry && !op[1].may_fail);
+	assert_true(op[2].code == SCN_HOST_ADD && op[2].measured && op[2].may_fail && !op[2].retry);
+	assert_true(op[3].code == SCN_HOST_ADD && !op[3].measured && !op[3].may_fail);
+	assert_int_equal(op[3].gpa, 2 * SL_PAGE_SIZE);
+	assert_true(op[4].code == SCN_HOST_FINALIZE && op[4].retry);
+	assert_int_equal(op[5].code, SCN_HOST_RUN);
+	op = s->host[1].ops;
+	assert_int_equal(op[0].code, SCN_HOST_DELETE_SLOT);
+	assert_int_equal(op[1].code, SCN_HOST_CREATE_SLOT);
+	assert_true(op[2].code == SCN_HOST_UNMAP_SHARED && op[2].count == 3);
+	assert_true(op[3].code == SCN_HOST_PREFAULT && op[3].gpa == SL_PAGE_SIZE);
+	assert_int_equal(op[4].code, SCN_HOST_MARK_DEAD);
+	scenario_free(s);
 }
 
 static void test_largest_memory(void **state)
@@ -869,7 +916,8 @@ static const struct bad bad_module[] = {
 	{ "1.5.01", "2:9: found '1.5.01'; expected a mapping" },
 	{ "{relase: \"1.5.01\"}",
 	  "2:10: found key 'relase'; expected one of release, flavour, zero-step-threshold,"
-	  " hp-timeout, packages, contents, measurement, interrupts; did you mean 'release'?" },
+	  " hp-timeout, packages, contents, measurement, interrupts, "
+	  "entropy-fails; did you mean 'release'?" },
 	{ "{release: \"1.5.26\"}",
 	  "2:19: found the string '1.5.26'; expected one of 1.5.01, 1.5.25; did you mean "
 	  "'1.5.25'?" },
@@ -1009,8 +1057,8 @@ static const struct bad bad_host_and_guest[] = {
 	{ "host: {set: {split-under-read-lock: yes}}",
 	  "3:37: found 'yes'; expected one of refused, unblock" },
 	{ "host: {set: {accept-level: 2M}}", "3:28: found '2M'; expected one of ignore, split" },
-	{ "host: {set: {build-locking: per-ioctl}}",
-	  "3:14: found switch 'build-locking', which comes in a later version; " SWITCHES },
+	{ "host: {set: {build-locking: none}}",
+	  "3:29: found 'none'; expected one of all-vcpus, per-ioctl" },
 	{ "host: {set: {[a]: fail}}", "3:14: found switch a list; " SWITCHES },
 	{ "host: {set: {track: no-kick, operands: saved, track: no-kick}}",
 	  "3:47: found switch 'track' again; expected it once" },
@@ -1041,11 +1089,16 @@ static const struct bad bad_host_and_guest[] = {
 	{ "guest: {on-busy: retry-1000001}",
 	  "3:18: found 'retry-1000001'; expected retry, fatal, spin-with-other-call, "
 	  "or retry-N with N from 1 to 1000000" },
+	{ "guest: {on-map-retry: contine}",
+	  "3:23: found 'contine'; expected continue, ignore, or retry-N with N from 1 to 1000000; did "
+	  "you mean 'continue'?" },
+	{ "guest: {on-map-retry: retry-0}",
+	  "3:23: found 'retry-0'; expected continue, ignore, or retry-N with N from 1 to 1000000" },
 	{ "guest: {on-busy: retry-}",
 	  "3:18: found 'retry-'; expected retry, fatal, spin-with-other-call, or retry-N "
 	  "with N from 1 to 1000000; did you mean 'retry'?" },
 	{ "guest: {on-bussy: retry}",
-	  "3:9: found key 'on-bussy'; expected on-busy; did you mean 'on-busy'?" },
+	  "3:9: found key 'on-bussy'; expected one of on-busy, on-map-retry; did you mean 'on-busy'?" },
 };
 
 static const struct bad bad_verdicts[] = {
@@ -1157,7 +1210,7 @@ static const struct bad bad_lanes[] = {
 /* What a message lists. */
 #define GUEST_OPS                                                                                  \
 	"accept, read, write, attr-rd, attr-wr, rtmr-extend, report, touch, other-call, map-gpa, " \
-	"halt, {loop N: [...]}"
+	"map-range, halt, {loop N: [...]}"
 
 static const struct bad bad_guest_operations[] = {
 	{ "acept a",
@@ -1253,6 +1306,10 @@ static const struct bad bad_guest_operations[] = {
 	  "5:7: found 'big..cc..cc'; expected pages as NAME, NAME@LEAF, NAME@FIRST..LAST, "
 	  "NAME@PART/PARTS or NAME@random" },
 	{ "map-gpa a", "5:7: found 'map-gpa a'; expected 'map-gpa PAGES shared|private'" },
+	{ "map-range a public", "5:7: found 'public'; expected shared or private" },
+	{ "map-range a..",
+	  "5:7: found 'map-range a..'; expected 'map-range PAGES shared|private' or "
+	  "'map-range PAGES..PAGES shared|private'" },
 	{ "map-gpa a public", "5:7: found 'public'; expected shared or private" },
 	{ "map-gpa nope shared", "5:7: found range 'nope'; expected one of td0: a, b, big, cc" },
 	{ "loop 3", "5:7: found 'loop 3'; expected a mapping: {loop N: [...]}" },
@@ -1282,17 +1339,46 @@ static const struct bad bad_guest_operations[] = {
 	  "8:15: found operation 'hlat'; expected one of " GUEST_OPS "; did you mean 'halt'?" },
 };
 
+#define HOST_OPS                                                                          \
+	"map, zap, split, promote, signal, interrupt, build, run, teardown, terminate, "  \
+	"migrate, offline, prefault, unmap-shared, delete-slot, create-slot, mark-dead, " \
+	"create-vcpu, init-vcpu, add, finalize, {loop N: [...]}"
+
+/* td2 is not finalized. */
 static const struct bad bad_host_operations[] = {
+	{ "delete-slot", "5:7: found 'delete-slot'; expected 'delete-slot RANGE'" },
+	{ "delete-slot td1:m@0", "5:7: found 'td1:m@0'; expected a whole range, without '@'" },
+	{ "create-slot n", "5:7: found range 'n'; expected one of td0: a" },
+	{ "unmap-shared td1:m@3..td1:m@1",
+	  "5:7: found 'td1:m@3..td1:m@1'; expected the first page before the last" },
+	{ "mark-dead td7", "5:7: found 'td7'; expected a TD from td0 to td2" },
+	{ "finalize", "5:7: found 'finalize'; expected 'finalized: false' in td0 for it" },
+	{ "finalize td1 retry",
+	  "5:7: found 'finalize td1 retry'; expected 'finalized: false' in td1 for it" },
+	{ "finalize td2 again",
+	  "5:7: found 'finalize td2 again'; expected 'finalize [TD] [retry|try]'" },
+	{ "add a", "5:7: found 'add a'; expected 'finalized: false' in td0 for it" },
+	{ "add a twice", "5:7: found 'twice'; expected measured, retry or try" },
+	{ "add a measured try now",
+	  "5:7: found 'add a measured try now'; expected 'add PAGES [measured] [retry|try]'" },
+	{ "add retry", "5:7: found 'add retry'; expected 'add PAGES [measured] [retry|try]'" },
+	{ "init-vcpu 0", "5:7: found 'init-vcpu 0'; expected 'finalized: false' in td0 for it" },
+	{ "init-vcpu td2.vcpu1", "5:7: found 'td2.vcpu1'; expected vcpu0, the only vCPU of td2" },
+	{ "create-vcpu td1.vcpu0",
+	  "5:7: found 'create-vcpu td1.vcpu0'; expected 'finalized: false' in td1 for it" },
+	{ "create-vcpu 0 retry", "5:7: found 'create-vcpu 0 retry'; expected 'create-vcpu VCPU'" },
+	{ "build td2", "5:7: found 'build td2', a TD that is not finalized; expected 'run' of it "
+		       "only, behind 'finalize'" },
+	{ "teardown td2",
+	  "5:7: found 'teardown td2', a TD that is not finalized; expected 'run' of "
+	  "it only, behind 'finalize'" },
+	{ "terminate td2",
+	  "5:7: found 'terminate td2', a TD that is not finalized; expected 'run' of "
+	  "it only, behind 'finalize'" },
 	{ "zpa a",
-	  "5:7: found operation 'zpa'; expected one of map, zap, split, promote, signal, interrupt, "
-	  "build, run, teardown, terminate, migrate, offline, {loop N: [...]}; did you mean 'zap'?" },
+	  "5:7: found operation 'zpa'; expected one of " HOST_OPS "; did you mean 'zap'?" },
 	{ "accept a", "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
-		      "one of map, zap, split, promote, signal, interrupt, build, run, "
-		      "teardown, terminate, migrate, offline, {loop N: [...]}" },
-	{ "delete-slot a",
-	  "5:7: found operation 'delete-slot', which comes in a later version; expected one "
-	  "of map, zap, split, promote, signal, interrupt, build, run, "
-	  "teardown, terminate, migrate, offline, {loop N: [...]}" },
+		      "one of " HOST_OPS },
 	{ "split", "5:7: found 'split'; expected 'split PAGES'" },
 	{ "split m", "5:7: found range 'm'; expected one of td0: a" },
 	{ "promote a 2M", "5:7: found 'promote a 2M'; expected 'promote PAGES'" },
@@ -1335,8 +1421,9 @@ static const struct bad bad_host_operations[] = {
 	"MEM.PAGE.ADD, MEM.PAGE.AUG, MEM.PAGE.DEMOTE, MEM.PAGE.PROMOTE, MEM.PAGE.RELOCATE, " \
 	"MEM.PAGE.REMOVE, MEM.RANGE.BLOCK, MEM.RANGE.UNBLOCK, MEM.RD, MEM.SEPT.ADD, "        \
 	"MEM.SEPT.RD, MEM.SEPT.REMOVE, MEM.WR, MR.EXTEND, MEM.TRACK, MR.FINALIZE, "          \
-	"MNG.KEY.RECLAIMID, MNG.RD, MNG.WR, PHYMEM.PAGE.RDMD, SYS.INFO, SYS.RD, VP.FLUSH, "  \
-	"VP.RD, VP.WR, {loop N: [...]}"
+	"MNG.ADDCX, MNG.CREATE, MNG.INIT, MNG.KEY.CONFIG, MNG.KEY.FREEID, "                  \
+	"MNG.KEY.RECLAIMID, MNG.VPFLUSHDONE, MNG.RD, MNG.WR, PHYMEM.CACHE.WB, "              \
+	"PHYMEM.PAGE.RDMD, ..."
 
 static const struct bad bad_lp_operations[] = {
 	{ "MEM.RANGE.BLOK a", "5:7: found operation 'MEM.RANGE.BLOK'; expected one of " LP_OPS
@@ -1389,6 +1476,15 @@ static const struct bad bad_lp_operations[] = {
 	{ "VP.RD VCPU_STATE 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
 	{ "VP.WR PEND_NMI -1 0", "5:7: found '-1'; expected a value as N or 0xN" },
 	{ "SYS.INFO 3", "5:7: found 'SYS.INFO 3'; expected 'SYS.INFO [retry]'" },
+	{ "MEM.RD a page=spare0",
+	  "5:7: found 'page=spare0'; expected 'MEM.RD PAGES [LEVEL] [retry]', which takes no page" },
+	{ "PHYMEM.PAGE.RDMD a owner=TDR",
+	  "5:7: found 'owner=TDR'; expected 'PHYMEM.PAGE.RDMD PAGES [LEVEL] [retry]', which takes "
+	  "no owner" },
+	{ "MEM.PAGE.AUG a page=b", "5:7: found range 'b'; expected one of td0: a" },
+	{ "MEM.PAGE.AUG a owner=td1:TDR", "5:7: found 'td1:TDR'; expected td0, the only TD" },
+	{ "MEM.TRACK owner=TDVPR1", "5:7: found 'TDVPR1'; expected vcpu0, the only vCPU of td0" },
+	{ "VP.ENTER 1", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
 };
 
 /* What has to go together. */
@@ -1402,14 +1498,19 @@ static const struct bad bad_setup[] = {
 	{ "{vcpus: 1}\nrun:\n  lp0: []\n  setup: []\n  setup: []",
 	  "6:3: found lane 'setup' again; expected one program for it (line 5)" },
 	{ "{vcpus: 1, finalized: false}\nrun:\n  vcpu0: []",
-	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "4:3: found a TD that is not finalized; expected host lanes that finalize it, or LP lanes beside "
+	  "it, no host lane and no "
 	  "lane of its vCPUs" },
 	{ "{vcpus: 1, finalized: false}\nrun:\n  lp0: []\n  vcpu0: []",
-	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "4:3: found a TD that is not finalized; expected host lanes that finalize it, or LP lanes beside "
+	  "it, no host lane and no "
 	  "lane of its vCPUs" },
 	{ "[{vcpus: 1}, {vcpus: 1, finalized: false}]\nrun:\n  lp0: []\n  host0: []",
-	  "4:3: found a TD that is not finalized; expected LP lanes beside it, no host lane and no "
+	  "4:3: found a TD that is not finalized; expected host lanes that finalize it, or LP lanes beside "
+	  "it, no host lane and no "
 	  "lane of its vCPUs" },
+	{ "{vcpus: 1, finalized: false, memory: {a: {state: pending}}}\nrun:\n  host0: []",
+	  "4:3: found range 'a' of td0 pending; expected free or mapped in a TD that host lanes finalize" },
 	{ "{vcpus: 1, finalized: 1}\nrun: {}", "2:27: found '1'; expected true or false" },
 	{ "{vcpus: 1, debug: on}\nrun: {}", "2:23: found 'on'; expected true or false" },
 };
@@ -1614,7 +1715,7 @@ static const struct {
 	{ bad_host_operations, ARRAY_SIZE(bad_host_operations),
 	  "title: t\n"
 	  "td: [{vcpus: 1, memory: {a: {}}}, {vcpus: 3, memory: {m: {size: 16K}}}, "
-	  "{vcpus: 1}]\n"
+	  "{vcpus: 1, finalized: false}]\n"
 	  "run:\n"
 	  "  host0:\n"
 	  "    - ",
@@ -1763,7 +1864,12 @@ static void check_lp(const struct scn_lp *l, const struct scn_lp_op *want, u32 c
 		assert_int_equal(l->ops[i].td, want[i].td);
 		assert_int_equal(l->ops[i].level, want[i].level);
 		assert_int_equal(l->ops[i].random, want[i].random);
-		assert_int_equal(l->ops[i].spare, want[i].spare);
+		assert_int_equal(l->ops[i].page.kind, want[i].page.kind);
+		assert_int_equal(l->ops[i].page.td, want[i].page.td);
+		assert_int_equal(l->ops[i].page.index, want[i].page.index);
+		assert_int_equal(l->ops[i].owner.kind, want[i].owner.kind);
+		assert_int_equal(l->ops[i].owner.td, want[i].owner.td);
+		assert_int_equal(l->ops[i].owner.index, want[i].owner.index);
 		assert_int_equal(l->ops[i].retry, want[i].retry);
 		assert_int_equal(l->ops[i].gpa, want[i].gpa);
 		assert_int_equal(l->ops[i].count, want[i].count);
@@ -1885,6 +1991,49 @@ static void test_lps(void **state)
 	scenario_free(s);
 }
 
+/* page= and owner=, and vCPUs that a raw SEAMCALL enters. */
+static void check_named_pages(void)
+{
+	static const struct scn_lp_op want[] = {
+		{ .code = SCN_LP_PAGE,
+		  .leaf = SEAMCALL_tdh_mem_page_aug,
+		  .td = 1,
+		  .count = 1,
+		  .page = { SCN_PAGE_GUEST, 0, 512 } },
+		{ .code = SCN_LP_TD,
+		  .leaf = SEAMCALL_tdh_mem_track,
+		  .td = 1,
+		  .owner = { SCN_PAGE_TDR, 0, 0 },
+		  .retry = true },
+		{ .code = SCN_LP_VCPU,
+		  .leaf = SEAMCALL_tdh_vp_addcx,
+		  .vcpu = 1,
+		  .page = { SCN_PAGE_SPARE, 0, 7 },
+		  .owner = { SCN_PAGE_TDVPR, 1, 1 } },
+		{ .code = SCN_LP_VCPU, .leaf = SEAMCALL_tdh_vp_init | 1 << 16 },
+		{ .code = SCN_LP_VCPU, .leaf = SEAMCALL_tdh_vp_enter, .vcpu = 1 },
+	};
+	struct scenario *s = read_good("title: t\n"
+				       "td:\n"
+				       "  - {vcpus: 2, memory: {a: {}, b: {level: 2M}}}\n"
+				       "  - {vcpus: 2, memory: {a: {}}}\n"
+				       "run:\n"
+				       "  vcpu0: [read a]\n"
+				       "  vcpu1: [read a]\n"
+				       "  lp0:\n"
+				       "    - MEM.PAGE.AUG td1:a page=td0:b\n"
+				       "    - MEM.TRACK td1 owner=TDR retry\n"
+				       "    - VP.ADDCX 1 owner=td1:TDVPR1 page=spare7\n"
+				       "    - VP.INIT/1 0\n"
+				       "    - VP.ENTER 1\n");
+
+	check_lp(&s->lp[0], want, ARRAY_SIZE(want));
+	assert_false(s->td[0].vcpu[0].raw);
+	assert_true(s->td[0].vcpu[1].raw);
+	assert_true(s->td[0].vcpu[1].named);
+	scenario_free(s);
+}
+
 /* Levels, spare pages, retry, `setup`; and what a TD has to be for some of it. */
 static void test_lp_operands(void **state)
 {
@@ -1895,13 +2044,14 @@ static void test_lp_operands(void **state)
 	}
 	static const struct scn_lp_op want[] = {
 		OP(tdh_mem_page_add, 0, 0, 3, 0),
-		OP(tdh_mem_page_aug, 0, 0x1000, 1, .spare = 1),
-		OP(tdh_mem_page_relocate, 0, 0x2000, 1, .spare = 8, .retry = true),
+		OP(tdh_mem_page_aug, 0, 0x1000, 1, .page = { SCN_PAGE_SPARE, 0, 0 }),
+		OP(tdh_mem_page_relocate, 0, 0x2000, 1, .page = { SCN_PAGE_SPARE, 0, 7 },
+		   .retry = true),
 		/* Of small pages the table above is meant, of large ones the next. */
 		OP(tdh_mem_sept_add, 1, 0, 1, 0),
 		OP(tdh_mem_sept_remove, 2, 0, 1, 0),
 		OP(tdh_mem_page_promote, 1, 0, 1, .retry = true),
-		OP(tdh_mem_page_demote, 1, 2 * MB2, 1, .spare = 2),
+		OP(tdh_mem_page_demote, 1, 2 * MB2, 1, .page = { SCN_PAGE_SPARE, 0, 1 }),
 		OP(tdh_mem_range_block, 1, MB2, 2, 0),
 		OP(tdh_mem_range_unblock, 3, 0, 1, .retry = true),
 		/* From the first small entry of the first large page to the last of the last. */
@@ -1946,6 +2096,7 @@ static void test_lp_operands(void **state)
 	check_lp(&s->setup, setup, ARRAY_SIZE(setup));
 	scenario_free(s);
 
+	check_named_pages();
 	s = read_good("title: t\n"
 		      "td: {vcpus: 1, finalized: true, memory: {b: {level: 2M}}}\n"
 		      "run: {vcpu0: [accept b 4K, attr-wr b, attr-wr b 4K]}\n");
@@ -1962,7 +2113,7 @@ static void test_lp_operands(void **state)
 static void check_bad(const char *text, size_t size, const char *error)
 {
 	struct scenario *s = (struct scenario *)1;
-	char want[600];
+	char want[1200];
 	struct sl_err err;
 	int ret = scenario_read_text("bad.yaml", text, size, &s, &err);
 
@@ -2048,7 +2199,7 @@ static void test_too_many_lanes(void **state)
 /* A long path loses its front, never the message. */
 static void test_long_path(void **state)
 {
-	char path[600], want[600];
+	char path[600], want[1200];
 	struct scenario *s;
 	struct sl_err err;
 
@@ -2142,6 +2293,7 @@ int main(void)
 		cmocka_unit_test(test_override),
 		cmocka_unit_test(test_override_refused),
 		cmocka_unit_test(test_plugin_path),
+		cmocka_unit_test(test_building),
 		cmocka_unit_test(test_largest_memory),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_lps),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "engine/explore/guests.h"
 #include "engine/explore/region.h"
 #include "engine/explore/search.h"
 
@@ -13,8 +14,8 @@
 #define FIRST_HISTORY 256u
 #define ROOM          (1ull << 36) /* address space of each store */
 #define SLOTS_START   65536u
-/* Of each lane: history, pending operation, counts. */
-#define LANE_WORDS 4
+/* Of each lane: history, pending operation, counts; its own history outside a guest, which guest. */
+#define LANE_WORDS 6
 
 /* Numbers of records in a hash table that compares the records themselves. */
 struct index {
@@ -148,7 +149,7 @@ void exact_begin(struct exact *e)
 	for (u32 g = 0; g < xp.arena_size / 8; g++)
 		if (xp.granule[g].flags & XP_WRITTEN)
 			e->granule[e->granules++] = g;
-	e->words = e->granules + LANE_WORDS * e->fibers;
+	e->words = e->granules + LANE_WORDS * e->fibers + xp_guests.count;
 }
 
 static int compare_lanes(const void *a, const void *b)
@@ -173,6 +174,13 @@ u64 exact_key(struct exact *e, const u8 *class)
 		l[1] = xs_pending_digest(i);
 		l[2] = xp.fiber[i].claims[0];
 		l[3] = xp.fiber[i].claims[1];
+		l[4] = xp.fiber[i].guest ? xp.fiber[i].outer_hist : 0;
+		l[5] = xp.fiber[i].guest;
+	}
+	for (u32 g = 0; g < xp_guests.count; g++) {
+		const struct xp_guest_now *now = &xp_guests.guest[g].now;
+
+		w[e->words - 1 - g] = now->on ? 0 : now->hist;
 	}
 	for (u32 i = 0; class && i < e->fibers; i++) {
 		u32 k = 0;

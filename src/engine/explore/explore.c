@@ -26,6 +26,7 @@ static struct {
 	struct sl_env env[XP_FIBERS_MAX];
 	u32 lanes;
 	struct sl_stats *stats;
+	const struct explore_listener *listener; /* or NULL */
 } running;
 
 /* For the instrumented side, whose lock library reports misuse without saying where. */
@@ -56,7 +57,7 @@ static u32 finite_lanes(void)
 	return mask;
 }
 
-/* Claims about results look at what the lanes note. */
+/* Claims about results, and listeners, look at what the lanes note. */
 static struct sl_env_ops watched_ops;
 
 static void watch_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
@@ -70,6 +71,9 @@ static void watch_note(struct sl_env *env, enum sl_note what, u64 a, u64 b)
 	/* Comes back before the fiber ends: nothing that a sanitizer has prepared stays on it. */
 	id = claims_note(running.scenario, (struct claim_counts *)(void *)xp.fiber[xp.cur].claims,
 			 what, a, b, text, sizeof(text));
+	if (!id && running.listener &&
+	    running.listener->note(running.listener->ctx, xp.cur, what, a, b, text, sizeof(text)))
+		id = EXPLORE_HEARD_ID;
 	if (id)
 		xp_report(SL_VIOLATION_BOUND, id, text);
 }
@@ -84,7 +88,7 @@ static void init_envs(const struct scenario *s, struct sl_stats *stats)
 	watched_ops.note = watch_note;
 	for (u32 i = 0; i <= running.lanes; i++) {
 		xenv_init(&running.env[i], stats);
-		if (claims_listen(s) && i < running.lanes)
+		if ((claims_listen(s) || running.listener) && i < running.lanes)
 			running.env[i].ops = &watched_ops;
 	}
 }
@@ -173,7 +177,8 @@ static int search_and_play(const struct xs_program *p, const struct xs_options *
 		xs_result_free(x);
 		*x = again;
 	}
-	if (!o->no_reduction)
+	/* For a trace. Looking for them takes longer than a short search. */
+	if (!o->no_reduction && x->kind != XS_KIND_NONE)
 		keep_shared(out);
 	return rc;
 }
@@ -229,6 +234,7 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 {
 	struct xs_program p = { .arena = arena,
 				.arena_size = size,
+				.no_entropy = s->entropy_fails,
 				.lanes = running.lanes,
 				.lane = run_lane,
 				.end = run_end };
@@ -310,6 +316,18 @@ static u32 violation_of(const char *name)
 		if (!strcmp(name, sl_violation_name((enum sl_violation)i)))
 			return i;
 	return XS_KIND_NONE;
+}
+
+int explore_listen(const struct scenario *s, const struct xs_options *o,
+		   const struct explore_listener *listener, struct explore_result *out,
+		   struct sl_err *err)
+{
+	int rc;
+
+	running.listener = listener;
+	rc = explore_scenario(s, o, out, err);
+	running.listener = NULL;
+	return rc;
 }
 
 int explore_scenario(const struct scenario *s, const struct xs_options *o,

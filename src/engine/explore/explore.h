@@ -58,6 +58,24 @@ struct explore_watch {
 	void *ctx;
 };
 
+/* Hears what lanes note while they are explored: each note once for every transition that has it. */
+struct explore_listener {
+	/*
+	 * True: this is what is looked for, which ends the search as a violated(bound) with @text, of
+	 * @size bytes. The lane does not go on.
+	 */
+	bool (*note)(void *ctx, u32 lane, enum sl_note what, u64 a, u64 b, char *text, size_t size);
+	void *ctx;
+};
+
+/* Of what a listener is looking for. */
+#define EXPLORE_HEARD_ID "heard"
+
+/* explore_scenario() with somebody who listens. */
+int explore_listen(const struct scenario *s, const struct xs_options *o,
+		   const struct explore_listener *listener, struct explore_result *out,
+		   struct sl_err *err);
+
 /* 0 and a filled *out, or a negative errno and *err. Free with explore_free(). */
 int explore_scenario(const struct scenario *s, const struct xs_options *o,
 		     struct explore_result *out, struct sl_err *err);

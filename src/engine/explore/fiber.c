@@ -32,16 +32,16 @@ __asm__(".text\n"
 	"	jmp *%rcx\n"
 	".size xp_switch, . - xp_switch\n");
 
-void xp_fiber_make(u32 i, void (*entry)(void))
+void xp_fiber_make(void **at, u8 *room, size_t size, void (*entry)(void))
 {
-	u64 *sp = (u64 *)(void *)xp_stack_top(i);
+	u64 *sp = (u64 *)(void *)(room + size);
 
 	/* Aligned as a function expects it: 8 off a multiple of 16 at its first instruction. */
 	*--sp = 0;
 	*--sp = (u64)(uintptr_t)entry;
 	for (u32 r = 0; r < 6; r++)
 		*--sp = 0;
-	xp.fiber[i].sp = sp;
+	*at = sp;
 }
 
 #endif

@@ -21,19 +21,19 @@ __attribute__((noinline)) void xp_switch(void **save, void *to)
 	swapcontext(here, to);
 }
 
-void xp_fiber_make(u32 i, void (*entry)(void))
+void xp_fiber_make(void **sp, u8 *room, size_t size, void (*entry)(void))
 {
-	u8 *top = xp_stack_top(i);
+	u8 *top = room + size;
 	/* Below the words that makecontext() pushes. It is gone once the fiber's frames grow. */
 	ucontext_t *start = (ucontext_t *)(void *)(top - 512 - sizeof(*start));
 
 	start = (ucontext_t *)((uintptr_t)start & ~(uintptr_t)63);
 	getcontext(start);
 	start->uc_link = NULL;
-	start->uc_stack.ss_sp = top - XP_STACK_SIZE;
-	start->uc_stack.ss_size = XP_STACK_SIZE;
+	start->uc_stack.ss_sp = room;
+	start->uc_stack.ss_size = size;
 	makecontext(start, entry, 0);
-	xp.fiber[i].sp = start;
+	*sp = start;
 }
 
 #endif

@@ -132,13 +132,18 @@ static void before_watched(void *addr, size_t size, void *pc)
  */
 #ifdef SL_USER_CODE
 #define LEAVES_TRACES __attribute__((noinline))
-static LEAVES_TRACES void scrub(void)
+LEAVES_TRACES void xp_scrub(void)
 {
 	u64 room[64];
 
 	for (u32 i = 0; i < ARRAY_SIZE(room); i++)
 		room[i] = 0;
 	__asm__ volatile("" : : "r"(room) : "memory");
+}
+
+static inline void scrub(void)
+{
+	xp_scrub();
 }
 #else
 #define LEAVES_TRACES

@@ -7,6 +7,9 @@
 
 #include "base/env.h"
 
+/* Of guests, apart from those of lanes. */
+#define GUEST_BASE (4u * XP_FIBERS_MAX)
+
 static const struct xs_program *program;
 
 static void fiber_main(void)
@@ -40,8 +43,38 @@ static void digest(struct machine *m, u32 i)
 
 	if (f->claims[0] | f->claims[1])
 		d = xp_mix(xp_mix(d, f->claims[0]), f->claims[1]);
+	if (f->guest)
+		d = xp_mix(xp_mix(d, f->outer_hist), f->guest);
 	m->lanes_hash += d - m->digest[i];
 	m->digest[i] = d;
+}
+
+/* One that runs is a part of its lane. */
+static u64 guest_digest(u32 g)
+{
+	const struct xp_guest_now *now = &xp_guests.guest[g].now;
+
+	return now->on ? 0 : xp_mix(GUEST_BASE + g, now->hist);
+}
+
+static void digest_guests(struct machine *m, u32 moved)
+{
+	for (; moved; moved &= moved - 1) {
+		u32 g = (u32)__builtin_ctz(moved);
+		u64 d = guest_digest(g);
+
+		m->lanes_hash += d - m->guest_digest[g];
+		m->guest_digest[g] = d;
+	}
+}
+
+void machine_undo_guests(struct machine *m, size_t mark)
+{
+	for (u32 moved = xp_guests_undo(mark); moved; moved &= moved - 1) {
+		u32 g = (u32)__builtin_ctz(moved);
+
+		m->guest_digest[g] = guest_digest(g);
+	}
 }
 
 void machine_init(struct machine *m, const struct xs_program *p, bool symmetry)
@@ -56,14 +89,19 @@ void machine_start(struct machine *m)
 	program = m->p;
 	m->lanes_hash = m->transitions = 0;
 	for (u32 i = 0; i < m->fibers; i++) {
-		xp_fiber_make(i, fiber_main);
+		xp_fiber_make(&xp.fiber[i].sp, xp_stack_top(i) - XP_STACK_SIZE, XP_STACK_SIZE,
+			      fiber_main);
 		/* Who it is says the base; what it has seen is nothing. */
 		xp.fiber[i].hist = 1;
+		xp.fiber[i].guest = 0;
 		xp.fiber[i].claims[0] = xp.fiber[i].claims[1] = 0;
 		xp.fiber[i].pending = (struct xp_pending){ .kind = XP_START };
 		m->digest[i] = 0;
 		digest(m, i);
 	}
+	xp_guests_start();
+	memset(m->guest_digest, 0, sizeof(m->guest_digest));
+	digest_guests(m, (1u << xp_guests.count) - 1);
 }
 
 bool machine_all_done(const struct machine *m)
@@ -127,6 +165,7 @@ void machine_step(struct machine *m, u32 i, u32 choice)
 	xp.site_event_count = 0;
 	xp.violated = false;
 	xp.no_yield = i >= m->p->lanes;
+	xp_guests.moved = 0;
 	xp.fp = &m->footprint;
 	m->footprint.reads = m->footprint.writes = 0;
 	m->footprint.count = m->footprint.released = 0;
@@ -144,6 +183,7 @@ void machine_step(struct machine *m, u32 i, u32 choice)
 			xp.hash += xp_granule_hash(g, now) - xp_granule_hash(g, xp.undo[u].old);
 	}
 	digest(m, i);
+	digest_guests(m, xp_guests.moved);
 	m->transitions++;
 }
 

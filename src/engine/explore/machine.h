@@ -7,6 +7,7 @@
 #ifndef SL_ENGINE_MACHINE_H
 #define SL_ENGINE_MACHINE_H
 
+#include "engine/explore/guests.h"
 #include "engine/explore/search.h"
 
 struct machine {
@@ -14,6 +15,7 @@ struct machine {
 	u32 fibers;     /* lanes, and the end if there is one */
 	u64 lanes_hash; /* sum of the digests */
 	u64 digest[XP_FIBERS_MAX];
+	u64 guest_digest[XP_GUESTS_MAX];
 	u64 base[XP_FIBERS_MAX]; /* who a fiber is in its digest: the same for interchangeable ones */
 	u64 transitions;
 	struct xp_footprint footprint; /* of the last step */
@@ -32,6 +34,8 @@ static inline void machine_rewind(size_t mark, u64 hash)
 	}
 	xp.hash = hash;
 }
+/* Takes back switches to and from guests; the digests' sum is the caller's to restore. */
+void machine_undo_guests(struct machine *m, size_t mark);
 
 /* Runs fiber @i up to just before its next scheduling point. xp.violated tells if it found something. */
 void machine_step(struct machine *m, u32 i, u32 choice);

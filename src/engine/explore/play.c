@@ -8,6 +8,7 @@
 
 #include "base/bug.h"
 #include "engine/caller.h"
+#include "engine/explore/call_text.h"
 
 static const char *const atomic_name[] = { "load", "store", "xchg", "add",  "sub",
 					   "and",  "or",    "xor",  "nand", "cas" };
@@ -29,20 +30,8 @@ static struct explore_row *new_row(struct play *p, u32 index, const struct xs_st
 
 static void row_call(struct explore_row *row, const struct xp_event *e)
 {
-	bool seam = e->note == SL_NOTE_SEAMCALL;
-	u32 leaf = (u32)(e->before & 0xFFFF);
-	const char *name = seam ? tdx_seamcall_name(leaf) : tdx_tdcall_name(leaf);
-	const char *status = tdx_status_name(e->after);
-	const char *operand = tdx_operand_name((u32)e->after);
-
 	row->call = true;
-	snprintf(row->object, sizeof(row->object), "%s", name ? name : "unknown leaf");
-	if (seam && leaf == SEAMCALL_tdh_vp_enter && !(e->after >> 32))
-		snprintf(row->what, sizeof(row->what), "TD exit %u", (u32)(e->after & 0xFFFF));
-	else if ((u32)e->after && operand)
-		snprintf(row->what, sizeof(row->what), "%s(%s)", status ? status : "?", operand);
-	else
-		snprintf(row->what, sizeof(row->what), "%s", status ? status : "?");
+	call_text(e, row->object, sizeof(row->object), row->what, sizeof(row->what));
 }
 
 static void row_word(struct explore_row *row, const struct xp_event *e)
@@ -82,7 +71,7 @@ static void add_rows(struct play *p, u32 index, const struct xs_step *step)
 		struct explore_row *row;
 
 		if (e->kind == XP_EVENT_NOTE) {
-			if (e->note == SL_NOTE_SEAMCALL || e->note == SL_NOTE_TDCALL)
+			if (is_call(e))
 				row_call(new_row(p, index, step), e);
 			else if (e->note == SL_NOTE_WORD)
 				row_word(new_row(p, index, step), e);

@@ -16,13 +16,19 @@ static inline void *region_map(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* The same for what is used from end to end: a page fault costs less than it would in small pages. */
+/*
+ * The same for what is used from end to end: a page fault costs less than it would in small pages. The
+ * beginning is in small ones all the same: many a search uses no more than that, and to clear a large
+ * page takes longer than the search.
+ */
+#define REGION_SMALL (1ull << 21)
+
 static inline void *region_map_huge(size_t size)
 {
-	void *p = region_map(size);
+	u8 *p = region_map(size);
 
-	if (p)
-		madvise(p, size, MADV_HUGEPAGE);
+	if (p && size > REGION_SMALL)
+		madvise(p + REGION_SMALL, size - REGION_SMALL, MADV_HUGEPAGE);
 	return p;
 }
 

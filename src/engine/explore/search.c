@@ -46,7 +46,7 @@ struct frame {
 	u32 race_last;            /* of the mover, before the step */
 	u32 race_top;
 	u32 id; /* liveness: number of the state */
-	size_t undo_mark;
+	size_t undo_mark, guest_mark;
 	u64 arena_hash, lanes_hash, digest;
 	struct xp_fiber saved;
 	u8 mover;
@@ -109,16 +109,17 @@ struct search {
 
 static void save_mover(struct search *s, struct frame *f, u32 i)
 {
-	u32 len = (u32)(xp_stack_top(i) - (u8 *)xp.fiber[i].sp);
+	u32 len = (u32)(xp_context_top(i) - (u8 *)xp.fiber[i].sp);
 
 	f->mover = (u8)i;
 	f->saved = xp.fiber[i];
 	f->stack_at = s->stack_top;
 	f->stack_len = len;
-	SL_BUG_ON(len > XP_STACK_SIZE || (u64)s->stack_top * 16 + len > STACK_STORE);
+	SL_BUG_ON(len > XP_GUEST_STACK_MAX || (u64)s->stack_top * 16 + len > STACK_STORE);
 	memcpy(s->stack_store + (u64)s->stack_top * 16, xp.fiber[i].sp, len);
 	s->stack_top += (len + 15) / 16;
 	f->undo_mark = xp.undo_count;
+	f->guest_mark = xp_guests.log_used;
 	f->arena_hash = xp.hash;
 	f->lanes_hash = s->m.lanes_hash;
 	f->digest = s->m.digest[i];
@@ -129,6 +130,7 @@ static void save_mover(struct search *s, struct frame *f, u32 i)
 static void undo_step(struct search *s, const struct frame *f)
 {
 	machine_rewind(f->undo_mark, f->arena_hash);
+	machine_undo_guests(&s->m, f->guest_mark);
 	s->m.lanes_hash = f->lanes_hash;
 	s->m.digest[f->mover] = f->digest;
 	xp.fiber[f->mover] = f->saved;
@@ -305,9 +307,9 @@ static bool is_intact(struct search *s)
 /* Is there room for one more step, however much it writes, in what leads back from here? */
 static bool has_room(const struct search *s)
 {
-	return (u64)s->stack_top * 16 + XP_STACK_SIZE <= STACK_STORE &&
-	       xp.undo_count + STEP_UNDO <= xp.undo_max && race_log_has_room(&s->races) &&
-	       s->succ_count + 2 < SUCC_STORE &&
+	return (u64)s->stack_top * 16 + XP_GUEST_STACK_MAX <= STACK_STORE &&
+	       xp_guests_have_room() && xp.undo_count + STEP_UNDO <= xp.undo_max &&
+	       race_log_has_room(&s->races) && s->succ_count + 2 < SUCC_STORE &&
 	       (!s->graph ||
 		(s->states + STATE_SUCCS < ID_STORE && s->edge_count + STATE_SUCCS < EDGE_STORE));
 }
@@ -802,10 +804,30 @@ static int check_bounds(struct search *s)
 
 /* ---- the shortest counterexample ------------------------------------------------------------- */
 
+/* One bounded search for it, again while that comes upon scheduling points that nobody knew. */
+static void minimise_within(struct search *s, u32 depth)
+{
+	bool again;
+
+	do {
+		free(s->best);
+		s->best = NULL;
+		s->best_depth = depth;
+		pass_begin(s);
+		walk(s);
+		again = s->stop && xp.learned && is_unlimited(s->r) &&
+			clock_seconds() - s->start < s->o->minimise_seconds;
+		/* With more of them the way takes more steps. */
+		depth = DEPTH_MAX;
+		if (s->o->depth && depth > s->o->depth)
+			depth = s->o->depth;
+	} while (again);
+}
+
 static void minimise(struct search *s)
 {
 	struct xs_result *r = s->r;
-	u32 most = r->preemptions;
+	u32 most = r->preemptions, depth;
 
 	s->bounded = s->shortest = true;
 	s->want_kind = r->kind;
@@ -814,11 +836,10 @@ static void minimise(struct search *s)
 	for (u32 c = 0; c <= most; c++) {
 		s->most_preemptions = c;
 		/* With fewer preemptions a longer trace is still better. */
-		s->best_depth = c < most ? DEPTH_MAX : r->steps + 1;
-		if (s->o->depth && s->best_depth > s->o->depth)
-			s->best_depth = s->o->depth;
-		pass_begin(s);
-		walk(s);
+		depth = c < most ? DEPTH_MAX : r->steps + 1;
+		if (s->o->depth && depth > s->o->depth)
+			depth = s->o->depth;
+		minimise_within(s, depth);
 		r->minimal = !s->stop && is_unlimited(r);
 		if (s->best || s->stop)
 			break;
@@ -840,6 +861,7 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 		return false;
 	xp.ghost_start = p->ghost_start;
 	xp.ghost_end = p->ghost_end;
+	xp.no_entropy = p->no_entropy;
 	xp.no_checkpoints = o->no_checkpoints;
 	xp.bounds = o->bounds;
 	for (size_t g = 0; o->no_reduction && g < p->arena_size / 8; g++)

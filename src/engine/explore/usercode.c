@@ -4,8 +4,8 @@
  * Not instrumented; runs on fibers where it is called from there. Layer: engine.
  *
  * The arena is the section sl_shared, into which seamlab-cc has put the writable data of the user's
- * files. User code knows no checkpoints, so a thread is known by more than what it has seen: two
- * histories that leave the same bytes on its stack are one.
+ * files, and the machines that they have made. User code knows no checkpoints, so a thread, or a guest,
+ * is known by more than what it has seen: two histories that leave the same bytes on its stack are one.
  */
 #include <seamlab/explore.h>
 
@@ -27,7 +27,9 @@
 
 #include "base/bug.h"
 #include "base/env.h"
+#include "engine/explore/guests.h"
 #include "engine/explore/symbols.h"
+#include "engine/explore/xplain.h"
 
 enum {
 	EXIT_HOLDS = 0,
@@ -40,7 +42,7 @@ enum {
 /* Seconds between two looks at whether the running step has come to an end. */
 #define WATCHDOG 10
 
-/* The last piece of the section: what the linker puts behind it is not ours. */
+/* The last piece of the section but for a module's room: what else comes behind it is not ours. */
 extern u8 __start_sl_shared[];
 static __attribute__((used, section("sl_shared"), aligned(PAGE))) u8 shared_end[PAGE];
 /* Weak: a program without any entry is told so. */
@@ -56,6 +58,9 @@ static struct {
 	u32 me[XP_LANES_MAX];
 	char thread_name[XP_FIBERS_MAX][40];
 	u32 threads;
+	bool setting_up;
+	const u8 *machines; /* their memory; NULL: there are none */
+	size_t machines_size;
 	volatile sig_atomic_t interrupted;
 } run;
 
@@ -67,6 +72,29 @@ const char *user_thread_name(u32 i)
 static size_t entries(void)
 {
 	return __start_sl_entries ? (size_t)(__stop_sl_entries - __start_sl_entries) : 0;
+}
+
+__attribute__((noreturn, format(printf, 1, 2))) void user_fail(const char *fmt, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", run.name);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(EXIT_USAGE);
+}
+
+bool user_is_of_module(const void *addr)
+{
+	return run.machines && (const u8 *)addr >= run.machines &&
+	       (const u8 *)addr < run.machines + run.machines_size;
+}
+
+bool user_is_setting_up(void)
+{
+	return run.setting_up;
 }
 
 /* ---- what the user's code calls -------------------------------------------------------------- */
@@ -82,9 +110,10 @@ void sl_assert_failed(const char *cond, const char *file, unsigned int line)
 
 	snprintf(text, sizeof(text), "%s:%u: %s", file, line, cond);
 	xp_report(USER_ASSERT, "assertion", text);
-	/* Only an invariant comes back from there. */
-	fprintf(stderr, "%s: an invariant uses sl_assert(): %s\n", run.name, text);
-	exit(EXIT_USAGE);
+	/* Only an invariant and set-up come back from there. */
+	if (run.setting_up)
+		user_fail("SL_SETUP: %s", text);
+	user_fail("an invariant uses sl_assert(): %s", text);
 }
 
 /* seamlab-cc makes calls of __assert_fail() and abort() these. */
@@ -100,6 +129,8 @@ __attribute__((noreturn)) void sl_hook_abort(void);
 void sl_hook_abort(void)
 {
 	xp_report(USER_ASSERT, "assertion", "abort() was called");
+	if (run.setting_up)
+		user_fail("SL_SETUP: abort() was called");
 	abort();
 }
 
@@ -197,43 +228,76 @@ static void images_clear(void)
 	images.stale = false;
 }
 
-static u64 image_of(u32 i)
+/* Of the stack [sp, top), which is @who's. */
+static u64 image_of(u64 who, const void *sp, const void *top)
 {
-	const struct xp_fiber *f = &xp.fiber[i];
-	const u64 *p = f->sp, *top = (const u64 *)(const void *)xp_stack_top(i);
-	u64 h = xp_mix(xp_mix(i + 1, (u64)f->pending.kind << 32 ^ f->pending.n), f->pending.arg);
+	const u64 *p = sp;
+	u64 h = who ^ (u64)(uintptr_t)p;
 
-	for (h ^= (u64)(uintptr_t)p; p < top; p++)
+	for (; p < (const u64 *)top; p++)
 		h = xp_mix(h, *p);
 	return h ? h : 1;
+}
+
+/* *hist becomes that with which the image @key was first seen. */
+static void recognise(u64 key, u64 *hist)
+{
+	size_t at = key & (images.slots - 1);
+
+	while (images.key[at] && images.key[at] != key)
+		at = (at + 1) & (images.slots - 1);
+	if (images.key[at]) {
+		*hist = images.hist[at];
+		return;
+	}
+	images.key[at] = key;
+	images.hist[at] = *hist;
+	images.count++;
+}
+
+/* Who an image belongs to: a lane, or a guest, wherever that is. */
+#define WHO_GUEST 0x100u
+
+/* Guests that have left in this step stand by themselves; the lane of one that was entered waits. */
+static void recognise_others(u32 i)
+{
+	struct xp_fiber *f = &xp.fiber[i];
+
+	for (u32 left = xp_guests.moved; left; left &= left - 1) {
+		u32 g = (u32)__builtin_ctz(left);
+		struct xp_guest_now *now = &xp_guests.guest[g].now;
+
+		if (!now->on)
+			recognise(image_of(xp_mix(WHO_GUEST + g, 0), now->sp, xp_guest_top(g)),
+				  &now->hist);
+	}
+	if (f->guest && xp_guests.moved)
+		recognise(image_of(xp_mix(i + 1, f->guest), f->outer, xp_stack_top(i)),
+			  &f->outer_hist);
 }
 
 static void stopped(u32 i)
 {
 	struct xp_fiber *f = &xp.fiber[i];
-	u64 key;
-	size_t at;
+	const struct xp_pending *p = &f->pending;
+	u64 who = f->guest ? WHO_GUEST + f->guest - 1 : i + 1;
 
 	if (images.stale && !xp.learned)
 		images_clear();
 	images.stale |= xp.learned;
-	if (f->pending.kind == XP_EXIT)
+	if (p->kind == XP_EXIT)
 		f->hist = 0;
-	if (f->pending.kind == XP_EXIT || f->pending.kind == XP_DEAD)
+	if (p->kind == XP_DEAD)
 		return;
-	if (images.count * 2 > images.slots && !images_resize(images.slots * 2))
+	/* Room for what one step can bring. */
+	if ((images.count + XP_GUESTS_MAX + 2) * 2 > images.slots &&
+	    !images_resize(images.slots * 2))
 		return;
-	key = image_of(i);
-	at = key & (images.slots - 1);
-	while (images.key[at] && images.key[at] != key)
-		at = (at + 1) & (images.slots - 1);
-	if (images.key[at]) {
-		f->hist = images.hist[at];
-		return;
-	}
-	images.key[at] = key;
-	images.hist[at] = f->hist;
-	images.count++;
+	recognise_others(i);
+	if (p->kind != XP_EXIT)
+		recognise(image_of(xp_mix(xp_mix(who, (u64)p->kind << 32 ^ p->n), p->arg), f->sp,
+				   xp_context_top(i)),
+			  &f->hist);
 }
 
 /* ---- what the search calls ------------------------------------------------------------------- */
@@ -303,7 +367,7 @@ static void crashed(void)
 static void on_crash(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *c = context;
-	u8 *sp;
+	u8 *top, *low;
 
 	if (!xp.active) {
 		static const char text[] = "a crash outside of the threads: in an invariant?\n";
@@ -312,14 +376,15 @@ static void on_crash(int sig, siginfo_t *info, void *context)
 			_exit(EXIT_USAGE);
 		_exit(EXIT_USAGE);
 	}
-	sp = xp_stack_top(xp.cur);
-	snprintf(accident, sizeof(accident), "%s%s at 0x%llx", sigabbrev_np(sig),
-		 (u8 *)info->si_addr >= sp - XP_STACK_SIZE &&
-				 (u8 *)info->si_addr < sp - XP_STACK_SIZE + PAGE
-			 ? ", out of stack,"
-			 : "",
-		 (unsigned long long)c->uc_mcontext.gregs[REG_RIP] + 1);
-	c->uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(sp - 64 - 8);
+	top = xp_context_top(xp.cur);
+	low = xp.fiber[xp.cur].guest ? xp_guests.guest[xp.fiber[xp.cur].guest - 1].room
+				     : top - XP_STACK_SIZE;
+	snprintf(accident, sizeof(accident), "%s%s at program+0x%zx", sigabbrev_np(sig),
+		 (u8 *)info->si_addr >= low && (u8 *)info->si_addr < low + PAGE ? ", out of stack,"
+										: "",
+		 /* One behind, as return addresses are. */
+		 xp_program_offset((const u8 *)(uintptr_t)c->uc_mcontext.gregs[REG_RIP] + 1));
+	c->uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(top - 64 - 8);
 	c->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)crashed;
 }
 
@@ -402,6 +467,8 @@ static const char *kind_name(u32 kind)
 		return "deadlock";
 	case SL_VIOLATION_LIVELOCK:
 		return "livelock";
+	case SL_VIOLATION_MODULE_HALT:
+		return "module-halt";
 	default:
 		return "oracle";
 	}
@@ -669,25 +736,13 @@ static void show_progress(void *ctx, const struct xs_progress *p)
 
 /* ---- the program ----------------------------------------------------------------------------- */
 
-__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *fmt, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "%s: ", run.name);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(EXIT_USAGE);
-}
-
 static void add_threads(const struct sl_entry *e)
 {
 	u32 count = e->count ? e->count : 1;
 
 	for (u32 i = 0; i < count; i++, run.threads++) {
 		if (run.threads == XP_LANES_MAX)
-			fail("found more than %u threads", XP_LANES_MAX);
+			user_fail("found more than %u threads", XP_LANES_MAX);
 		run.entry[run.threads] = e;
 		run.me[run.threads] = i;
 		if (e->count)
@@ -713,7 +768,7 @@ static void search(const struct xs_program *p, struct outcome *o)
 		xs_result_free(x);
 		images_clear();
 		if (xs_explore(p, &run.search, x))
-			fail("no memory for the search");
+			user_fail("no memory for the search");
 		states += x->all_states;
 		transitions += x->all_transitions;
 		seconds += x->seconds;
@@ -728,22 +783,69 @@ static void search(const struct xs_program *p, struct outcome *o)
 	user_names(x->text, o->text, sizeof(o->text));
 }
 
+/* Makes what the threads begin with. */
+static void set_up(void)
+{
+	run.setting_up = true;
+	for (size_t i = 0; i < entries(); i++) {
+		const struct sl_entry *e = __start_sl_entries[i];
+
+		if (e->kind != SL_ENTRY_SETUP)
+			continue;
+		e->thread(0);
+		if (&sl_x_module)
+			sl_x_module.unbind();
+	}
+	run.setting_up = false;
+	if (&sl_x_module) {
+		run.machines = sl_x_module.memory;
+		run.machines_size = sl_x_module.used();
+	}
+}
+
+static const u8 *arena_end(void)
+{
+	return run.machines > shared_end ? run.machines + run.machines_size : shared_end + PAGE;
+}
+
+struct word_list {
+	struct xs_word *word;
+	u32 count, room;
+};
+
+static void add_word(void *ctx, const void *addr, u8 kind, u8 size)
+{
+	struct word_list *l = ctx;
+
+	if (l->count == l->room) {
+		l->room = l->room ? l->room * 2 : 1024;
+		l->word = realloc(l->word, l->room * sizeof(*l->word));
+		SL_BUG_ON(!l->word);
+	}
+	l->word[l->count++] = (struct xs_word){ .addr = addr, .kind = kind, .size = size };
+}
+
 static int explore(void)
 {
 	struct xs_program p = { .arena = __start_sl_shared,
-				.arena_size = (size_t)(shared_end + PAGE - __start_sl_shared),
+				.arena_size = (size_t)(arena_end() - __start_sl_shared),
 				.lanes = run.threads,
 				.lane = run_thread,
 				.end = run_end,
 				.invariant = invariant,
 				.stopped = stopped };
+	struct word_list words = { 0 };
 	struct outcome o = { 0 };
 	const char *broken;
 
+	if (&sl_x_module)
+		sl_x_module.words(add_word, &words);
+	p.word = words.word;
+	p.word_count = words.count;
 	if (run.all_finish)
 		p.must_finish = (1u << run.threads) - 1;
 	if (!images_resize(1 << 12) || !xs_open(&p, &run.search))
-		fail("no memory for the search");
+		user_fail("no memory for the search");
 	xp.watching = true;
 	guard_stacks(PROT_NONE);
 	broken = invariant();
@@ -762,7 +864,7 @@ static int explore(void)
 	else
 		print_text(&o);
 	if (fflush(stdout) || ferror(stdout))
-		fail("cannot write the report: %s", strerror(errno));
+		user_fail("cannot write the report: %s", strerror(errno));
 	if (o.x.kind != XS_KIND_NONE)
 		return EXIT_VIOLATED;
 	return o.x.limit == XS_COMPLETE ? EXIT_HOLDS : EXIT_LIMIT;
@@ -789,8 +891,9 @@ int main(int argc, char **argv)
 		if (__start_sl_entries[i]->kind == SL_ENTRY_THREADS)
 			add_threads(__start_sl_entries[i]);
 	if (!run.threads)
-		fail("found no SL_THREAD or SL_THREADS");
+		user_fail("found no SL_THREAD or SL_THREADS");
 	symbols_load();
+	set_up();
 	catch_signals();
 	run.search.interrupted = is_interrupted;
 	if (isatty(STDERR_FILENO))

@@ -7,7 +7,7 @@
 
 /* Violations of a user's program that a model has no name for. */
 #define USER_ASSERT SL_VIOLATION_HOST_ASSERT
-#define USER_CRASH  SL_VIOLATION_MODULE_HALT
+#define USER_CRASH  SL_VIOLATION_TD_KILLED
 
 /* One line of the table. */
 struct user_row {
@@ -29,6 +29,13 @@ struct user_trace {
 	u32 violation;
 	char id[40];
 };
+
+/* In the memory that the module's machines take up? */
+bool user_is_of_module(const void *addr);
+/* Does SL_SETUP run? */
+bool user_is_setting_up(void);
+/* The program cannot be explored. */
+__attribute__((noreturn, format(printf, 1, 2))) void user_fail(const char *fmt, ...);
 
 /* Of thread @i, or what ends the world. */
 const char *user_thread_name(u32 i);

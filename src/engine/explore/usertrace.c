@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The table of a user's program: which step changed what. Layer: engine. */
+#include "engine/explore/call_text.h"
 #include "engine/explore/order.h"
 #include "engine/explore/usercode.h"
 
@@ -11,6 +12,7 @@
 #include "base/bug.h"
 #include "base/env.h"
 #include "engine/explore/symbols.h"
+#include "engine/explore/xplain.h"
 
 /* Rows of plain accesses in one step; more are only counted. */
 #define PLAIN_ROWS_MAX 8
@@ -26,8 +28,18 @@ extern const char __executable_start[];
 static void variable_name(const void *addr, char *text, size_t size)
 {
 	const struct symbol *s = symbol_at(addr);
+	bool watching = xp.watching;
 	size_t at = s ? (uintptr_t)addr - s->addr : 0;
 
+	text[0] = '\0';
+	if (user_is_of_module(addr)) {
+		/* That is no invariant's look. */
+		xp.watching = false;
+		sl_x_module.describe(addr, text, size);
+		xp.watching = watching;
+	}
+	if (text[0])
+		return;
 	if (!s)
 		snprintf(text, size, "shared+0x%zx", (size_t)((const u8 *)addr - xp.arena));
 	else if (at)
@@ -175,6 +187,9 @@ static void plain_rows(struct user_trace *t, u32 index, u32 thread)
 		u8 shown = shown_bytes(g);
 		u32 first, size;
 
+		/* What it did is in the words that it took and in what it returned. */
+		if (user_is_of_module(xp_granule(g)))
+			continue;
 		for (u32 i = 0; i < 8; i = first + size) {
 			struct user_row *row;
 			u64 before, after, rest;
@@ -218,12 +233,16 @@ static void first_row(struct user_trace *t, u32 index, u32 thread)
 
 static void add_rows(struct user_trace *t, u32 index, const struct xs_step *step)
 {
-	u32 rows = t->rows;
-
 	for (u32 i = 0; i < xp.event_count; i++) {
 		const struct xp_event *e = &xp.event[i];
 		struct user_row *row;
 
+		if (is_call(e)) {
+			row = new_row(t, index, step->fiber);
+			call_text(e, row->object, sizeof(row->object), row->what,
+				  sizeof(row->what));
+			continue;
+		}
 		if (e->kind != XP_EVENT_ATOMIC || !xs_word_is_shared(e->addr))
 			continue;
 		row = new_row(t, index, step->fiber);
@@ -235,8 +254,6 @@ static void add_rows(struct user_trace *t, u32 index, const struct xs_step *step
 		function_name(e->pc, row->where, sizeof(row->where));
 	}
 	plain_rows(t, index, step->fiber);
-	if (t->rows == rows)
-		new_row(t, index, step->fiber);
 }
 
 static bool before(void *ctx, u32 index, const struct xs_step *step)
@@ -256,8 +273,10 @@ static bool after(void *ctx, u32 index, const struct xs_step *step)
 	u32 rows = t->rows;
 
 	first_row(t, index, step->fiber);
-	if (t->rows == rows || xp.event_count || xp.undo_count > t->undo_mark)
-		add_rows(t, index, step);
+	add_rows(t, index, step);
+	/* Every step has a row. */
+	if (t->rows == rows)
+		new_row(t, index, step->fiber);
 	t->played = index + 1;
 	if (!xp.violated)
 		return true;

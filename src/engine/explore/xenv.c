@@ -38,8 +38,8 @@ static u32 choose_among(u32 n)
 static u32 op_choose(struct sl_env *env, enum sl_choice what, u32 n)
 {
 	(void)env;
-	/* Entropy does not fail. Who asks for an interrupt is configured to get both answers. */
-	return what == SL_CHOICE_ENTROPY ? 0 : choose_among(n);
+	/* Who asks for an interrupt is configured to get both answers. */
+	return what == SL_CHOICE_ENTROPY && !xp.no_entropy ? 0 : choose_among(n);
 }
 
 static u64 op_now(struct sl_env *env)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "engine/explore/guests.h"
 #include "engine/explore/order.h"
 #include "engine/explore/region.h"
 
@@ -20,7 +21,7 @@ bool xp_open(void *arena, size_t size, u64 seed)
 	xp.granule = region_map(size / 8 * sizeof(*xp.granule));
 	xp.undo = region_map_huge(UNDO_STORE * sizeof(*xp.undo));
 	xp.stacks = region_map((size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
-	if (!xp.granule || !xp.undo || !xp.stacks) {
+	if (!xp.granule || !xp.undo || !xp.stacks || !xp_guests_open()) {
 		xp_close();
 		return false;
 	}
@@ -32,6 +33,7 @@ void xp_close(void)
 	region_unmap(xp.granule, xp.arena_size / 8 * sizeof(*xp.granule));
 	region_unmap(xp.undo, UNDO_STORE * sizeof(*xp.undo));
 	region_unmap(xp.stacks, (size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
+	xp_guests_close();
 	xp = (struct xp_state){ 0 };
 }
 

@@ -79,6 +79,10 @@ struct xp_pending {
 struct xp_fiber {
 	void *sp;
 	u64 hist; /* everything seen since the last checkpoint */
+	/* guests.h: 1 + the guest that it is in, whose are the two above; its own meanwhile. */
+	u32 guest;
+	void *outer;
+	u64 outer_hist;
 	/* Counts that the arena has nothing of and that no checkpoint forgets. */
 	u64 claims[2]; /* of claims: engine/claims.h */
 	struct xp_pending pending;
@@ -181,6 +185,7 @@ struct xp_state {
 	struct xp_granule *granule;
 	bool active;         /* a fiber runs: accesses count */
 	bool no_yield;       /* it runs to its end in one step */
+	bool no_entropy;     /* the random number generator may fail at any time */
 	bool no_checkpoints; /* see struct xs_options */
 	bool bounds;         /* steps remember what they note of the host's sites */
 	bool watching;       /* an invariant may look at the arena */
@@ -386,13 +391,16 @@ void xp_note_read(void *addr);
 /* A violation. Ends the calling fiber; outside of one it is kept for whoever looks. */
 void xp_report(u32 kind, const char *id, const char *text);
 
+/* User code: wipes what a function has left below the caller's frame. */
+void xp_scrub(void);
+
 /* The same in every run of one build, wherever the program is loaded; addr2line takes it. */
 size_t xp_program_offset(const void *pc);
 
 /* fiber.c */
 void xp_switch(void **save, void *to);
-/* Makes fiber @i start in @entry (which never returns) when it is switched to. */
-void xp_fiber_make(u32 i, void (*entry)(void));
+/* Makes *sp a fiber on [room, room + size) that starts in @entry (which never returns). */
+void xp_fiber_make(void **sp, u8 *room, size_t size, void (*entry)(void));
 static inline u8 *xp_stack_top(u32 i)
 {
 	return xp.stacks + (size_t)(i + 1) * XP_STACK_SIZE;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "engine/explore/xmachine.h"
 #include "engine/explore/xp.h"
 #include "engine/world.h"
 #include "module/machine.h"
@@ -87,8 +88,8 @@ u8 xworld_lane_class(const struct world *w, u32 lane)
 
 void xworld_ghost(const struct world *w, const void **start, size_t *size)
 {
-	*start = w->caller ? &w->caller->ghost : NULL;
-	*size = w->caller ? sizeof(w->caller->ghost) : 0;
+	*start = w->caller ? (const void *)&w->caller->ghost : w->oracle;
+	*size = w->caller ? sizeof(w->caller->ghost) : oracle_size(&w->machine->cfg);
 }
 
 void xworld_run_lane(struct world *w, u32 lane)
@@ -103,33 +104,9 @@ void xworld_finish(struct world *w, struct sl_env *boss)
 
 /* ---- words that the explorer should know ----------------------------------------------------- */
 
-static void td_words(const struct world *w, const struct vm *vm,
-		     void (*add)(void *ctx, const void *addr, u8 kind, u8 size), void *ctx)
-{
-	const struct tdr *tdr;
-	const struct tdcs *t;
-
-	if (!vm->created)
-		return;
-	tdr = mem_frame(w->machine, vm->tdr);
-	add(ctx, &tdr->chldcnt, XP_WORD_COUNTER, 8);
-	if (tdr->num_tdcx < TDCX_MIN)
-		return;
-	t = tdr_tdcs(w->machine, tdr);
-	add(ctx, &t->op_state_lock, XP_WORD_SHAREX_HP, 2);
-	add(ctx, &t->rtmr_lock, XP_WORD_SHAREX_HP, 2);
-	add(ctx, &t->tree_lock, w->machine->tree_hp ? XP_WORD_SHAREX_HP : XP_WORD_SHAREX, 2);
-	add(ctx, &t->epoch_lock, XP_WORD_SHAREX, 2);
-	add(ctx, &t->num_assoc_vcpus, XP_WORD_COUNTER, 4);
-	add(ctx, &t->epoch.f.refcount[0], XP_WORD_COUNTER, 2);
-	add(ctx, &t->epoch.f.refcount[1], XP_WORD_COUNTER, 2);
-}
-
 void xworld_words(const struct world *w, void (*add)(void *ctx, const void *addr, u8 kind, u8 size),
 		  void *ctx)
 {
-	const struct sl_mem *mem;
-
 	if (w->caller) {
 		if (w->caller->kind == SCN_LOCK_SHAREX)
 			add(ctx, &w->caller->word, XP_WORD_SHAREX, 2);
@@ -137,19 +114,9 @@ void xworld_words(const struct world *w, void (*add)(void *ctx, const void *addr
 			add(ctx, &w->caller->word, XP_WORD_SHAREX_HP, 2);
 		return;
 	}
-	mem = &w->machine->mem;
-	for (u32 level = 0; level < 3; level++) {
-		u64 n = level == 0 ? mem->pages : mem->blocks * SL_LEVEL_PAGES(2 - level);
-
-		for (u64 i = 0; i < n; i++)
-			add(ctx, &mem->pamt[level][i].lock, XP_WORD_SHAREX_HP, 2);
-	}
-	add(ctx, &w->machine->sys_lock, XP_WORD_SHAREX, 2);
-	add(ctx, &w->machine->kot_lock, XP_WORD_SHAREX, 2);
-	for (u32 i = 0; i < w->vmm->vm_count; i++) {
-		td_words(w, &w->vmm->vm[i], add, ctx);
+	xmachine_words(w->machine, add, ctx);
+	for (u32 i = 0; i < w->vmm->vm_count; i++)
 		add(ctx, &w->gate[i].finished, XP_WORD_COUNTER, 4);
-	}
 }
 
 /* ---- names of things in the arena ------------------------------------------------------------ */
@@ -173,11 +140,6 @@ static const char *page_name(const struct world *w, u64 gpa, u32 td, char *text,
 	}
 	snprintf(text, size, "0x%llx", (unsigned long long)gpa);
 	return text;
-}
-
-static bool is_in(const void *addr, const void *base, size_t size)
-{
-	return (const u8 *)addr >= (const u8 *)base && (const u8 *)addr < (const u8 *)base + size;
 }
 
 /* What a page of physical memory is to the VMM. */
@@ -245,28 +207,13 @@ static bool find_tdcs(const struct world *w, const void *addr, u32 td, char *tex
 {
 	const struct vm *vm = &w->vmm->vm[td];
 	const struct tdcs *t;
-	const char *what = NULL;
 
 	if (!vm->created || !vm->tdcx_count)
 		return false;
 	t = mem_frame(w->machine, vm->tdcx[0]);
 	if (!is_in(addr, t, sizeof(*t)))
 		return false;
-	if (is_in(addr, &t->op_state_lock, sizeof(t->op_state_lock)))
-		what = "OP_STATE lock";
-	else if (is_in(addr, &t->rtmr_lock, sizeof(t->rtmr_lock)))
-		what = "RTMR lock";
-	else if (is_in(addr, &t->tree_lock, sizeof(t->tree_lock)))
-		what = "S-EPT tree lock";
-	else if (is_in(addr, &t->epoch_lock, sizeof(t->epoch_lock)))
-		what = "epoch lock";
-	else if (is_in(addr, &t->epoch.f.epoch, 8))
-		what = "TD_EPOCH";
-	else if (is_in(addr, &t->epoch.f.refcount[0], 2))
-		what = "REFCOUNT[0]";
-	else if (is_in(addr, &t->epoch.f.refcount[1], 2))
-		what = "REFCOUNT[1]";
-	snprintf(text, size, "%s", what ? what : "TDCS");
+	snprintf(text, size, "%s", xmachine_tdcs_field(t, addr));
 	return true;
 }
 
@@ -293,6 +240,34 @@ static bool find_pamt(const struct world *w, const void *addr, char *text, size_
 	return false;
 }
 
+static bool find_slot(const struct world *w, const struct vm *vm, u32 td, const void *addr,
+		      char *text, size_t size)
+{
+	for (u32 i = 0; i < vm->range_count; i++) {
+		if (!is_in(addr, &vm->slot[i], sizeof(vm->slot[i])))
+			continue;
+		snprintf(text, size, "slot %s", w->scenario->td[td].ranges[i].name);
+		return true;
+	}
+	return false;
+}
+
+static bool find_cpu(const struct world *w, const void *addr, char *text, size_t size)
+{
+	for (u32 i = 0; i < w->vmm->cpu_count; i++) {
+		const struct cpu *cpu = &w->vmm->cpu[i];
+
+		if (!is_in(addr, cpu, sizeof(*cpu)))
+			continue;
+		snprintf(text, size, "CPU %u %s", i,
+			 is_in(addr, &cpu->srcu, 4)    ? "read section"
+			 : is_in(addr, &cpu->state, 4) ? "owner"
+						       : "state");
+		return true;
+	}
+	return false;
+}
+
 static bool find_host(const struct world *w, const void *addr, char *text, size_t size)
 {
 	for (u32 t = 0; t < w->vmm->vm_count; t++) {
@@ -306,6 +281,12 @@ static bool find_host(const struct world *w, const void *addr, char *text, size_
 			snprintf(text, size, "terminated");
 		else if (is_in(addr, &vm->mmu_invalidate_seq, 8))
 			snprintf(text, size, "mmu_invalidate_seq");
+		else if (is_in(addr, &vm->slots_lock, sizeof(vm->slots_lock)))
+			snprintf(text, size, "slots_lock");
+		else if (is_in(addr, &vm->dead, sizeof(vm->dead)))
+			snprintf(text, size, "dead");
+		else if (find_slot(w, vm, t, addr, text, size))
+			return true;
 		else if (is_in(addr, vm->mirror.table,
 			       vm->mirror.tables * sizeof(struct mirror_table)))
 			snprintf(text, size, "mirror spte %zu",
@@ -329,22 +310,6 @@ static bool find_host(const struct world *w, const void *addr, char *text, size_
 	return false;
 }
 
-static bool find_lp(const struct world *w, const void *addr, char *text, size_t size)
-{
-	for (u32 i = 0; i < w->machine->cfg.lps; i++) {
-		const struct sl_lp *lp = &w->machine->lp[i];
-
-		if (!is_in(addr, lp, sizeof(*lp)))
-			continue;
-		snprintf(text, size, "LP %u %s", i,
-			 is_in(addr, &lp->irq_raised, 4)  ? "interrupt raised"
-			 : is_in(addr, &lp->irq_taken, 4) ? "interrupt taken"
-							  : "state");
-		return true;
-	}
-	return false;
-}
-
 void xworld_describe(const struct world *w, const void *addr, char *text, size_t size)
 {
 	text[0] = '\0';
@@ -359,6 +324,6 @@ void xworld_describe(const struct world *w, const void *addr, char *text, size_t
 		if (find_entry(w, addr, t, text, size) || find_tdcs(w, addr, t, text, size))
 			return;
 	if (find_pamt(w, addr, text, size) || find_host(w, addr, text, size) ||
-	    find_lp(w, addr, text, size))
+	    find_cpu(w, addr, text, size) || xmachine_describe_lp(w->machine, addr, text, size))
 		return;
 }

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: MIT
 /* Machines without a scenario. Layer: engine. */
-#include "engine/threads/plain_machine.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
 #include "base/bug.h"
+#include "base/stats.h"
+#include "engine/plain.h"
+#include "engine/threads/plain_env.h"
 
-/* 4 KB pages of 1 TB. */
-#define PRIVATE_PAGES_MAX (1ull << 28)
+struct plain_machine;
+
+/* The env of an LP. */
+struct lp_env {
+	struct plain_env plain; /* first */
+	struct plain_machine *owner;
+	struct sl_lp *lp;
+	_Atomic bool taken; /* a thread is bound to the LP */
+	struct sl_stats stats;
+};
 
 /*
  * One mapping holds this, the envs behind it, and from the next page on the arena, at the start of
@@ -48,21 +57,24 @@ static void op_violate(struct sl_env *env, enum sl_violation kind, const char *i
 	SL_BUG_ON(pthread_mutex_unlock(&pm->lock));
 }
 
-/* An env of a world's lane has no such owner, and other operations. */
-struct lp_env *plain_machine_env(struct sl_lp *lp)
+/* The env of @lp; NULL: of a world's lane, which has no such owner and other operations. */
+static struct lp_env *env_of(struct sl_lp *lp)
 {
 	struct sl_env *env = sl_lp_env(lp);
 
 	return env && env->ops->violate == op_violate ? (struct lp_env *)env : NULL;
 }
 
-static bool config_is_valid(const struct sl_machine_config *cfg)
+_Atomic bool *plain_lp_taken(struct sl_lp *lp)
 {
-	return (u32)cfg->release < SL_RELEASES &&
-	       (cfg->flavour == SL_PUBLISHED || cfg->flavour == SL_HARDENED) && cfg->lps >= 1 &&
-	       cfg->lps <= SL_LPS_MAX && cfg->packages >= 1 && cfg->packages <= SL_PACKAGES_MAX &&
-	       cfg->packages <= cfg->lps && cfg->private_pages >= 1 &&
-	       cfg->private_pages <= PRIVATE_PAGES_MAX;
+	struct lp_env *e = env_of(lp);
+
+	return e ? &e->taken : NULL;
+}
+
+void plain_lp_bound(struct sl_lp *lp)
+{
+	plain_env_set_current(lp ? sl_lp_env(lp) : NULL);
 }
 
 static void envs_make(struct plain_machine *pm, u32 lps)
@@ -90,7 +102,7 @@ struct sl_machine *sl_machine_create(const struct sl_machine_config *cfg)
 	size_t head, arena;
 	void *room;
 
-	if (!config_is_valid(cfg)) {
+	if (!plain_config_is_valid(cfg)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -112,7 +124,7 @@ struct sl_machine *sl_machine_create(const struct sl_machine_config *cfg)
 
 static struct plain_machine *owner(struct sl_machine *m)
 {
-	struct lp_env *e = plain_machine_env(sl_machine_lp(m, 0));
+	struct lp_env *e = env_of(sl_machine_lp(m, 0));
 
 	SL_BUG_ON(!e);
 	return e->owner;

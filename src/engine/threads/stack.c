@@ -1,17 +1,44 @@
 // SPDX-License-Identifier: MIT
 /*
- * Functions on stacks of their own. Layer: engine.
+ * Functions on stacks of their own; address and thread sanitizer are told. Layer: engine.
  *
  * A switch saves what a function has to preserve for its caller: six registers, and the control words
  * of SSE and x87. The explorer's switch does without the latter, because what it runs does no floating
  * point.
  */
-#include "engine/threads/stack.h"
-
-#include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/bug.h"
+#include "engine/plain.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SL_STACK_ASAN
+#elif defined(__SANITIZE_THREAD__)
+#define SL_STACK_TSAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SL_STACK_ASAN
+#elif __has_feature(thread_sanitizer)
+#define SL_STACK_TSAN
+#endif
+#endif
+
+struct stack {
+	void *sp;    /* where the function stands while it is left */
+	void *outer; /* where who entered stands, while the function runs */
+	u8 *room;    /* guard page, then size bytes */
+	size_t size;
+	void (*entry)(void *arg);
+	void *arg;
+#if defined(SL_STACK_ASAN)
+	void *fake, *outer_fake;
+	const void *outer_bottom;
+	size_t outer_size;
+#elif defined(SL_STACK_TSAN)
+	void *fiber, *outer_fiber;
+#endif
+};
 
 #if defined(SL_STACK_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -131,17 +158,29 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) % 16 == 0, "the stack is aligned where the function begins");
 
-int stack_make(struct stack *s, size_t size, void (*entry)(void *arg), void *arg)
+/* The guard page and @size bytes; NULL: no memory. */
+static u8 *room_map(size_t size)
 {
-	struct frame *f;
 	u8 *room = mmap(NULL, SL_PAGE_SIZE + size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	if (room == MAP_FAILED)
-		return -ENOMEM;
-	if (mprotect(room, SL_PAGE_SIZE, PROT_NONE)) {
-		munmap(room, SL_PAGE_SIZE + size);
-		return -ENOMEM;
+		return NULL;
+	if (!mprotect(room, SL_PAGE_SIZE, PROT_NONE))
+		return room;
+	munmap(room, SL_PAGE_SIZE + size);
+	return NULL;
+}
+
+struct stack *stack_new(size_t size, void (*entry)(void *arg), void *arg)
+{
+	struct stack *s = malloc(sizeof(*s));
+	u8 *room = s ? room_map(size) : NULL;
+	struct frame *f;
+
+	if (!room) {
+		free(s);
+		return NULL;
 	}
 	*s = (struct stack){ .room = room, .size = size, .entry = entry, .arg = arg };
 	f = (struct frame *)(void *)(room + SL_PAGE_SIZE + size) - 1;
@@ -153,7 +192,7 @@ int stack_make(struct stack *s, size_t size, void (*entry)(void *arg), void *arg
 #if defined(SL_STACK_TSAN)
 	s->fiber = __tsan_create_fiber(0);
 #endif
-	return 0;
+	return s;
 }
 
 SWITCHES void stack_enter(struct stack *s)
@@ -172,6 +211,8 @@ SWITCHES void stack_leave(struct stack *s)
 
 void stack_free(struct stack *s)
 {
+	if (!s)
+		return;
 #if defined(SL_STACK_ASAN)
 	/* The next mapping here knows nothing of the frames that stood here. */
 	__asan_unpoison_memory_region(s->room + SL_PAGE_SIZE, s->size);
@@ -179,4 +220,5 @@ void stack_free(struct stack *s)
 	__tsan_destroy_fiber(s->fiber);
 #endif
 	munmap(s->room, SL_PAGE_SIZE + s->size);
+	free(s);
 }

@@ -65,8 +65,12 @@ static u64 accept_locked(struct call *c, struct entry_ref *e)
 		done = accept_2m(c, e, &value);
 	else
 		zero_page(c->m, sept_hpa(value));
-	if (done)
+	if (done) {
 		value = sept_with_state(value, to);
+		call_committed(c, .kind = COMMIT_ACCEPT, .tdr = c->lp->tdr_hpa,
+			       .page = sept_leaf_hpa(value, e->level), .level = e->level,
+			       .gpa = e->gpa);
+	}
 	/* Stored with the lock bit, then released: two steps, as in the module. */
 	entry_commit(c, e, value, true);
 	entry_unlock(c, e);

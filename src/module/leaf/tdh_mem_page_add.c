@@ -68,6 +68,7 @@ u64 tdh_mem_page_add(struct call *c)
 		goto out;
 
 	/* All checks passed: nothing can fail from here. */
+	call_committed(c, .kind = COMMIT_ADD, .tdr = td.lock.page, .page = page.page, .gpa = e.gpa);
 	if (c->m->cfg.contents)
 		memcpy(mem_frame(c->m, page.page), source, SL_PAGE_SIZE);
 	atomic_store_explicit(w.entry, sept_make_leaf(SEPT_MAPPED, page.page),

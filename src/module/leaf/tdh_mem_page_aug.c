@@ -54,6 +54,8 @@ u64 tdh_mem_page_aug(struct call *c)
 	}
 
 	/* All checks passed: nothing can fail from here. */
+	call_committed(c, .kind = COMMIT_AUG, .tdr = mc.td.lock.page, .page = page.page,
+		       .level = mc.e.level, .gpa = mc.e.gpa);
 	leaf = sept_make_leaf(SEPT_PENDING, page.page);
 	if (c->m->hardened) {
 		take_page(&mc.td, &page);

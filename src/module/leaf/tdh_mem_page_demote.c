@@ -83,6 +83,9 @@ u64 tdh_mem_page_demote(struct call *c)
 	}
 
 	/* All checks passed: nothing can fail from here. */
+	call_committed(c, .kind = COMMIT_DEMOTE, .tdr = mc.td.lock.page, .page = large,
+		       .level = mc.e.level, .gpa = mc.e.gpa);
+	call_committed(c, .kind = COMMIT_CONTROL, .tdr = mc.td.lock.page, .page = page.page);
 	entry_commit(c, &mc.e, sept_make_table(page.page), true);
 	pamt_set_owner(page.entry, mc.td.lock.page);
 	pamt_set_type(page.entry, PAMT_EPT);

@@ -48,7 +48,7 @@ static u64 children_check(struct call *c, const struct entry_ref *parent, struct
 
 		if (step && !entry_word_lock(c, e)) {
 			ext_info(c, parent->copy, parent->level);
-			return step->busy;
+			return call_refused(c, step, 0);
 		}
 		ch->locked += step != NULL;
 		child = comparable(c, atomic_load_explicit(e, memory_order_relaxed), ch->level);
@@ -97,6 +97,9 @@ static void commit(struct call *c, struct mem_call *mc, struct children *ch, str
 
 	if (c->m->hardened && ch->level == 1)
 		leaf &= ~SEPT_ACCEPT_MASK;
+	call_committed(c, .kind = COMMIT_PROMOTE, .tdr = mc->td.lock.page, .page = ch->page,
+		       .level = mc->e.level, .gpa = mc->e.gpa);
+	call_committed(c, .kind = COMMIT_FREE, .tdr = mc->td.lock.page, .page = page->page);
 	entry_commit(c, &mc->e, leaf, true);
 	atomic_fetch_sub_explicit(&mc->td.tdr->chldcnt, 1, memory_order_relaxed);
 	pamt_set_type(page->entry, PAMT_NDA);

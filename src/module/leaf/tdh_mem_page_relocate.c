@@ -10,6 +10,8 @@ static void move(struct call *c, struct mem_call *mc, struct page_lock *from, st
 
 	if (c->m->cfg.contents && !(sept_state_flags(mc->e.state) & SEPT_ANY_PENDING))
 		memcpy(mem_frame(c->m, to->page), mem_frame(c->m, from->page), SL_PAGE_SIZE);
+	call_committed(c, .kind = COMMIT_RELOCATE, .tdr = mc->td.lock.page, .page = to->page,
+		       .from = from->page, .gpa = mc->e.gpa);
 	pamt_set_type(from->entry, PAMT_NDA);
 	pamt_set_owner(to->entry, mc->td.lock.page);
 	pamt_set_bepoch(to->entry, 0);

@@ -34,6 +34,8 @@ u64 tdh_mem_page_remove(struct call *c)
 		goto out_page;
 
 	/* All checks passed: nothing can fail from here. */
+	call_committed(c, .kind = COMMIT_REMOVE, .tdr = mc.td.lock.page, .page = page.page,
+		       .level = mc.e.level, .gpa = mc.e.gpa);
 	entry_commit(c, &mc.e, SEPT_FREE_ENTRY, false);
 	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, SL_LEVEL_PAGES(mc.e.level),
 				  memory_order_relaxed);

@@ -58,6 +58,7 @@ u64 tdh_mem_sept_add(struct call *c)
 
 	/* All checks passed: nothing can fail from here. */
 	sept_page_init(c->m, page.page);
+	call_committed(c, .kind = COMMIT_CONTROL, .tdr = mc.td.lock.page, .page = page.page);
 	pamt_set_owner(page.entry, mc.td.lock.page);
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_EPT);

@@ -42,6 +42,7 @@ u64 tdh_mng_create(struct call *c)
 	tdr->hkid = (u16)hkid;
 	tdr->lifecycle = TD_HKID_ASSIGNED;
 	c->m->kot[hkid].state = KOT_ASSIGNED;
+	call_committed(c, .kind = COMMIT_CONTROL, .tdr = page.page, .page = page.page);
 	pamt_set_owner(page.entry, (struct hpa){ 0 });
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_TDR);

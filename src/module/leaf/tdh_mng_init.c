@@ -130,6 +130,7 @@ u64 tdh_mng_init(struct call *c)
 	if (st)
 		goto out;
 	tdcs_init(c, &td, &params);
+	call_committed(c, .kind = COMMIT_INIT, .tdr = td.lock.page);
 out:
 	tdr_unlock(c, &td);
 	return st;

@@ -49,6 +49,7 @@ u64 tdh_mr_extend(struct call *c)
 	}
 	if (c->m->cfg.contents)
 		data = (const u8 *)mem_frame(c->m, sept_hpa(w.copy)) + (gpa & SL_PAGE_MASK);
+	call_committed(c, .kind = COMMIT_EXTEND, .tdr = td.lock.page, .gpa = { gpa }, .data = data);
 	mrtd_event(c, td.tdcs, "MR.EXTEND", gpa);
 	mrtd_data(c, td.tdcs, data);
 out:

@@ -27,6 +27,7 @@ u64 tdh_mr_finalize(struct call *c)
 		goto out;
 	}
 	mrtd_end(c, td.tdcs);
+	call_committed(c, .kind = COMMIT_FINALIZE, .tdr = td.lock.page);
 	td.tdcs->op_state = OP_RUNNABLE;
 out:
 	tdr_unlock(c, &td);

@@ -12,6 +12,8 @@ static u64 reclaim_from_owner(struct call *c, struct page_lock *page)
 	if (td.tdr->lifecycle != TD_TEARDOWN) {
 		st = TDX_LIFECYCLE_STATE_INCORRECT;
 	} else {
+		call_committed(c, .kind = COMMIT_FREE, .tdr = td.lock.page, .page = page->page,
+			       .level = page->level);
 		atomic_fetch_sub_explicit(&td.tdr->chldcnt, SL_LEVEL_PAGES(page->level),
 					  memory_order_relaxed);
 		pamt_set_type(page->entry, PAMT_NDA);
@@ -28,6 +30,7 @@ static u64 reclaim_tdr(struct call *c, struct page_lock *page)
 		return TDX_LIFECYCLE_STATE_INCORRECT;
 	if (atomic_load_explicit(&tdr->chldcnt, memory_order_relaxed))
 		return TDX_TD_ASSOCIATED_PAGES_EXIST;
+	call_committed(c, .kind = COMMIT_FREE, .tdr = page->page, .page = page->page);
 	pamt_set_type(page->entry, PAMT_NDA);
 	return 0;
 }

@@ -109,6 +109,7 @@ static void run_guest(struct call *c, struct entry *e)
 		/* No guest behind the vCPU: an LP without work waits for an interrupt. */
 		td_exit_async(lp, EXIT_REASON_EXTERNAL_INTERRUPT);
 	SL_BUG_ON(!lp->exit.pending);
+	lp->user_msr = SL_USER_MSR_RESET;
 	lp->vp = NULL;
 	lp->tdr = NULL;
 	lp->tdcs = NULL;

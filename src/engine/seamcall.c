@@ -4,8 +4,7 @@
 
 #include <errno.h>
 
-#include "engine/threads/current.h"
-#include "engine/threads/plain_machine.h"
+#include "engine/plain.h"
 
 /* The registers that each form puts in, and that come back. */
 enum form {
@@ -14,54 +13,31 @@ enum form {
 	FORM_SAVED_RET,
 };
 
-struct current {
-	struct sl_lp *bound; /* by sl_lp_bind() */
-	struct sl_lp *guest; /* the LP of the guest that this thread runs; NULL: it runs none */
-};
-
-static _Thread_local struct current thread_current;
-
-/* Not inlined, for the reason given in current.h. */
-static __attribute__((noinline)) struct current *current(void)
-{
-	struct current *c = &thread_current;
-
-	/* Without it the compiler knows that nobody has side effects here and asks once. */
-	__asm__ volatile("" : "+r"(c));
-	return c;
-}
-
-void current_set_guest_lp(struct sl_lp *lp)
-{
-	current()->guest = lp;
-}
-
 struct sl_lp *sl_lp_bound(void)
 {
-	struct current *c = current();
+	struct plain_thread *c = plain_self();
 
 	return c->guest ? c->guest : c->bound;
 }
 
 int sl_lp_bind(struct sl_lp *lp)
 {
-	struct lp_env *e = lp ? plain_machine_env(lp) : NULL;
-	struct current *c = current();
+	_Atomic bool *taken = lp ? plain_lp_taken(lp) : NULL;
+	struct plain_thread *c = plain_self();
 
 	if (c->guest)
 		return -EPERM;
-	if (lp && !e)
+	if (lp && !taken)
 		return -EINVAL;
 	if (lp == c->bound)
 		return 0;
 	/* Acquire, and release below: the LP's own data goes from thread to thread. */
-	if (e && atomic_exchange_explicit(&e->taken, true, memory_order_acquire))
+	if (taken && atomic_exchange_explicit(taken, true, memory_order_acquire))
 		return -EBUSY;
 	if (c->bound)
-		atomic_store_explicit(&plain_machine_env(c->bound)->taken, false,
-				      memory_order_release);
+		atomic_store_explicit(plain_lp_taken(c->bound), false, memory_order_release);
 	c->bound = lp;
-	plain_env_set_current(e ? &e->plain.base : NULL);
+	plain_lp_bound(lp);
 	return 0;
 }
 
@@ -96,7 +72,7 @@ static void registers_out(struct tdx_module_args *args, const struct tdx_module_
 
 static u64 do_seamcall(u64 fn, struct tdx_module_args *args, enum form form)
 {
-	struct current *c = current();
+	struct plain_thread *c = plain_self();
 	struct tdx_module_args regs;
 	u64 status;
 

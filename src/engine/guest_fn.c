@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Guests that are C functions. Layer: engine. */
 #include <errno.h>
-#include <stdlib.h>
-#include <x86intrin.h>
 
 #include <seamlab/seamcall.h>
 
 #include "base/bug.h"
 #include "base/env.h"
 #include "base/vmcall.h"
-#include "engine/threads/current.h"
-#include "engine/threads/stack.h"
+#include "engine/plain.h"
 
 /* TDG.VP.VMCALL<HLT>: R10 to R12 are the host's to see. */
 #define HLT_REGISTERS (BIT_ULL(10) | BIT_ULL(11) | BIT_ULL(12))
@@ -20,7 +17,7 @@ struct guest_fn {
 	void (*fn)(void *arg);
 	void *arg;
 	void (*ve_handler)(void *arg);
-	struct stack stack;
+	struct stack *stack;
 	struct sl_lp *lp;    /* that it is on, while it runs */
 	_Atomic bool inside; /* some thread runs it */
 	bool returned;
@@ -47,9 +44,9 @@ static void guest_fn_run(struct sl_guest *base, struct sl_lp *lp)
 	/* Two vCPUs that have the same guest behind them, which one stack does not bear. */
 	SL_BUG_ON(atomic_exchange_explicit(&g->inside, true, memory_order_acquire));
 	g->lp = lp;
-	current_set_guest_lp(lp);
-	stack_enter(&g->stack);
-	current_set_guest_lp(NULL);
+	plain_self()->guest = lp;
+	stack_enter(g->stack);
+	plain_self()->guest = NULL;
 	atomic_store_explicit(&g->inside, false, memory_order_release);
 }
 
@@ -57,7 +54,7 @@ static struct sl_lp *guest_fn_leave(struct sl_guest *base)
 {
 	struct guest_fn *g = (struct guest_fn *)base;
 
-	stack_leave(&g->stack);
+	stack_leave(g->stack);
 	return g->lp;
 }
 
@@ -75,7 +72,6 @@ static struct sl_lp *guest_fn_ve(struct sl_guest *base)
 struct sl_guest *sl_guest_create(void (*fn)(void *arg), void *arg, size_t stack_size)
 {
 	struct guest_fn *g;
-	int rc;
 
 	if (!stack_size)
 		stack_size = SL_GUEST_STACK_DEFAULT;
@@ -83,18 +79,20 @@ struct sl_guest *sl_guest_create(void (*fn)(void *arg), void *arg, size_t stack_
 		errno = EINVAL;
 		return NULL;
 	}
-	g = calloc(1, sizeof(*g));
-	if (!g)
+	g = plain_alloc(sizeof(*g));
+	if (!g) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	g->base = (struct sl_guest){ .run = guest_fn_run,
 				     .leave = guest_fn_leave,
 				     .ve = guest_fn_ve };
 	g->fn = fn;
 	g->arg = arg;
-	rc = stack_make(&g->stack, (size_t)sl_align_up(stack_size, SL_PAGE_SIZE), guest_main, g);
-	if (rc) {
-		free(g);
-		errno = -rc;
+	g->stack = stack_new((size_t)sl_align_up(stack_size, SL_PAGE_SIZE), guest_main, g);
+	if (!g->stack) {
+		plain_free(g);
+		errno = ENOMEM;
 		return NULL;
 	}
 	return &g->base;
@@ -106,8 +104,8 @@ void sl_guest_destroy(struct sl_guest *guest)
 
 	if (!g)
 		return;
-	stack_free(&g->stack);
-	free(g);
+	stack_free(g->stack);
+	plain_free(g);
 }
 
 void sl_guest_set_ve_handler(struct sl_guest *guest, void (*handler)(void *arg))
@@ -125,7 +123,7 @@ void sl_guest_pause(void)
 	struct sl_lp *lp = sl_lp_bound();
 
 	if (!lp) {
-		_mm_pause();
+		plain_relax();
 		return;
 	}
 	env_pause(sl_lp_env(lp));

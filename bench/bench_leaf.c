@@ -1,0 +1,722 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a leaf costs besides its locks, and how many calls a hostile host gets through.
+ *
+ *  leaves:  each leaf's successful call, nobody in its way, against the lock operations of its plan on
+ *           the same words alone; one core, contents off, no oracle
+ *  hostile: random SEAMCALLs and TDCALLs on four LPs, a thread each, all oracles on (hostile.h)
+ *
+ * A TD is built, run and torn down again and again; a leaf is called for many pages in a row where it
+ * can be. Ratios are medians over those lives.
+ *
+ * bench_leaf [--lives N] [--seconds S] [--hardened] [--json]
+ */
+#include "bench_env.h"
+
+#include <pthread.h>
+
+#include <seamlab/hplock.h>
+
+#include "module/machine.h"
+#include "module/plan.h"
+#include "module/sept.h"
+#include "../tests/fuzz/hostile.h"
+
+#define LIVES_MAX 401
+#define BATCH     512u
+#define OPS_MAX   520u
+
+/* Page numbers, and GPAs in pages. */
+#define AT_TDCX    1u
+#define AT_TDVPR   8u
+#define AT_VCX     9u
+#define AT_SEPT    16u
+#define AT_TABLES  32u
+#define AT_DATA    512u
+#define AT_TARGET  1024u
+#define AT_BIG     1536u
+#define PAGES      2048u
+#define ADDED      128u
+#define TABLES     64u
+#define GPA_BIG    (1ull << 21)
+#define GPA_TABLES (1ull << 30)
+
+#define SHARED_LIST   0x1000ull
+#define SHARED_INFO   0x1200ull
+#define SHARED_PARAMS 0x2000ull
+#define SHARED_SOURCE 0x3000ull
+
+/* What a leaf does besides locks, where that is more than checks and a few words. */
+static const struct {
+	bool guest;
+	u32 leaf;
+	const char *does;
+} besides[] = {
+	{ false, SEAMCALL_tdh_mng_create, "clears the TDR" },
+	{ false, SEAMCALL_tdh_mng_addcx, "clears the TDCS, fills the S-EPT root (512 entries)" },
+	{ false, SEAMCALL_tdh_mng_init, "copies and checks 1 KB of TD_PARAMS, begins SHA-384" },
+	{ false, SEAMCALL_tdh_vp_create, "clears the TDVPS" },
+	{ false, SEAMCALL_tdh_mem_sept_add, "walk; fills 512 entries" },
+	{ false, SEAMCALL_tdh_mem_page_add, "walk; SHA-384 of 128 bytes" },
+	{ false, SEAMCALL_tdh_mr_extend, "walk; SHA-384 of 384 bytes" },
+	{ false, SEAMCALL_tdh_mr_finalize, "SHA-384" },
+	{ false, SEAMCALL_tdh_mem_sept_remove, "walk; looks at 512 entries" },
+	{ false, SEAMCALL_tdh_mem_page_demote, "walk; fills 512 entries, writes 512 PAMT entries" },
+	{ false, SEAMCALL_tdh_mem_page_promote,
+	  "walk; compares 512 entries, writes 512 PAMT entries" },
+	{ false, SEAMCALL_tdh_mem_page_aug, "walk" },
+	{ false, SEAMCALL_tdh_mem_page_remove, "walk; reads the epoch (16 bytes at once)" },
+	{ false, SEAMCALL_tdh_mem_page_relocate, "walk; reads the epoch (16 bytes at once)" },
+	{ false, SEAMCALL_tdh_mem_range_block, "walk" },
+	{ false, SEAMCALL_tdh_mem_range_unblock, "walk; reads the epoch (16 bytes at once)" },
+	{ false, SEAMCALL_tdh_mem_sept_rd, "walk" },
+	{ false, SEAMCALL_tdh_mem_rd, "walk" },
+	{ false, SEAMCALL_tdh_mem_wr, "walk" },
+	{ false, SEAMCALL_tdh_vp_enter, "counts the epoch in and out, world switch" },
+	{ false, SEAMCALL_tdh_vp_flush, "flushes the TLB" },
+	{ false, SEAMCALL_tdh_phymem_cache_wb, "goes through the KOT" },
+	{ false, SEAMCALL_tdh_mng_rd, "finds a field by its id" },
+	{ false, SEAMCALL_tdh_mng_wr, "finds a field by its id" },
+	{ false, SEAMCALL_tdh_vp_rd, "finds a field by its id" },
+	{ false, SEAMCALL_tdh_vp_wr, "finds a field by its id" },
+	{ true, TDCALL_tdg_mem_page_accept, "walk" },
+	{ true, TDCALL_tdg_mem_page_attr_rd, "walk" },
+	{ true, TDCALL_tdg_mem_page_attr_wr, "walk" },
+	{ true, TDCALL_tdg_mr_rtmr_extend, "walk; SHA-384 of 96 bytes" },
+	{ true, TDCALL_tdg_mr_report, "two walks; SHA-384, HMAC-SHA-256" },
+};
+
+/* One lock operation, and the one that undoes it. */
+struct op {
+	void *word;
+	u8 kind; /* enum lock_kind */
+	u8 mode;
+	u8 guest;
+};
+
+struct row {
+	u32 samples;
+	double leaf[LIVES_MAX], locks[LIVES_MAX]; /* ticks per call */
+};
+
+static struct {
+	struct sl_env env;
+	struct sl_machine *m;
+	struct sl_lp *lp;
+	struct tdcs *tdcs;
+	enum sl_flavour flavour;
+	struct op op[BATCH][16];
+	u32 ops[BATCH];
+	struct op many[OPS_MAX];
+	struct row seamcall[TDX_SEAMCALL_COUNT], tdcall[TDX_TDCALL_COUNT];
+	double ticks_per_ns;
+} b;
+
+void hp_misuse(const char *what)
+{
+	fprintf(stderr, "bench_leaf: lock misuse: %s\n", what);
+	exit(1);
+}
+
+static void die(const char *what, u64 status)
+{
+	fprintf(stderr, "bench_leaf: %s returns 0x%llx\n", what, (unsigned long long)status);
+	exit(1);
+}
+
+static u64 hpa_at(u64 page)
+{
+	return SL_PRIVATE_BASE + page * SL_PAGE_SIZE;
+}
+
+/* ---- the locks of a plan ------------------------------------------------------------------------ */
+
+/* What a call is about: the words of its plan follow from that. */
+struct about {
+	u64 rax;
+	bool guest;
+	struct tdx_module_args args;
+	u64 page;  /* the page that the plan calls PAGE */
+	u64 gpa;   /* whose S-EPT entry */
+	u32 level; /* of the entry */
+};
+
+static u64 scratch;
+
+static _Atomic u64 *entry_of(u64 gpa, u32 level)
+{
+	return sept_walk(b.m, b.tdcs, (struct gpa){ gpa }, level).entry;
+}
+
+static void add_op(struct op *ops, u32 *n, void *word, enum lock_kind kind, u32 mode, bool guest)
+{
+	ops[(*n)++] = (struct op){ word, (u8)kind, (u8)mode, guest };
+}
+
+static void add_page(struct op *ops, u32 *n, u64 hpa, const struct lock_step *s)
+{
+	struct hpa page = { hpa };
+
+	if (s->path == LOCK_WALK) {
+		add_op(ops, n, &mem_pamt(b.m, page, 2)->lock, LOCK_KIND_SHAREX_HP, LOCK_SH, false);
+		add_op(ops, n, &mem_pamt(b.m, page, 1)->lock, LOCK_KIND_SHAREX_HP, LOCK_SH, false);
+	}
+	add_op(ops, n, &mem_pamt(b.m, page, 0)->lock, LOCK_KIND_SHAREX_HP, s->mode, false);
+}
+
+/* The words of @x's plan in order. Rows for L2 VMs and for the zero-step list are never taken here. */
+static u32 words_of(const struct about *x, struct op *ops, struct op *children)
+{
+	const struct lock_step *s = lock_plan(b.m->cfg.release, x->guest, (u32)x->rax & 0xFFFF, 0);
+	bool enters = !x->guest && x->rax == SEAMCALL_tdh_vp_enter;
+	bool builds = x->rax == SEAMCALL_tdh_mng_create && !x->guest;
+	u32 n = 0, first = 0;
+
+	for (; s && s->object != LOCK_END; s++) {
+		switch (s->object) {
+		case LOCK_TDR:
+			add_page(ops, &n, builds ? x->page : hpa_at(0), s);
+			break;
+		case LOCK_TDVPR:
+			add_page(ops, &n, hpa_at(AT_TDVPR), s);
+			break;
+		case LOCK_PAGE:
+			add_page(ops, &n,
+				 x->page + (first++ ? (AT_TARGET - AT_DATA) * SL_PAGE_SIZE : 0), s);
+			break;
+		case LOCK_LARGE_PAGE:
+			add_op(ops, &n, &mem_pamt(b.m, (struct hpa){ hpa_at(AT_BIG) }, 1)->lock,
+			       LOCK_KIND_SHAREX_HP, LOCK_EX, false);
+			break;
+		case LOCK_OP_STATE:
+			add_op(ops, &n, &b.tdcs->op_state_lock, LOCK_KIND_SHAREX_HP, s->mode,
+			       false);
+			break;
+		case LOCK_TREE:
+			if (!enters)
+				add_op(ops, &n, &b.tdcs->tree_lock, lock_kind(b.m->cfg.release, s),
+				       s->mode, false);
+			break;
+		case LOCK_EPOCH:
+			add_op(ops, &n, &b.tdcs->epoch_lock, LOCK_KIND_SHAREX, s->mode, false);
+			break;
+		case LOCK_RTMR:
+			add_op(ops, &n, &b.tdcs->rtmr_lock, LOCK_KIND_SHAREX_HP, s->mode, true);
+			break;
+		case LOCK_ENTRY:
+			add_op(ops, &n, entry_of(x->gpa, x->level), LOCK_KIND_TDEL, LOCK_EX,
+			       s->guest);
+			break;
+		case LOCK_KOT:
+			add_op(ops, &n, &b.m->kot_lock, LOCK_KIND_SHAREX, s->mode, false);
+			break;
+		case LOCK_KET:
+			add_op(ops, &n, &b.m->key_engine[0], LOCK_KIND_MUTEX, LOCK_EX, false);
+			break;
+		case LOCK_WBT:
+			add_op(ops, &n, &b.m->wbt[0].lock, LOCK_KIND_MUTEX, LOCK_EX, false);
+			break;
+		case LOCK_ASSOC:
+		case LOCK_FIELD:
+			add_op(ops, &n, &scratch, LOCK_KIND_CAS, LOCK_EX, false);
+			break;
+		case LOCK_CHILD:
+			for (u32 i = 0; children && i < SL_ENTRIES; i++)
+				children[i] = (struct op){
+					(u64 *)mem_frame(b.m, (struct hpa){ x->page }) + i,
+					LOCK_KIND_TDEL, LOCK_EX, false
+				};
+			break;
+		default:
+			break;
+		}
+	}
+	return n;
+}
+
+/* Compiled once for each flavour. */
+static inline __attribute__((always_inline)) void take(const struct op *o, bool hardened)
+{
+	enum hp_side side = o->guest ? HP_GUEST : HP_HOST;
+	enum hp_result r = HP_OK;
+	u64 old = 0;
+
+	switch (o->kind) {
+	case LOCK_KIND_SHAREX_HP:
+		if (o->mode == LOCK_EX)
+			r = hardened ? sharex_hp_try_exclusive(o->word, side)
+				     : sharex_hp_try_exclusive_published(o->word, side);
+		else
+			r = hardened ? sharex_hp_try_shared(o->word, side)
+				     : sharex_hp_try_shared_published(o->word, side);
+		break;
+	case LOCK_KIND_SHAREX:
+		if (o->mode == LOCK_EX)
+			r = hardened ? sharex_try_exclusive(o->word)
+				     : sharex_try_exclusive_published(o->word);
+		else
+			r = hardened ? sharex_try_shared(o->word)
+				     : sharex_try_shared_published(o->word);
+		break;
+	case LOCK_KIND_MUTEX:
+		r = hp_mutex_try_lock(o->word);
+		break;
+	case LOCK_KIND_TDEL:
+		r = hardened ? sept_entry_try_lock(o->word, side)
+			     : sept_entry_try_lock_published(o->word, side);
+		break;
+	default:
+		__atomic_compare_exchange_n((u64 *)o->word, &old, 0, false, __ATOMIC_ACQUIRE,
+					    __ATOMIC_ACQUIRE);
+		break;
+	}
+	if (sl_unlikely(r != HP_OK))
+		die("a lock that should be free", o->kind);
+}
+
+static inline __attribute__((always_inline)) void drop(const struct op *o, bool hardened)
+{
+	switch (o->kind) {
+	case LOCK_KIND_SHAREX_HP:
+		if (o->mode == LOCK_EX)
+			hardened ? sharex_hp_release_exclusive(o->word)
+				 : sharex_hp_release_exclusive_published(o->word);
+		else
+			hardened ? sharex_hp_release_shared(o->word)
+				 : sharex_hp_release_shared_published(o->word);
+		break;
+	case LOCK_KIND_SHAREX:
+		if (o->mode == LOCK_EX)
+			hardened ? sharex_release_exclusive(o->word)
+				 : sharex_release_exclusive_published(o->word);
+		else
+			hardened ? sharex_release_shared(o->word)
+				 : sharex_release_shared_published(o->word);
+		break;
+	case LOCK_KIND_MUTEX:
+		hp_mutex_unlock(o->word);
+		break;
+	case LOCK_KIND_TDEL:
+		hardened ? sept_entry_unlock(o->word) : sept_entry_unlock_published(o->word);
+		break;
+	default:
+		break;
+	}
+}
+
+static inline __attribute__((always_inline)) u64 locks_alone(u32 count, bool children,
+							     bool hardened)
+{
+	u64 t0 = __rdtsc();
+
+	for (u32 i = 0; i < count; i++) {
+		u32 n = b.ops[i];
+
+		for (u32 k = 0; k < n; k++)
+			take(&b.op[i][k], hardened);
+		for (u32 k = 0; children && k < SL_ENTRIES; k++)
+			take(&b.many[k], hardened);
+		for (u32 k = 0; children && k < SL_ENTRIES; k++)
+			drop(&b.many[k], hardened);
+		while (n--)
+			drop(&b.op[i][n], hardened);
+	}
+	return __rdtsc() - t0;
+}
+
+static __attribute__((noinline)) u64 locks_published(u32 count, bool children)
+{
+	return locks_alone(count, children, false);
+}
+
+static __attribute__((noinline)) u64 locks_hardened(u32 count, bool children)
+{
+	return locks_alone(count, children, true);
+}
+
+/* ---- timed calls ---------------------------------------------------------------------------------- */
+
+static struct about batch[BATCH];
+
+static const char *name_of(const struct about *x)
+{
+	return x->guest ? tdx_tdcall_name((u32)x->rax) : tdx_seamcall_name((u32)x->rax);
+}
+
+/* The @count calls of batch[], which must all succeed; then their locks alone. */
+static void timed(u32 count)
+{
+	const struct about *x = &batch[0];
+	struct row *row = x->guest ? &b.tdcall[x->rax] : &b.seamcall[x->rax];
+	bool children = !x->guest && x->rax == SEAMCALL_tdh_mem_page_promote;
+	u64 t0, t1, bad = 0, locks = 0;
+
+	/* Before the calls: some of them take their words away. */
+	for (u32 i = 0; i < count; i++)
+		b.ops[i] = words_of(&batch[i], b.op[i], children ? b.many : NULL);
+	if (lock_plan(b.m->cfg.release, x->guest, (u32)x->rax, 0)) {
+		/* Once to warm up. */
+		for (u32 warm = 0; warm < 2; warm++)
+			locks = b.flavour == SL_HARDENED ? locks_hardened(count, children)
+							 : locks_published(count, children);
+	}
+	t0 = __rdtsc();
+	for (u32 i = 0; i < count; i++) {
+		u64 st = batch[i].guest ? tdcall(b.lp, batch[i].rax, &batch[i].args)
+					: seamcall(b.lp, batch[i].rax, &batch[i].args);
+
+		if (sl_unlikely(st) && !bad)
+			bad = st;
+	}
+	t1 = __rdtsc();
+	if (bad && !(!x->guest && x->rax == SEAMCALL_tdh_vp_enter &&
+		     bad == EXIT_REASON_EXTERNAL_INTERRUPT))
+		die(name_of(x), bad);
+	if (row->samples == LIVES_MAX)
+		return;
+	row->leaf[row->samples] = (double)(t1 - t0) / count;
+	row->locks[row->samples++] = (double)locks / count;
+}
+
+#define EACH(i, count, ...)                                       \
+	do {                                                      \
+		for (u32 i = 0; i < (count); i++)                 \
+			batch[i] = (struct about){ __VA_ARGS__ }; \
+		timed(count);                                     \
+	} while (0)
+#define HOST(ident)  .rax = SEAMCALL_##ident
+#define GUEST(ident) .rax = TDCALL_##ident, .guest = true
+#define ARGS(...)    .args = { __VA_ARGS__ }
+
+/* Not timed. */
+static void must(u32 leaf, struct tdx_module_args a)
+{
+	u64 st = seamcall(b.lp, leaf, &a);
+
+	if (st)
+		die(tdx_seamcall_name(leaf), st);
+}
+
+#define MUST(ident, ...) must(SEAMCALL_##ident, (struct tdx_module_args){ __VA_ARGS__ })
+
+/* ---- a life ---------------------------------------------------------------------------------------- */
+
+static u64 gpa_at(u32 i)
+{
+	return (u64)i << SL_PAGE_SHIFT;
+}
+
+static void build(void)
+{
+	u8 *p = sl_machine_shared(b.m, SHARED_PARAMS);
+	u64 tdr = hpa_at(0), vp = hpa_at(AT_TDVPR);
+
+	memset(p, 0, 1024);
+	p[0] = 1;
+	p[8] = 3;
+	p[16] = 1;
+	p[24] = 3 << 3 | 6;
+	p[40] = 40;
+	EACH(i, 1u, HOST(tdh_mng_create), .page = tdr, ARGS(.rcx = tdr, .rdx = 40));
+	EACH(i, 1u, HOST(tdh_mng_key_config), ARGS(.rcx = tdr));
+	EACH(i, 6u, HOST(tdh_mng_addcx), .page = hpa_at(AT_TDCX + i),
+	     ARGS(.rcx = hpa_at(AT_TDCX + i), .rdx = tdr));
+	b.tdcs = mem_frame(b.m, (struct hpa){ hpa_at(AT_TDCX) });
+	EACH(i, 1u, HOST(tdh_mng_init), ARGS(.rcx = tdr, .rdx = SHARED_PARAMS));
+	EACH(i, 1u, HOST(tdh_vp_create), .page = vp, ARGS(.rcx = vp, .rdx = tdr));
+	EACH(i, 5u, HOST(tdh_vp_addcx), .page = hpa_at(AT_VCX + i),
+	     ARGS(.rcx = hpa_at(AT_VCX + i), .rdx = vp));
+	EACH(i, 1u, HOST(tdh_vp_init), ARGS(.rcx = vp));
+	for (u32 level = 3; level; level--)
+		MUST(tdh_mem_sept_add, .rcx = level, .rdx = tdr, .r8 = hpa_at(AT_SEPT + level));
+	MUST(tdh_mem_sept_add, .rcx = GPA_TABLES | 2, .rdx = tdr, .r8 = hpa_at(AT_SEPT));
+	EACH(i, TABLES, HOST(tdh_mem_sept_add), .page = hpa_at(AT_TABLES + i),
+	     .gpa = GPA_TABLES + i * SL_LEVEL_SIZE(1), .level = 1,
+	     ARGS(.rcx = (GPA_TABLES + i * SL_LEVEL_SIZE(1)) | 1, .rdx = tdr,
+		  .r8 = hpa_at(AT_TABLES + i)));
+	EACH(i, ADDED, HOST(tdh_mem_page_add), .page = hpa_at(AT_DATA + i),
+	     ARGS(.rcx = gpa_at(i), .rdx = tdr, .r8 = hpa_at(AT_DATA + i), .r9 = SHARED_SOURCE));
+	EACH(i, ADDED, HOST(tdh_mr_extend), ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	EACH(i, 1u, HOST(tdh_mr_finalize), ARGS(.rcx = tdr));
+}
+
+static void guest_run(struct sl_guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args a = { .rcx = 0xFC00 };
+
+	(void)g;
+	EACH(i, BATCH - ADDED, GUEST(tdg_mem_page_accept), .gpa = gpa_at(ADDED + i),
+	     ARGS(.rcx = gpa_at(ADDED + i)));
+	EACH(i, BATCH, GUEST(tdg_mem_page_attr_rd), .gpa = gpa_at(i), ARGS(.rcx = gpa_at(i)));
+	EACH(i, BATCH, GUEST(tdg_mem_page_attr_wr), .gpa = gpa_at(i),
+	     ARGS(.rcx = gpa_at(i), .rdx = 0x8007));
+	EACH(i, 16u, GUEST(tdg_mr_rtmr_extend), ARGS(.rcx = gpa_at(i), .rdx = 1));
+	EACH(i, 16u, GUEST(tdg_mr_report), ARGS(.rcx = gpa_at(i), .rdx = gpa_at(i + 16)));
+	EACH(i, BATCH, GUEST(tdg_vp_info), .gpa = 0);
+	EACH(i, BATCH, GUEST(tdg_vm_rd), ARGS(.rdx = 0x9110000300000010));
+	EACH(i, BATCH, GUEST(tdg_vm_wr), ARGS(.rdx = 0x9110000300000010, .r8 = 1, .r9 = 1));
+	tdcall(lp, TDCALL_tdg_vp_vmcall, &a);
+}
+
+static void use(void)
+{
+	struct sl_guest guest = { .run = guest_run };
+	struct tdx_module_args a = { .rcx = hpa_at(AT_TDVPR) };
+	u64 tdr = hpa_at(0), vp = hpa_at(AT_TDVPR);
+
+	EACH(i, BATCH - ADDED, HOST(tdh_mem_page_aug), .page = hpa_at(AT_DATA + ADDED + i),
+	     .gpa = gpa_at(ADDED + i),
+	     ARGS(.rcx = gpa_at(ADDED + i), .rdx = tdr, .r8 = hpa_at(AT_DATA + ADDED + i)));
+	if (sl_guest_bind(b.m, vp, &guest) || seamcall(b.lp, SEAMCALL_tdh_vp_enter, &a) != 77)
+		die("the guest", 0);
+	(void)!sl_guest_bind(b.m, vp, NULL);
+	EACH(i, BATCH, HOST(tdh_vp_enter), ARGS(.rcx = vp));
+	EACH(i, BATCH, HOST(tdh_mem_sept_rd), .gpa = gpa_at(i), ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	EACH(i, BATCH, HOST(tdh_mem_rd), .gpa = gpa_at(i), ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	EACH(i, BATCH, HOST(tdh_mem_wr), .gpa = gpa_at(i), ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	EACH(i, BATCH, HOST(tdh_mng_rd), ARGS(.rcx = tdr, .rdx = 0x9110000300000011));
+	EACH(i, BATCH, HOST(tdh_mng_wr),
+	     ARGS(.rcx = tdr, .rdx = 0x9110000300000011, .r8 = 1000000, .r9 = ~0ull));
+	EACH(i, BATCH, HOST(tdh_vp_rd), ARGS(.rcx = vp, .rdx = 0xA02000000000000B));
+	EACH(i, BATCH, HOST(tdh_vp_wr),
+	     ARGS(.rcx = vp, .rdx = 0xA02000000000000B, .r8 = 1, .r9 = 1));
+	EACH(i, BATCH, HOST(tdh_phymem_page_rdmd), .page = hpa_at(AT_DATA + i),
+	     ARGS(.rcx = hpa_at(AT_DATA + i)));
+	EACH(i, BATCH, HOST(tdh_phymem_page_wbinvd), .page = hpa_at(AT_TARGET + i),
+	     ARGS(.rcx = hpa_at(AT_TARGET + i) | 40ull << SL_HKID_SHIFT));
+	EACH(i, BATCH, HOST(tdh_mem_track), ARGS(.rcx = tdr));
+}
+
+static void block_all(void)
+{
+	for (u32 i = 0; i < BATCH; i++)
+		MUST(tdh_mem_range_block, .rcx = gpa_at(i), .rdx = hpa_at(0));
+	MUST(tdh_mem_track, .rcx = hpa_at(0));
+}
+
+static void change(void)
+{
+	u64 tdr = hpa_at(0);
+
+	EACH(i, BATCH, HOST(tdh_mem_range_block), .gpa = gpa_at(i),
+	     ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	MUST(tdh_mem_track, .rcx = tdr);
+	EACH(i, BATCH, HOST(tdh_mem_range_unblock), .gpa = gpa_at(i),
+	     ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	block_all();
+	EACH(i, BATCH, HOST(tdh_mem_page_relocate), .page = hpa_at(AT_DATA + i), .gpa = gpa_at(i),
+	     ARGS(.rcx = gpa_at(i), .rdx = tdr, .r8 = hpa_at(AT_TARGET + i)));
+	block_all();
+	EACH(i, BATCH, HOST(tdh_mem_page_remove), .page = hpa_at(AT_TARGET + i), .gpa = gpa_at(i),
+	     ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	for (u32 i = 0; i < TABLES; i++)
+		MUST(tdh_mem_range_block, .rcx = (GPA_TABLES + i * SL_LEVEL_SIZE(1)) | 1,
+		     .rdx = tdr);
+	MUST(tdh_mem_track, .rcx = tdr);
+	EACH(i, TABLES, HOST(tdh_mem_sept_remove), .page = hpa_at(AT_TABLES + i),
+	     .gpa = GPA_TABLES + i * SL_LEVEL_SIZE(1), .level = 1,
+	     ARGS(.rcx = (GPA_TABLES + i * SL_LEVEL_SIZE(1)) | 1, .rdx = tdr));
+	MUST(tdh_mem_page_aug, .rcx = GPA_BIG | 1, .rdx = tdr, .r8 = hpa_at(AT_BIG));
+	MUST(tdh_mem_range_block, .rcx = GPA_BIG | 1, .rdx = tdr);
+	MUST(tdh_mem_track, .rcx = tdr);
+	EACH(i, 1u, HOST(tdh_mem_page_demote), .page = hpa_at(AT_TABLES), .gpa = GPA_BIG,
+	     .level = 1, ARGS(.rcx = GPA_BIG | 1, .rdx = tdr, .r8 = hpa_at(AT_TABLES)));
+	MUST(tdh_mem_range_block, .rcx = GPA_BIG | 1, .rdx = tdr);
+	MUST(tdh_mem_track, .rcx = tdr);
+	EACH(i, 1u, HOST(tdh_mem_page_promote), .page = hpa_at(AT_TABLES), .gpa = GPA_BIG,
+	     .level = 1, ARGS(.rcx = GPA_BIG | 1, .rdx = tdr));
+}
+
+static void tear_down(void)
+{
+	u64 tdr = hpa_at(0);
+	u32 n = 0;
+
+	EACH(i, 1u, HOST(tdh_vp_flush), ARGS(.rcx = hpa_at(AT_TDVPR)));
+	EACH(i, 1u, HOST(tdh_mng_vpflushdone), ARGS(.rcx = tdr));
+	EACH(i, 1u, HOST(tdh_phymem_cache_wb), .gpa = 0);
+	EACH(i, 1u, HOST(tdh_mng_key_freeid), ARGS(.rcx = tdr));
+	MUST(tdh_phymem_page_reclaim, .rcx = hpa_at(AT_BIG));
+	for (u64 page = 1; page < AT_DATA; page++)
+		if (pamt_type(&b.m->mem.pamt[0][page]) != PAMT_NDA)
+			batch[n++] =
+				(struct about){ HOST(tdh_phymem_page_reclaim), .page = hpa_at(page),
+						ARGS(.rcx = hpa_at(page)) };
+	timed(n);
+	MUST(tdh_phymem_page_reclaim, .rcx = tdr);
+}
+
+static void machine_up(void)
+{
+	struct sl_machine_config mc;
+	u64 *list, *info;
+	size_t size;
+
+	sl_machine_config_init(&mc);
+	mc.private_pages = PAGES;
+	mc.flavour = b.flavour;
+	size = sl_machine_arena_size(&mc);
+	b.env = bench_env();
+	b.m = sl_machine_init(&mc, bench_arena(size), size);
+	b.lp = sl_machine_lp(b.m, 0);
+	sl_lp_set_env(b.lp, &b.env);
+	list = sl_machine_shared(b.m, SHARED_LIST);
+	info = sl_machine_shared(b.m, SHARED_INFO);
+	list[0] = SHARED_INFO;
+	info[0] = SL_PRIVATE_BASE;
+	info[1] = 1ull << 30;
+	MUST(tdh_sys_init, 0);
+	MUST(tdh_sys_lp_init, 0);
+	MUST(tdh_sys_config, .rcx = SHARED_LIST, .rdx = 1, .r8 = 32);
+	MUST(tdh_sys_key_config, 0);
+	for (u32 i = 0; i < 256; i++)
+		MUST(tdh_sys_tdmr_init, .rcx = SL_PRIVATE_BASE);
+}
+
+static const char *also(bool guest, u32 leaf)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(besides); i++)
+		if (besides[i].guest == guest && besides[i].leaf == leaf)
+			return besides[i].does;
+	return "";
+}
+
+static bool printed_one;
+
+static void print_row(struct row *r, const char *name, const char *also_does, bool json)
+{
+	double leaf, locks;
+
+	if (!r->samples)
+		return;
+	leaf = bench_median(r->leaf, r->samples) / b.ticks_per_ns;
+	locks = bench_median(r->locks, r->samples) / b.ticks_per_ns;
+	if (json) {
+		printf("%s\"%s\": {\"ns\": %.1f, \"locks_ns\": %.1f, \"also\": \"%s\"}",
+		       printed_one ? ", " : "", name, leaf, locks, also_does);
+		printed_one = true;
+	} else if (locks > 0) {
+		printf("  %-26s %9.1f %9.1f %7.2f  %s\n", name, leaf, locks, leaf / locks,
+		       also_does);
+	} else {
+		printf("  %-26s %9.1f %9s %7s  %s\n", name, leaf, "none", "", also_does);
+	}
+}
+
+static void leaves(u32 lives, bool json)
+{
+	double t0 = bench_seconds();
+	u64 c0 = __rdtsc();
+
+	machine_up();
+	for (u32 i = 0; i < lives; i++) {
+		build();
+		use();
+		change();
+		tear_down();
+	}
+	b.ticks_per_ns = (double)(__rdtsc() - c0) / ((bench_seconds() - t0) * 1e9);
+	if (json)
+		printf("\"leaves\": {");
+	else
+		printf("%s, 1.5.01, uncontended, ns per call, median of %u lives of a TD\n"
+		       "  %-26s %9s %9s %7s  %s\n",
+		       b.flavour == SL_HARDENED ? "hardened" : "published", lives, "leaf", "call",
+		       "its locks", "ratio", "does besides");
+	for (u32 i = 0; i < TDX_SEAMCALL_COUNT; i++)
+		print_row(&b.seamcall[i], tdx_seamcall_name(i), also(false, i), json);
+	for (u32 i = 0; i < TDX_TDCALL_COUNT; i++)
+		print_row(&b.tdcall[i], tdx_tdcall_name(i), also(true, i), json);
+	if (json)
+		printf("}");
+}
+
+/* ---- the hostile host ------------------------------------------------------------------------------- */
+
+static struct hostile host;
+static _Atomic bool stop;
+
+static void on_finding(struct hostile *h, enum sl_violation kind, const char *id, const char *text)
+{
+	(void)h;
+	bench_violate(NULL, kind, id, text);
+}
+
+static void *lp_thread(void *arg)
+{
+	while (!atomic_load_explicit(&stop, memory_order_relaxed))
+		for (u32 i = 0; i < 64; i++)
+			hostile_step(arg);
+	return NULL;
+}
+
+static double hostile_rate(double seconds, u64 *calls)
+{
+	pthread_t thread[HOSTILE_LPS];
+	struct hostile_count n = { 0 };
+	struct sl_machine_config mc;
+	struct timespec t = { .tv_sec = (time_t)seconds,
+			      .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	double t0;
+
+	sl_machine_config_init(&mc);
+	mc.flavour = SL_HARDENED;
+	host.finding = on_finding;
+	hostile_up(&host, &mc, 1);
+	for (u32 i = 0; i < HOSTILE_LPS; i++)
+		host.lp[i].count = (struct hostile_count){ 0 };
+	atomic_store(&stop, false);
+	t0 = bench_seconds();
+	for (u32 i = 0; i < HOSTILE_LPS; i++)
+		if (pthread_create(&thread[i], NULL, lp_thread, &host.lp[i]))
+			die("pthread_create", 0);
+	nanosleep(&t, NULL);
+	atomic_store(&stop, true);
+	for (u32 i = 0; i < HOSTILE_LPS; i++)
+		pthread_join(thread[i], NULL);
+	seconds = bench_seconds() - t0;
+	hostile_at_rest(&host);
+	for (u32 i = 0; i < HOSTILE_LPS; i++)
+		hostile_count_add(&n, &host.lp[i].count);
+	*calls = n.calls;
+	return (double)n.calls / seconds;
+}
+
+int main(int argc, char **argv)
+{
+	double seconds = 2, rate;
+	bool json = false;
+	u32 lives = 101;
+	u64 calls;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json"))
+			json = true;
+		else if (!strcmp(argv[i], "--hardened"))
+			b.flavour = SL_HARDENED;
+		else if (!strcmp(argv[i], "--lives") && i + 1 < argc)
+			lives = (u32)atoi(argv[++i]);
+		else if (!strcmp(argv[i], "--seconds") && i + 1 < argc)
+			seconds = atof(argv[++i]);
+		else
+			lives = 0;
+	}
+	if (lives < 1 || lives > LIVES_MAX || !(seconds > 0 && seconds <= 600)) {
+		fprintf(stderr,
+			"usage: bench_leaf [--lives 1..%d] [--seconds S] [--hardened] [--json]\n",
+			LIVES_MAX);
+		return 2;
+	}
+	rate = hostile_rate(seconds, &calls);
+	if (json) {
+		printf("{\"hostile\": {\"lps\": %d, \"calls\": %llu, \"calls_per_second\": %.0f}, ",
+		       HOSTILE_LPS, (unsigned long long)calls, rate);
+		leaves(lives, true);
+		printf("}\n");
+		return 0;
+	}
+	printf("random calls on %d LPs, a thread each, hardened, all oracles on: %.2f M calls/s\n",
+	       HOSTILE_LPS, rate / 1e6);
+	leaves(lives, false);
+	return 0;
+}

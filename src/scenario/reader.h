@@ -67,7 +67,7 @@ const char *scn_show(struct scn_shown *out, const struct scn_node *n);
 
 /* "a, b, c" for a message; "..." where it would get too long. */
 struct scn_names {
-	char text[800];
+	char text[640];
 	size_t used;
 	bool full;
 };

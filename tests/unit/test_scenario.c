@@ -1423,7 +1423,9 @@ static const struct bad bad_host_operations[] = {
 	"MEM.SEPT.RD, MEM.SEPT.REMOVE, MEM.WR, MR.EXTEND, MEM.TRACK, MR.FINALIZE, "          \
 	"MNG.ADDCX, MNG.CREATE, MNG.INIT, MNG.KEY.CONFIG, MNG.KEY.FREEID, "                  \
 	"MNG.KEY.RECLAIMID, MNG.VPFLUSHDONE, MNG.RD, MNG.WR, PHYMEM.CACHE.WB, "              \
-	"PHYMEM.PAGE.RDMD, ..."
+	"PHYMEM.PAGE.RDMD, PHYMEM.PAGE.RECLAIM, PHYMEM.PAGE.WBINVD, SYS.INFO, SYS.RD, "      \
+	"VP.ADDCX, VP.CREATE, VP.ENTER, VP.FLUSH, VP.INIT, VP.INIT/1, VP.RD, VP.WR, "        \
+	"{loop N: [...]}"
 
 static const struct bad bad_lp_operations[] = {
 	{ "MEM.RANGE.BLOK a", "5:7: found operation 'MEM.RANGE.BLOK'; expected one of " LP_OPS
@@ -1613,8 +1615,11 @@ static const struct bad bad_many_ranges[] = {
 	  "4, quite-a-long-range-number-5, quite-a-long-range-number-6, quite-a-l"
 	  "ong-range-number-7, quite-a-long-range-number-8, quite-a-long-range-nu"
 	  "mber-9, quite-a-long-range-number-10, quite-a-long-range-number-11, qu"
-	  "ite-a-long-range-number-12, ...; did you mean 'quite-a-long-range-numb"
-	  "er-0'?" },
+	  "ite-a-long-range-number-12, quite-a-long-range-number-13, quite-a-long"
+	  "-range-number-14, quite-a-long-range-number-15, quite-a-long-range-num"
+	  "ber-16, quite-a-long-range-number-17, quite-a-long-range-number-18, qu"
+	  "ite-a-long-range-number-19, quite-a-long-range-number-20, ...; did you"
+	  " mean 'quite-a-long-range-number-0'?" },
 	{ "accept quite-a-long-range-numbre-14",
 	  "3:15: found range 'quite-a-long-range-numbre-14'; expected one of td0:"
 	  " quite-a-long-range-number-0, quite-a-long-range-number-1, quite-a-lon"
@@ -1622,8 +1627,11 @@ static const struct bad bad_many_ranges[] = {
 	  "er-4, quite-a-long-range-number-5, quite-a-long-range-number-6, quite-"
 	  "a-long-range-number-7, quite-a-long-range-number-8, quite-a-long-range"
 	  "-number-9, quite-a-long-range-number-10, quite-a-long-range-number-11,"
-	  " quite-a-long-range-number-12, ...; did you mean 'quite-a-long-range-n"
-	  "umber-14'?" },
+	  " quite-a-long-range-number-12, quite-a-long-range-number-13, quite-a-l"
+	  "ong-range-number-14, quite-a-long-range-number-15, quite-a-long-range-"
+	  "number-16, quite-a-long-range-number-17, quite-a-long-range-number-18,"
+	  " quite-a-long-range-number-19, quite-a-long-range-number-20, ...; did "
+	  "you mean 'quite-a-long-range-number-14'?" },
 	{ "accept rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr",
 	  "3:15: found range 'rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"
 	  "rrrrrrrr...'; expected one of td0: quite-a-long-range-number-0, quite-"
@@ -1631,7 +1639,11 @@ static const struct bad bad_many_ranges[] = {
 	  "-number-3, quite-a-long-range-number-4, quite-a-long-range-number-5, q"
 	  "uite-a-long-range-number-6, quite-a-long-range-number-7, quite-a-long-"
 	  "range-number-8, quite-a-long-range-number-9, quite-a-long-range-number"
-	  "-10, quite-a-long-range-number-11, quite-a-long-range-number-12, ..." },
+	  "-10, quite-a-long-range-number-11, quite-a-long-range-number-12, quite"
+	  "-a-long-range-number-13, quite-a-long-range-number-14, quite-a-long-ra"
+	  "nge-number-15, quite-a-long-range-number-16, quite-a-long-range-number"
+	  "-17, quite-a-long-range-number-18, quite-a-long-range-number-19, quite"
+	  "-a-long-range-number-20, ..." },
 };
 
 /* The gap behind a 4K range in front of a 2M range; one that ends at a multiple of 2M leaves none. */
@@ -1758,7 +1770,11 @@ static const struct {
 	  "-7: {}, quite-a-long-range-number-8: {}, quite-a-long-range-number-9: "
 	  "{}, quite-a-long-range-number-10: {}, quite-a-long-range-number-11: {}"
 	  ", quite-a-long-range-number-12: {}, quite-a-long-range-number-13: {}, "
-	  "quite-a-long-range-number-14: {}}}"
+	  "quite-a-long-range-number-14: {}, quite-a-long-range-number-15: {}, qu"
+	  "ite-a-long-range-number-16: {}, quite-a-long-range-number-17: {}, quit"
+	  "e-a-long-range-number-18: {}, quite-a-long-range-number-19: {}, quite-"
+	  "a-long-range-number-20: {}, quite-a-long-range-number-21: {}, quite-a-"
+	  "long-range-number-22: {}, quite-a-long-range-number-23: {}}}"
 	  "\n"
 	  "run: {vcpu0: [",
 	  "]}\n" },
@@ -2113,7 +2129,7 @@ static void test_lp_operands(void **state)
 static void check_bad(const char *text, size_t size, const char *error)
 {
 	struct scenario *s = (struct scenario *)1;
-	char want[1200];
+	char want[1400];
 	struct sl_err err;
 	int ret = scenario_read_text("bad.yaml", text, size, &s, &err);
 

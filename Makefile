@@ -3,7 +3,7 @@
 SCENARIO ?= scenarios/boot-accept.yaml
 RUN_FLAGS ?=
 
-.PHONY: all deps run test bench fuzz format clean help
+.PHONY: all deps run install deb test bench fuzz format clean help
 all: deps
 	@test -e build/build.ninja || meson setup build
 	@ninja -C build
@@ -14,6 +14,14 @@ deps:
 # The main job.
 run: all
 	./build/seamlab run $(RUN_FLAGS) $(SCENARIO)
+
+# Where: meson configure build --prefix=...; a staged tree: make install DESTDIR=...
+install: all
+	@meson install -C build --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+# Debian packages of what was built, in build/deb.
+deb: all
+	@tools/make_deb build
 
 # All tests: plain, ASan+UBSan, TSan.
 test: deps
@@ -36,6 +44,8 @@ clean:
 help:
 	@echo "make            build; leaves the program at build/seamlab"
 	@echo "make run        build and run the main job (SCENARIO=..., RUN_FLAGS=...)"
+	@echo "make install    install it (DESTDIR=...; the prefix is meson's)"
+	@echo "make deb        Debian packages, in build/deb"
 	@echo "make test       all tests"
 	@echo "make bench      benchmarks"
 	@echo "make fuzz       libFuzzer targets, FUZZ_SECONDS each (default 60)"

@@ -20,8 +20,10 @@
  *		.on_busy = on_busy,
  *	};
  *
- * It is built with: cc -shared -fPIC $(pkg-config --cflags seamlab) mine.c -o mine.so
- * and used with:    seamlab check --policy ./mine.so FILE
+ * It is built and used like this:
+ *
+ *	cc -shared -fPIC $(pkg-config --cflags seamlab) mine.c -o mine.so
+ *	seamlab check --policy ./mine.so FILE
  *
  * A hook is a pure function of its context: the same context gives the same answer, now and later, in
  * this process and in the next. It keeps no state, asks no clock, and calls nothing that does. Every

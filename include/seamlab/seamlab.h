@@ -32,6 +32,12 @@ enum sl_format {
 	SL_FORMAT_JSON,
 };
 
+/* How a text report looks. All zero: 100 columns, no colours. */
+struct sl_text_style {
+	uint32_t width;
+	bool colour;
+};
+
 /* What a run has done so far. */
 struct sl_run_progress {
 	double seconds;
@@ -51,6 +57,7 @@ struct sl_run_options {
 	struct sl_policy_options host;
 	double seconds; /* how long the lanes run; negative: as the scenario says */
 	uint64_t seed;  /* of random operations */
+	struct sl_text_style style;
 	/* Called about ten times a second; NULL for none. */
 	void (*progress)(void *ctx, const struct sl_run_progress *p);
 	/* Polled as often; true ends the run early. NULL for none. */
@@ -102,6 +109,7 @@ struct sl_check_options {
 	uint32_t preemptions;
 	uint32_t runs;     /* not 0: so many random runs instead of a search */
 	uint64_t run_seed; /* the first of them */
+	struct sl_text_style style;
 	void (*progress)(void *ctx, const struct sl_check_progress *p);
 	bool (*interrupted)(void *ctx);
 	void *ctx;
@@ -161,6 +169,7 @@ struct sl_replay_step {
 struct sl_replay_options {
 	const char *path;     /* trace file */
 	const char *scenario; /* NULL, or a file that has to be the trace's scenario */
+	struct sl_text_style style;
 	/* Called after each step; false ends the replay. NULL for none. */
 	bool (*step)(void *ctx, const struct sl_replay_step *s);
 	void *ctx;
@@ -227,7 +236,12 @@ SL_API int sl_answers_settle(const struct sl_answers_options *o, struct sl_answe
 SL_API char *sl_answers_report(const struct sl_answers *answers, enum sl_answers_format format);
 /* SL_EXIT_EXPECTED, or SL_EXIT_INCONCLUSIVE: an exploration has reached a limit. */
 SL_API enum sl_exit sl_answers_exit(const struct sl_answers *answers);
+/* The claims of the file @path and what they say. 0 and *report, or a negative errno and a message. */
+SL_API int sl_answers_list(const char *path, char **report, char *err, size_t err_size);
 SL_API void sl_answers_free(struct sl_answers *answers);
+
+/* The one of @known that @word, which is none of them, may be meant to be; NULL if none is near. */
+SL_API const char *sl_nearest(const char *word, const char *const *known, size_t count);
 
 /* "0.1.0" */
 SL_API const char *sl_version(void);

@@ -35,7 +35,25 @@ void cli_files_free(struct cli_files *f);
 /* Prints "seamlab COMMAND: ..." to standard error; returns SL_EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int cli_error(const char *command, const char *fmt, ...);
 
+/* The same about an input file; with -ENOENT also which file may be meant. */
+int cli_file_error(const char *command, int rc, const char *path, const char *err);
+
+/*
+ * Where a file of the data that comes with seamlab is, such as scenarios/answers/answers.yml: in the folder
+ * $SEAMLAB_DATADIR if that is set, else below the working directory, else installed. If it is nowhere:
+ * false, and @path says where it was expected.
+ */
+_Bool cli_data(const char *name, char *path, size_t size);
+
+struct argp;
 struct argp_state;
+/*
+ * argp_parse() of what stands behind the command. Names of values in its options and arguments mean
+ * something to the shell's completion (completions/seamlab.bash): a|b is one of these words.
+ */
+void cli_parse(const char *command, const struct argp *argp, int argc, char **argv, void *input);
+/* The releases of the module, each behind a '|'. */
+extern const char cli_releases[];
 /* The value of --format; any other text ends the program with a usage error. */
 enum sl_format cli_format(struct argp_state *state, const char *arg);
 /* A number from 0 to @max, likewise; @name is the option's, for the message. */
@@ -74,13 +92,13 @@ enum {
 		  0 },                                                                     \
 		{ "release",                                                               \
 		  CLI_OPT_RELEASE,                                                         \
-		  "R",                                                                     \
+		  &cli_releases[1],                                                        \
 		  0,                                                                       \
 		  "release of the module, instead of the scenario's",                      \
 		  0 },                                                                     \
 	{                                                                                  \
-		"flavour", CLI_OPT_FLAVOUR, "F", 0,                                        \
-			"published or hardened, instead of the scenario's", 0              \
+		"flavour", CLI_OPT_FLAVOUR, "published|hardened", 0,                       \
+			"flavour of the module, instead of the scenario's", 0              \
 	}
 struct cli_policy {
 	const char *set[CLI_SETTINGS_MAX];
@@ -95,6 +113,16 @@ _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, stru
  * standard output could not be written.
  */
 int cli_print(const char *command, char *report, enum sl_format format);
+
+/* How reports look on standard output: as wide as a terminal, with colours if it has some. */
+struct sl_text_style cli_style(void);
+/*
+ * One line on standard error that is written over by the next one, cut to the terminal's width. Only if
+ * cli_has_progress(): standard error is a terminal.
+ */
+_Bool cli_has_progress(void);
+__attribute__((format(printf, 1, 2))) void cli_progress(const char *fmt, ...);
+void cli_progress_end(void);
 
 /* True once SIGINT or SIGTERM has come; the first call of cli_catch_signals() arms it. */
 void cli_catch_signals(void);

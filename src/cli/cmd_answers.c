@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <seamlab/seamlab.h>
 
@@ -14,10 +13,12 @@
 struct answers_args {
 	struct sl_answers_options o;
 	enum sl_answers_format format;
+	bool list;
 };
 
 enum {
 	OPT_FILE = 256,
+	OPT_LIST,
 	OPT_FORMAT,
 	OPT_TIME,
 	OPT_TRACE_DIR,
@@ -26,6 +27,7 @@ enum {
 static const struct argp_option options[] = {
 	{ "file", OPT_FILE, "FILE", 0,
 	  "the claims and their scenarios (default: those that come with seamlab)", 0 },
+	{ "list", OPT_LIST, NULL, 0, "only list the claims", 0 },
 	{ "time", OPT_TIME, "SECONDS", 0, "the most for one scenario (default: 60)", 0 },
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
 	  "write each counterexample to DIR; DIR is made if it is not there", 0 },
@@ -52,6 +54,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_FILE:
 		a->o.path = arg;
 		return 0;
+	case OPT_LIST:
+		a->list = true;
+		return 0;
 	case OPT_TIME:
 		a->o.seconds = cli_number(state, "--time", arg, 1e7);
 		return 0;
@@ -73,7 +78,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static void show_progress(void *ctx, const struct sl_answers_progress *p)
 {
 	(void)ctx;
-	fprintf(stderr, "\r%u of %u  %s %s\033[K", p->done + 1, p->all, p->claim, p->file);
+	cli_progress("%u of %u  %s %s", p->done + 1, p->all, p->claim, p->file);
 }
 
 int cmd_answers(int argc, char **argv)
@@ -86,28 +91,35 @@ int cmd_answers(int argc, char **argv)
 		       "by exploring its scenarios for each release and flavour of the module.\v"
 		       "Exit status: 0 every claim is settled, 2 usage or input, 3 one is left open.",
 	};
-	struct answers_args a = { .o = { .path = "scenarios/answers/answers.yml", .seconds = 60 } };
-	char name[] = "seamlab answers", err[600];
+	struct answers_args a = { .o = { .seconds = 60 } };
+	char err[600], path[4096];
 	struct sl_answers *answers;
 	enum sl_exit code;
+	char *report;
 	int rc;
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_parse("answers", &argp, argc, argv, &a);
+	if (!a.o.path) {
+		cli_data("scenarios/answers/answers.yml", path, sizeof(path));
+		a.o.path = path;
+	}
+	if (a.list) {
+		rc = sl_answers_list(a.o.path, &report, err, sizeof(err));
+		return rc ? cli_file_error("answers", rc, a.o.path, err)
+			  : cli_print("answers", report, SL_FORMAT_TEXT);
+	}
 	if (a.o.trace_dir && mkdir(a.o.trace_dir, 0777) && errno != EEXIST)
 		return cli_error("answers", "%s: cannot make the folder: %s", a.o.trace_dir,
 				 strerror(errno));
 	cli_catch_signals();
 	a.o.memory = cli_default_memory();
 	a.o.interrupted = cli_interrupted;
-	if (isatty(STDERR_FILENO))
+	if (cli_has_progress())
 		a.o.progress = show_progress;
 	rc = sl_answers_settle(&a.o, &answers, err, sizeof(err));
-	if (a.o.progress)
-		fputs("\r\033[K", stderr);
+	cli_progress_end();
 	if (rc)
-		return cli_error("answers", "%s", err);
+		return cli_file_error("answers", rc, a.o.path, err);
 	code = sl_answers_exit(answers);
 	rc = cli_print("answers", sl_answers_report(answers, a.format),
 		       a.format == SL_ANSWERS_JSON ? SL_FORMAT_JSON : SL_FORMAT_TEXT);

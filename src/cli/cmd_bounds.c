@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <seamlab/seamlab.h>
 
@@ -68,7 +67,7 @@ static void show_progress(void *ctx, uint32_t done, uint32_t all, const char *po
 			  const char *path)
 {
 	(void)ctx;
-	fprintf(stderr, "\r%u of %u  %s  %s\033[K", done + 1, all, policy, path);
+	cli_progress("%u of %u  %s  %s", done + 1, all, policy, path);
 }
 
 int cmd_bounds(int argc, char **argv)
@@ -83,21 +82,19 @@ int cmd_bounds(int argc, char **argv)
 		       "Exit status: 0, 2 usage or input, 3 some exploration was not finished.",
 	};
 	struct bounds_args a = { .format = SL_FORMAT_TEXT, .o.seconds = SECONDS_DEFAULT };
-	char name[] = "seamlab bounds", err[800];
+	char err[800];
 	struct cli_files list;
 	struct sl_bounds *bounds;
 	const char **path;
 	char *report;
 	int code;
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_parse("bounds", &argp, argc, argv, &a);
 	if (!a.o.memory)
 		a.o.memory = cli_default_memory();
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
-	if (isatty(STDERR_FILENO))
+	if (cli_has_progress())
 		a.o.progress = show_progress;
 	code = cli_files_expand(a.files, a.count, &list);
 	if (code) {
@@ -110,8 +107,7 @@ int cmd_bounds(int argc, char **argv)
 	a.o.path = path;
 	a.o.path_count = (uint32_t)list.count;
 	code = path ? sl_bounds_find(&a.o, &bounds, err, sizeof(err)) : -ENOMEM;
-	if (a.o.progress)
-		fputs("\r\033[K", stderr);
+	cli_progress_end();
 	if (code) {
 		code = cli_error("bounds", "%s", path ? err : "out of memory");
 	} else {

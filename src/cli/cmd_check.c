@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <seamlab/seamlab.h>
 
@@ -178,11 +177,10 @@ static void show_progress(void *ctx, const struct sl_check_progress *p)
 	if (p->seconds < last + 0.2 && p->seconds > last)
 		return;
 	last = p->seconds;
-	fprintf(stderr,
-		"\r%6.1f s  pass %u  %llu states  %.2f M transitions/s  depth %u  %.0f MB \033[K",
-		p->seconds, p->pass, (unsigned long long)p->states,
-		p->seconds > 0 ? (double)p->transitions / p->seconds / 1e6 : 0.0, p->depth,
-		(double)p->memory / 1e6);
+	cli_progress("%6.1f s  pass %u  %llu states  %.2f M transitions/s  depth %u  %.0f MB",
+		     p->seconds, p->pass, (unsigned long long)p->states,
+		     p->seconds > 0 ? (double)p->transitions / p->seconds / 1e6 : 0.0, p->depth,
+		     (double)p->memory / 1e6);
 }
 
 /* "dir/zap.yaml" is "zap". */
@@ -219,7 +217,7 @@ static bool trace_path(const struct check_args *a, int index, char *path, size_t
 	return true;
 }
 
-static int check_one(struct check_args *a, int index, bool terminal)
+static int check_one(struct check_args *a, int index)
 {
 	const char *path = a->list.file[index].path;
 	char *report, err[600], trace[4096];
@@ -234,10 +232,9 @@ static int check_one(struct check_args *a, int index, bool terminal)
 		a->skipped++;
 		return SL_EXIT_EXPECTED;
 	}
+	cli_progress_end();
 	if (rc)
-		return cli_error("check", "%s", err);
-	if (terminal)
-		fputs("\r\033[K", stderr);
+		return cli_file_error("check", rc, path, err);
 	if (trace_path(a, index, trace, sizeof(trace)))
 		saved = sl_check_save(check, trace, err, sizeof(err)) >= 0;
 	report = sl_check_report(check, a->format);
@@ -273,13 +270,9 @@ int cmd_check(int argc, char **argv)
 		       "input, 3 inconclusive.",
 	};
 	struct check_args a = { .format = SL_FORMAT_TEXT };
-	char name[] = "seamlab check";
-	bool terminal = isatty(STDERR_FILENO);
 	int code = SL_EXIT_EXPECTED, count[2] = { 0 }, rc;
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_parse("check", &argp, argc, argv, &a);
 	if (a.trace_dir && mkdir(a.trace_dir, 0777) && errno != EEXIST)
 		return cli_error("check", "%s: cannot make the folder: %s", a.trace_dir,
 				 strerror(errno));
@@ -287,14 +280,15 @@ int cmd_check(int argc, char **argv)
 		a.o.memory = cli_default_memory();
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
-	if (terminal)
+	a.o.style = cli_style();
+	if (cli_has_progress())
 		a.o.progress = show_progress;
 	rc = cli_files_expand(a.files, a.count, &a.list);
 	if (rc) {
 		code = cli_error("check", "%s: %s", a.list.failed, strerror(-rc));
 	} else {
 		for (int i = 0; i < a.list.count && !cli_interrupted(NULL); i++) {
-			int one = check_one(&a, i, terminal);
+			int one = check_one(&a, i);
 
 			count[one == SL_EXIT_EXPECTED]++;
 			code = worse(code, one);

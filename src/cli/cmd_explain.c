@@ -30,7 +30,8 @@ enum {
 
 static const struct argp_option options[] = {
 	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
-	{ "release", OPT_RELEASE, "R", 0, "release of the module: 1.5.01 (default) or 1.5.25", 0 },
+	{ "release", OPT_RELEASE, &cli_releases[1], 0, "release of the module (default: 1.5.01)",
+	  0 },
 	{ "tables", OPT_TABLES, NULL, 0, "print every table as one JSON object", 0 },
 	{ "leaf", OPT_LEAF, "LEAF", 0, "the leaf that returned the status: look at its locks only",
 	  0 },
@@ -168,16 +169,14 @@ static int guard_negative(int argc, char **argv, int *count, char ***out)
 int cmd_explain(int argc, char **argv)
 {
 	struct explain_args a = { 0 };
-	char name[] = "seamlab explain", err[600];
+	char err[600];
 	char *report, **guarded;
 	int ret;
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
 	a.what = calloc((size_t)argc, sizeof(*a.what));
 	if (!a.what || guard_negative(argc, argv, &argc, &guarded))
 		return cli_error("explain", "out of memory");
-	argp_parse(&argp, argc, guarded, 0, NULL, &a);
+	cli_parse("explain", &argp, argc, guarded, &a);
 	if (a.tables) {
 		report = sl_tables(a.o.release);
 		ret = cli_print("explain", report, SL_FORMAT_JSON);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <seamlab/explain.h>
 
@@ -27,11 +26,12 @@ struct matrix_args {
 static const struct argp_option options[] = {
 	{ "format", OPT_FORMAT, "text|csv|json|html", 0, "form of the report on standard output",
 	  0 },
-	{ "release", OPT_RELEASE, "R", 0, "release of the module: 1.5.01 (default) or 1.5.25", 0 },
+	{ "release", OPT_RELEASE, &cli_releases[1], 0, "release of the module (default: 1.5.01)",
+	  0 },
 	{ "confirm", OPT_CONFIRM, NULL, 0,
 	  "explore worlds in which the leaves can meet, and compare what happens", 0 },
-	{ "flavour", OPT_FLAVOUR, "F", 0,
-	  "with --confirm: published (default) or hardened, the module to explore", 0 },
+	{ "flavour", OPT_FLAVOUR, "published|hardened", 0,
+	  "with --confirm: the module to explore (default: published)", 0 },
 	{ 0 },
 };
 
@@ -100,7 +100,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static void on_progress(void *ctx, uint32_t done, uint32_t all)
 {
 	(void)ctx;
-	fprintf(stderr, "\r%u of %u pairs%s", done, all, done == all ? "\r\033[K" : "");
+	cli_progress("%u of %u pairs", done, all);
+	if (done == all)
+		cli_progress_end();
 }
 
 static int confirm(const struct matrix_args *a)
@@ -111,7 +113,7 @@ static int confirm(const struct matrix_args *a)
 							  ? SL_FORMAT_JSON
 							  : SL_FORMAT_TEXT,
 					.leaf = { a->matrix.leaf[0], a->matrix.leaf[1] },
-					.progress = isatty(STDERR_FILENO) ? on_progress : NULL,
+					.progress = cli_has_progress() ? on_progress : NULL,
 					.interrupted = cli_interrupted };
 	enum sl_exit exit_code;
 	char *report, err[800];
@@ -147,12 +149,9 @@ int cmd_matrix(int argc, char **argv)
 		       "interrupted, 77 if a leaf that is named cannot be explored.",
 	};
 	struct matrix_args a = { 0 };
-	char name[] = "seamlab matrix", err[600];
-	char *report;
+	char *report, err[600];
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_parse("matrix", &argp, argc, argv, &a);
 	if (a.confirm)
 		return confirm(&a);
 	if (sl_matrix(&a.matrix, &report, err, sizeof(err)))

@@ -49,12 +49,10 @@ int cmd_policies(int argc, char **argv)
 		       "Exit status: 0, or 2 usage or input.",
 	};
 	struct policies_args a = { .format = SL_FORMAT_TEXT };
-	char name[] = "seamlab policies", err[600];
+	char err[600];
 	char *report;
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_parse("policies", &argp, argc, argv, &a);
 	if (sl_policies_report(a.name, a.format, &report, err, sizeof(err)))
 		return cli_error("policies", "%s", err);
 	return cli_print("policies", report, a.format);

@@ -146,23 +146,24 @@ int cmd_replay(int argc, char **argv)
 		       "the trace (the report says which and why), 77 --gdb without gdb.",
 	};
 	struct replay_args a = { .format = SL_FORMAT_TEXT };
-	char name[] = "seamlab replay", err[600];
+	char err[600];
 	bool terminal = isatty(STDIN_FILENO);
 	struct sl_replay *replay;
 	enum sl_exit code;
 	char *report;
+	int rc;
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_parse("replay", &argp, argc, argv, &a);
 	if (a.gdb)
 		return under_gdb(&a);
 	if (a.step) {
 		a.o.step = show_step;
 		a.o.ctx = &terminal;
 	}
-	if (sl_replay_trace(&a.o, &replay, err, sizeof(err)))
-		return cli_error("replay", "%s", err);
+	a.o.style = cli_style();
+	rc = sl_replay_trace(&a.o, &replay, err, sizeof(err));
+	if (rc)
+		return cli_file_error("replay", rc, a.o.path, err);
 	report = sl_replay_report(replay, a.format);
 	code = sl_replay_exit(replay);
 	sl_replay_free(replay);

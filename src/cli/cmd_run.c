@@ -2,11 +2,9 @@
 /* seamlab run. Layer: cli. */
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <seamlab/seamlab.h>
 
@@ -44,12 +42,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	switch (key) {
 	case OPT_SECONDS:
-		errno = 0;
-		a->o.seconds = strtod(arg, &end);
-		if (errno || end == arg || *end || !isfinite(a->o.seconds) || a->o.seconds < 0 ||
-		    a->o.seconds > SECONDS_MAX)
-			argp_error(state, "--seconds: found '%s'; expected a number from 0 to %g",
-				   arg, SECONDS_MAX);
+		a->o.seconds = cli_number(state, "--seconds", arg, SECONDS_MAX);
 		return 0;
 	case OPT_SEED:
 		errno = 0;
@@ -78,11 +71,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static void show_progress(void *ctx, const struct sl_run_progress *p)
 {
 	(void)ctx;
-	fprintf(stderr,
-		"\r%5.1f s  %10llu accepted  %9llu zapped  %11llu accesses  %8llu kicks \033[K",
-		p->seconds, (unsigned long long)p->pages_accepted,
-		(unsigned long long)p->pages_zapped, (unsigned long long)p->guest_accesses,
-		(unsigned long long)p->kicks);
+	cli_progress("%5.1f s  %9llu accepted  %8llu zapped  %10llu accesses  %8llu kicks",
+		     p->seconds, (unsigned long long)p->pages_accepted,
+		     (unsigned long long)p->pages_zapped, (unsigned long long)p->guest_accesses,
+		     (unsigned long long)p->kicks);
 }
 
 int cmd_run(int argc, char **argv)
@@ -97,23 +89,22 @@ int cmd_run(int argc, char **argv)
 		       "does not expect, 2 usage or input, 3 interrupted.",
 	};
 	struct run_args a = { .o = { .seconds = -1, .seed = 1 } };
-	char name[] = "seamlab run", err[600];
-	bool terminal = isatty(STDERR_FILENO);
+	char err[600];
 	struct sl_run *run;
 	enum sl_exit code;
 	char *report;
+	int rc;
 
-	argv[0] = name;
-	argp_err_exit_status = SL_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	cli_parse("run", &argp, argc, argv, &a);
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
-	if (terminal)
+	a.o.style = cli_style();
+	if (cli_has_progress())
 		a.o.progress = show_progress;
-	if (sl_run_scenario(&a.o, &run, err, sizeof(err)))
-		return cli_error("run", "%s", err);
-	if (terminal)
-		fputs("\r\033[K", stderr);
+	rc = sl_run_scenario(&a.o, &run, err, sizeof(err));
+	cli_progress_end();
+	if (rc)
+		return cli_file_error("run", rc, a.o.path, err);
 	report = sl_run_report(run, a.format);
 	code = sl_run_exit(run);
 	sl_run_free(run);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* seamlab: picks the command. Layer: cli. */
-#include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <seamlab/seamlab.h>
 
@@ -21,13 +20,12 @@ static const struct command {
 	{ "answers", cmd_answers,
 	  "settle what engineers ask about BUSY, by proof or counterexample" },
 	{ "bounds", cmd_bounds,
-	  "the most BUSY results that any schedule gives, by policy and SEAMCALL site" },
-	{ "check", cmd_check,
-	  "explore every interleaving of a scenario: holds, violated or inconclusive" },
+	  "the most BUSY results of any schedule, by policy and SEAMCALL site" },
+	{ "check", cmd_check, "explore every interleaving: holds, violated or inconclusive" },
 	{ "explain", cmd_explain,
 	  "what a status or a leaf of the TDX module means; - annotates a log" },
 	{ "matrix", cmd_matrix,
-	  "which leaves get into each other's way, on which lock, with which status" },
+	  "which leaves get into each other's way, where, with which status" },
 	{ "policies", cmd_policies, "list what hosts can do about BUSY, or show one policy" },
 	{ "replay", cmd_replay, "play a counterexample again, from the file that check wrote" },
 	{ "run", cmd_run, "run a scenario in real time on threads and report contention" },
@@ -70,45 +68,6 @@ int cli_error(const char *command, const char *fmt, ...)
 	return SL_EXIT_USAGE;
 }
 
-enum sl_format cli_format(struct argp_state *state, const char *arg)
-{
-	if (!strcmp(arg, "json"))
-		return SL_FORMAT_JSON;
-	if (strcmp(arg, "text"))
-		argp_error(state, "--format: found '%s'; expected text or json", arg);
-	return SL_FORMAT_TEXT;
-}
-
-static void add_setting(struct argp_state *state, const char *setting, struct cli_policy *p,
-			struct sl_policy_options *o)
-{
-	if (o->set_count == CLI_SETTINGS_MAX)
-		argp_error(state, "--set: found more than %d; expected fewer", CLI_SETTINGS_MAX);
-	p->set[o->set_count++] = setting;
-	o->set = p->set;
-}
-
-static void add_named(struct argp_state *state, const char *name, const char *arg,
-		      struct cli_policy *p, struct sl_policy_options *o)
-{
-	char *text = p->text[o->set_count % CLI_SETTINGS_MAX];
-
-	snprintf(text, sizeof(p->text[0]), "%s=%s", name, arg);
-	add_setting(state, text, p, o);
-}
-
-double cli_number(struct argp_state *state, const char *name, const char *arg, double max)
-{
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(arg, &end);
-	if (errno || end == arg || *end || !isfinite(v) || v < 0 || v > max)
-		argp_error(state, "%s: found '%s'; expected a number from 0 to %g", name, arg, max);
-	return v;
-}
-
 size_t cli_default_memory(void)
 {
 	unsigned long long kb = 0;
@@ -121,44 +80,6 @@ size_t cli_default_memory(void)
 		;
 	fclose(f);
 	return (size_t)kb * 1024 / 2;
-}
-
-_Bool cli_policy_option(struct argp_state *state, int key, const char *arg, struct cli_policy *p,
-			struct sl_policy_options *o)
-{
-	switch (key) {
-	case CLI_OPT_POLICY:
-		o->policy = arg;
-		return 1;
-	case CLI_OPT_SET:
-		add_setting(state, arg, p, o);
-		return 1;
-	case CLI_OPT_RELEASE:
-		add_named(state, "release", arg, p, o);
-		return 1;
-	case CLI_OPT_FLAVOUR:
-		add_named(state, "flavour", arg, p, o);
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-enum sl_release cli_release(struct argp_state *state, const char *arg)
-{
-	enum sl_release release = SL_RELEASE_1_5_01;
-	char names[200] = "";
-
-	if (sl_release_find(arg, &release))
-		return release;
-	for (int i = 0; i < SL_RELEASES; i++) {
-		size_t used = strlen(names);
-
-		snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
-			 sl_release_name((enum sl_release)i));
-	}
-	argp_error(state, "--release: found '%s'; expected one of %s", arg, names);
-	return release;
 }
 
 int cli_print(const char *command, char *report, enum sl_format format)
@@ -176,35 +97,74 @@ int cli_print(const char *command, char *report, enum sl_format format)
 
 static void usage(FILE *f)
 {
+	char first[4096];
+
+	cli_data("scenarios/boot-accept.yaml", first, sizeof(first));
 	fprintf(f, "seamlab %s: a contention laboratory for confidential VMs\n\n", sl_version());
 	fprintf(f, "usage: seamlab COMMAND [OPTION...] [FILE...]\n\ncommands:\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(f,
-		"\n'seamlab COMMAND --help' says more. Try: seamlab run scenarios/boot-accept.yaml\n");
+	fprintf(f, "\n'seamlab help COMMAND' says more. Try: seamlab run %s\n", first);
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+/* @name is no command: what else may be meant. */
+static int no_command(const char *name)
+{
+	const char *known[COMMANDS], *near, *dot = strrchr(name, '.');
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		known[i] = commands[i].name;
+	near = sl_nearest(name, known, COMMANDS);
+	if (near)
+		fprintf(stderr, "seamlab: no command '%s'; did you mean '%s'?\n", name, near);
+	else if (!access(name, F_OK))
+		fprintf(stderr,
+			"seamlab: found the file '%s'; expected a command in front of it, as in "
+			"'seamlab %s %s'\n",
+			name, dot && !strcmp(dot, ".trace") ? "replay" : "check", name);
+	else
+		fprintf(stderr, "seamlab: no command '%s'\n", name);
+	fprintf(stderr, "'seamlab help' lists the commands.\n");
+	return SL_EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+	char option[] = "--help", *args[] = { argv[0], option, NULL };
+	const struct command *c;
+
+	if (argc < 2) {
+		usage(stdout);
+		return 0;
+	}
+	c = find(argv[1]);
+	return c ? c->fn(2, args) : no_command(argv[1]);
 }
 
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
+	const struct command *c;
 
 	if (!name) {
 		usage(stderr);
 		return SL_EXIT_USAGE;
 	}
 	if (!strcmp(name, "--help") || !strcmp(name, "-?") || !strcmp(name, "-h") ||
-	    !strcmp(name, "help")) {
-		usage(stdout);
-		return 0;
-	}
+	    !strcmp(name, "help"))
+		return help(argc - 1, argv + 1);
 	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
 		printf("seamlab %s\n", sl_version());
 		return 0;
 	}
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (!strcmp(name, commands[i].name))
-			return commands[i].fn(argc - 1, argv + 1);
-	fprintf(stderr, "seamlab: no command '%s'\n\n", name);
-	usage(stderr);
-	return SL_EXIT_USAGE;
+	c = find(name);
+	return c ? c->fn(argc - 1, argv + 1) : no_command(name);
 }

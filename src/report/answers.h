@@ -16,7 +16,7 @@
 
 /* What one scenario has shown in one cell. */
 struct answers_finding {
-	const char *verdict; /* "holds", "violated", "inconclusive" */
+	const char *verdict; /* "holds", "violated", "inconclusive"; "-": not about this release */
 	const char *kind;    /* of the violation, or NULL */
 	const char *limit;   /* that made it inconclusive */
 	bool speaks_for;     /* the claim: the verdict is the one that it names */
@@ -70,6 +70,8 @@ u64 answers_states(const struct answers_row *r, u32 cell);
 /* "zap-block 1, zap-track 0"; the caller frees it. */
 char *answers_bounds(const struct answers_finding *f);
 
+/* The claims alone. */
+char *answers_list_text(const struct answers *a);
 char *answers_report_text(const struct sl_answers *a);
 char *answers_report_json(const struct sl_answers *a);
 char *answers_report_html(const struct sl_answers *a);

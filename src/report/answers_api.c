@@ -175,6 +175,11 @@ static int settle_one(struct settle *s, struct answers_row *r, u32 cell, u32 evi
 	bool lock;
 	int rc;
 
+	if (e->one_release && e->release != answers_release(cell)) {
+		r->cell[cell].finding[evidence] =
+			(struct answers_finding){ .verdict = "-", .speaks_for = true };
+		return 0;
+	}
 	rc = find_lock(e->path, &lock, &inner);
 	if (rc) {
 		snprintf(err, err_size, "%s", inner.text);
@@ -299,6 +304,21 @@ char *sl_answers_report(const struct sl_answers *a, enum sl_answers_format forma
 	default:
 		return answers_report_text(a);
 	}
+}
+
+int sl_answers_list(const char *path, char **report, char *err, size_t err_size)
+{
+	struct sl_err e = { .text = "" };
+	struct answers *claims;
+	int rc = answers_read(path, &claims, &e);
+
+	if (rc) {
+		snprintf(err, err_size, "%s", e.text);
+		return rc;
+	}
+	*report = answers_list_text(claims);
+	answers_free(claims);
+	return 0;
 }
 
 void sl_answers_free(struct sl_answers *a)

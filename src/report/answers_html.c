@@ -45,8 +45,12 @@ static void print_finding(FILE *f, const struct answers_row *r, u32 cell, u32 i)
 {
 	const struct answers_evidence *e = &r->claim->evidence[i];
 	const struct answers_finding *found = &r->cell[cell].finding[i];
-	char *command = answers_command(r, cell, i), *bounds = answers_bounds(found);
+	char *command, *bounds;
 
+	if (*found->verdict == '-')
+		return;
+	command = answers_command(r, cell, i);
+	bounds = answers_bounds(found);
 	fprintf(f, "<li>%s: ", found->speaks_for ? "yes" : "no");
 	escape(f, e->says);
 	fprintf(f, ". %s", found->verdict);

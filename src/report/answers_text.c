@@ -38,8 +38,11 @@ static void print_finding(FILE *f, const struct answers_row *r, u32 cell, u32 i)
 	const struct answers_evidence *e = &r->claim->evidence[i];
 	const struct answers_finding *found = &r->cell[cell].finding[i];
 	bool open = !strcmp(found->verdict, "inconclusive");
-	char *command = answers_command(r, cell, i), *bounds;
+	char *command, *bounds;
 
+	if (*found->verdict == '-')
+		return;
+	command = answers_command(r, cell, i);
 	fprintf(f, "%*s%-4s", INDENT + 2, "", open ? "?" : found->speaks_for ? "yes" : "no");
 	wrap(f, e->says, INDENT + 6);
 	fprintf(f, "%*s%s", INDENT + 6, "", found->verdict);
@@ -62,6 +65,21 @@ static void print_finding(FILE *f, const struct answers_row *r, u32 cell, u32 i)
 	if (found->trace)
 		fprintf(f, "%*sseamlab replay %s\n", INDENT + 6, "", found->trace);
 	free(command);
+}
+
+char *answers_list_text(const struct answers *a)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	for (u32 i = 0; i < a->count; i++) {
+		fprintf(f, "%-*s", INDENT, a->claim[i].id);
+		wrap(f, a->claim[i].text, INDENT);
+	}
+	return fclose(f) ? (free(text), NULL) : text;
 }
 
 char *answers_report_text(const struct sl_answers *a)

@@ -121,16 +121,25 @@ char *check_report_text(const struct sl_check *c)
 {
 	const struct xs_result *x = &c->result.search;
 	const struct scenario *s = c->scenario;
+	const struct sl_text_style *style = &c->options.style;
+	struct table_out out;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return NULL;
-	fprintf(f, "%s: %s", s->path, check_verdict(c));
+	out = table_out(f, style);
+	fprintf(f, "%s: ", s->path);
+	style_begin(f, style,
+		    check_kind(c)             ? STYLE_BAD
+		    : x->limit == XS_COMPLETE ? STYLE_GOOD
+					      : STYLE_OPEN);
+	fputs(check_verdict(c), f);
 	if (check_kind(c))
 		fprintf(f, "(%s)", check_kind(c));
-	else
+	style_end(f, style);
+	if (!check_kind(c))
 		print_limit(f, c);
 	fprintf(f, ", %s\n", check_as_expected(c) ? "as expected" : "NOT as expected");
 	fprintf(f, "  %s\n", s->title);
@@ -142,8 +151,8 @@ char *check_report_text(const struct sl_check *c)
 	if (x->kind == XS_KIND_NONE) {
 		print_bounds(f, c);
 	} else {
-		table_finding(f, x->id, x->text);
-		table_print(f, &c->result);
+		table_finding(&out, x->id, x->text);
+		table_print(&out, &c->result);
 	}
 	print_again(f, c);
 	if (fclose(f)) {

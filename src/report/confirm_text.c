@@ -53,6 +53,7 @@ static void print_cell(FILE *f, const struct confirm_result *r, const struct con
 
 static void print_trace(FILE *f, const struct confirm_result *r, const struct confirm_cell *c)
 {
+	const struct table_out out = { .f = f, .width = STYLE_WIDTH };
 	char name[64];
 
 	if (!c->trace)
@@ -63,16 +64,18 @@ static void print_trace(FILE *f, const struct confirm_result *r, const struct co
 	print_world(f, c->world);
 	fprintf(f, "    an interleaving of %u steps, %u preemption%s:\n", c->trace->search.steps,
 		c->trace->search.preemptions, c->trace->search.preemptions == 1 ? "" : "s");
-	table_body(f, c->trace);
+	table_body(&out, c->trace);
 	fprintf(f, "      -> %s\n", c->trace->search.text);
 }
 
 static void print_finding(FILE *f, const struct confirm_finding *x)
 {
+	const struct table_out out = { .f = f, .width = STYLE_WIDTH };
+
 	fprintf(f, "  violated(%s)%s%s, in %u worlds, such as\n",
 		sl_violation_name((enum sl_violation)x->kind), x->known ? ", known: " : "",
 		x->known ? x->known : "", x->times);
-	table_finding(f, x->id, x->text);
+	table_finding(&out, x->id, x->text);
 	print_world(f, x->world);
 }
 

@@ -34,6 +34,7 @@ static bool after_step(void *ctx, const struct explore_result *r, u32 step, u32 
 	struct sl_replay_step out = { .step = step,
 				      .steps = r->search.steps,
 				      .lane = r->lane_name[lane] };
+	struct table_out to;
 	char *text = NULL;
 	size_t size;
 	FILE *f;
@@ -44,14 +45,15 @@ static bool after_step(void *ctx, const struct explore_result *r, u32 step, u32 
 	f = open_memstream(&text, &size);
 	if (!f)
 		return false;
+	to = table_out(f, &g->o->style);
 	if (step == 1) {
-		table_title(f, r);
-		table_head(f, r);
+		table_title(&to, r);
+		table_head(&to, r);
 	}
 	if (row == r->rows)
-		table_empty(f, r, step, lane, about);
+		table_empty(&to, r, step, lane, about);
 	for (; row < r->rows; row++)
-		table_row(f, r, row);
+		table_row(&to, r, row);
 	if (fclose(f)) {
 		free(text);
 		return false;
@@ -130,6 +132,7 @@ int sl_replay_trace(const struct sl_replay_options *o, struct sl_replay **replay
 		sl_err_set(&e, rc, "out of memory");
 		goto out;
 	}
+	r->style = o->style;
 	r->stepped = o->step != NULL;
 	r->build_id_size = trace_build_id(r->build_id);
 	rc = load(r, o, &e);

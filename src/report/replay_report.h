@@ -15,6 +15,7 @@ struct sl_replay {
 	struct explore_result result;
 	u8 build_id[TRACE_BUILD_ID_MAX]; /* of this program */
 	u32 build_id_size;
+	struct sl_text_style style;
 	bool stepped; /* the steps were shown one by one */
 };
 

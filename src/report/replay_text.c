@@ -9,16 +9,20 @@
 
 static void print_outcome(FILE *f, const struct sl_replay *r)
 {
+	const struct sl_text_style *style = &r->style;
 	const struct explore_divergence *d = &r->result.diverged;
 	const struct trace *t = &r->trace;
 
 	fprintf(f, "%s: ", r->path);
+	style_begin(f, style, d->step || r->result.played_on ? STYLE_BAD : STYLE_OPEN);
 	if (d->step)
-		fprintf(f, "diverged at step %u of %u\n", d->step, t->steps);
+		fprintf(f, "diverged at step %u of %u", d->step, t->steps);
 	else if (!r->result.played_on)
-		fprintf(f, "stopped after step %u of %u\n", r->result.played, t->steps);
+		fprintf(f, "stopped after step %u of %u", r->result.played, t->steps);
 	else
-		fprintf(f, "violated(%s) again, all %u steps as in the trace\n", t->kind, t->steps);
+		fprintf(f, "violated(%s) again, all %u steps as in the trace", t->kind, t->steps);
+	style_end(f, style);
+	fputc('\n', f);
 	fprintf(f, "  %s\n", r->scenario->title);
 	fprintf(f, "  scenario %s\n  %s%s%s%s%s, %u lanes\n", t->scenario_path,
 		r->scenario->td_count ? "module " : "lock word ",
@@ -28,16 +32,17 @@ static void print_outcome(FILE *f, const struct sl_replay *r)
 		policy_text(r->scenario).text, r->result.lanes);
 }
 
-static void print_divergence(FILE *f, const struct sl_replay *r)
+static void print_divergence(const struct table_out *out, const struct sl_replay *r)
 {
+	FILE *f = out->f;
 	const struct explore_divergence *d = &r->result.diverged;
 
 	fprintf(f, "\nstep %u", d->step);
 	if (r->result.lane_name[d->lane][0])
 		fprintf(f, ", %s", r->result.lane_name[d->lane]);
 	fputc('\n', f);
-	table_finding(f, "the trace has", d->expected);
-	table_finding(f, "found", d->found);
+	table_finding(out, "the trace has", d->expected);
+	table_finding(out, "found", d->found);
 }
 
 static void print_build(FILE *f, const struct sl_replay *r)
@@ -54,21 +59,23 @@ static void print_build(FILE *f, const struct sl_replay *r)
 
 char *replay_report_text(const struct sl_replay *r)
 {
+	struct table_out out;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return NULL;
+	out = table_out(f, &r->style);
 	if (r->stepped)
 		fputc('\n', f);
 	print_outcome(f, r);
 	print_build(f, r);
-	table_finding(f, r->trace.id, r->trace.text);
+	table_finding(&out, r->trace.id, r->trace.text);
 	if (!r->stepped)
-		table_print(f, &r->result);
+		table_print(&out, &r->result);
 	if (r->result.diverged.step)
-		print_divergence(f, r);
+		print_divergence(&out, r);
 	if (fclose(f)) {
 		free(text);
 		return NULL;

@@ -47,6 +47,7 @@ int sl_run_scenario(const struct sl_run_options *o, struct sl_run **run, char *e
 	if (rc)
 		goto out;
 	r->seed = o->seed;
+	r->style = o->style;
 	r->seconds = o->seconds < 0 ? r->scenario->seconds : o->seconds;
 	to.seconds = r->seconds;
 	to.progress = o->progress ? on_progress : NULL;

@@ -12,6 +12,7 @@ struct sl_run {
 	struct plugin *plugin; /* of its policy, or NULL */
 	uint64_t seed;
 	double seconds;
+	struct sl_text_style style;
 	struct threads_result result;
 };
 

@@ -7,6 +7,7 @@
 #include "host/policy.h"
 #include "report/policy_report.h"
 #include "report/run_report.h"
+#include "report/style.h"
 
 static u64 counter(const struct sl_run *run, enum sl_counter c)
 {
@@ -152,18 +153,27 @@ static void print_verdict(FILE *f, const struct sl_run *run)
 {
 	const struct scenario *s = run->scenario;
 
-	if (run->result.findings)
-		fprintf(f, "\nverdict: violated(%s), %s\n", run_kind(run),
-			run_as_expected(run) ? "as expected" : "NOT as expected");
-	else if (run->result.interrupted)
-		fprintf(f, "\nverdict: inconclusive (interrupted); nothing was found so far\n");
-	else if (s->expect == SCN_VIOLATED)
-		fprintf(f,
-			"\nverdict: nothing was found in this run, although violated(%s) is "
-			"possible\n",
-			s->expect_kind ? s->expect_kind : "any");
-	else
-		fprintf(f, "\nverdict: nothing was found in this run (a run is no proof)\n");
+	fputs("\nverdict: ", f);
+	if (run->result.findings) {
+		style_begin(f, &run->style, STYLE_BAD);
+		fprintf(f, "violated(%s)", run_kind(run));
+		style_end(f, &run->style);
+		fprintf(f, ", %s\n", run_as_expected(run) ? "as expected" : "NOT as expected");
+	} else if (run->result.interrupted) {
+		style_begin(f, &run->style, STYLE_OPEN);
+		fputs("inconclusive", f);
+		style_end(f, &run->style);
+		fputs(" (interrupted); nothing was found so far\n", f);
+	} else {
+		style_begin(f, &run->style, STYLE_GOOD);
+		fputs("nothing was found in this run", f);
+		style_end(f, &run->style);
+		if (s->expect == SCN_VIOLATED)
+			fprintf(f, ", although violated(%s) is possible\n",
+				s->expect_kind ? s->expect_kind : "any");
+		else
+			fputs(" (a run is no proof)\n", f);
+	}
 }
 
 char *run_report_text(const struct sl_run *run)

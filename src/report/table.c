@@ -12,9 +12,9 @@ static bool has_columns(const struct explore_result *r)
 	return r->lanes <= TABLE_LANES_MAX;
 }
 
-static u32 column_width(const struct explore_result *r)
+static u32 column_width(const struct table_out *out, const struct explore_result *r)
 {
-	return (TABLE_WIDTH - STEP_WIDTH - GAP * (r->lanes - 1)) / r->lanes;
+	return (out->width - STEP_WIDTH - GAP * (r->lanes - 1)) / r->lanes;
 }
 
 static const char *plural(u32 n)
@@ -22,8 +22,9 @@ static const char *plural(u32 n)
 	return n == 1 ? "" : "s";
 }
 
-void table_title(FILE *f, const struct explore_result *r)
+void table_title(const struct table_out *out, const struct explore_result *r)
 {
+	FILE *f = out->f;
 	const struct xs_result *x = &r->search;
 
 	fprintf(f, "\n%s counterexample: %u step%s, %u preemption%s", x->minimal ? "shortest" : "a",
@@ -33,8 +34,10 @@ void table_title(FILE *f, const struct explore_result *r)
 	fputc('\n', f);
 }
 
-void table_head(FILE *f, const struct explore_result *r)
+void table_head(const struct table_out *out, const struct explore_result *r)
 {
+	FILE *f = out->f;
+
 	if (!has_columns(r)) {
 		fprintf(f, " step %-12s %-34s %s\n", "lane", "object", "what");
 		return;
@@ -44,7 +47,7 @@ void table_head(FILE *f, const struct explore_result *r)
 		if (i + 1 == r->lanes)
 			fprintf(f, "%s\n", r->lane_name[i]);
 		else
-			fprintf(f, "%-*s", (int)column_width(r) + GAP, r->lane_name[i]);
+			fprintf(f, "%-*s", (int)column_width(out, r) + GAP, r->lane_name[i]);
 	}
 }
 
@@ -88,15 +91,16 @@ static void cell(FILE *f, u32 step, u32 column, u32 width, const char *text)
 	}
 }
 
-void table_finding(FILE *f, const char *id, const char *text)
+void table_finding(const struct table_out *out, const char *id, const char *text)
 {
+	FILE *f = out->f;
 	char all[400];
 	const char *rest = all;
 	u32 indent = 2;
 
 	snprintf(all, sizeof(all), "%s: %s", id, text);
 	while (*rest) {
-		size_t n = piece(rest, TABLE_WIDTH - indent);
+		size_t n = piece(rest, out->width - indent);
 
 		fprintf(f, "%*s%.*s\n", (int)indent, "", (int)n, rest);
 		rest += n;
@@ -106,17 +110,17 @@ void table_finding(FILE *f, const char *id, const char *text)
 	}
 }
 
-static void put(FILE *f, const struct explore_result *r, u32 step, u32 lane, const char *object,
-		const char *what)
+static void put(const struct table_out *out, const struct explore_result *r, u32 step, u32 lane,
+		const char *object, const char *what)
 {
-	u32 width = column_width(r), column = STEP_WIDTH + lane * (width + GAP);
+	u32 width = column_width(out, r), column = STEP_WIDTH + lane * (width + GAP);
 	char text[320];
 	int n;
 
 	/* What ends the world has no column of its own. */
 	if (lane >= r->lanes) {
 		column = STEP_WIDTH;
-		width = TABLE_WIDTH - STEP_WIDTH;
+		width = out->width - STEP_WIDTH;
 		n = snprintf(text, sizeof(text), "%s: %s", r->lane_name[lane], object);
 	} else {
 		n = snprintf(text, sizeof(text), "%s", object);
@@ -126,16 +130,17 @@ static void put(FILE *f, const struct explore_result *r, u32 step, u32 lane, con
 
 		snprintf(text + n, sizeof(text) - (size_t)n, ":%c%s", fits ? ' ' : '\n', what);
 	}
-	cell(f, step, column, width, text);
+	cell(out->f, step, column, width, text);
 }
 
-void table_row(FILE *f, const struct explore_result *r, u32 row)
+void table_row(const struct table_out *out, const struct explore_result *r, u32 row)
 {
+	FILE *f = out->f;
 	const struct explore_row *e = &r->row[row];
 	bool first = !row || r->row[row - 1].step != e->step;
 
 	if (has_columns(r)) {
-		put(f, r, first ? e->step : 0, e->lane, e->object, e->what);
+		put(out, r, first ? e->step : 0, e->lane, e->object, e->what);
 		return;
 	}
 	if (first)
@@ -145,31 +150,35 @@ void table_row(FILE *f, const struct explore_result *r, u32 row)
 	fprintf(f, " %-34s %s\n", e->object, e->what);
 }
 
-void table_empty(FILE *f, const struct explore_result *r, u32 step, u32 lane, const char *about)
+void table_empty(const struct table_out *out, const struct explore_result *r, u32 step, u32 lane,
+		 const char *about)
 {
+	FILE *f = out->f;
+
 	if (has_columns(r))
-		put(f, r, step, lane, about, NULL);
+		put(out, r, step, lane, about, NULL);
 	else
 		fprintf(f, "%5u %-12s %s\n", step, r->lane_name[lane], about);
 }
 
-void table_print(FILE *f, const struct explore_result *r)
+void table_print(const struct table_out *out, const struct explore_result *r)
 {
-	table_title(f, r);
-	table_body(f, r);
+	table_title(out, r);
+	table_body(out, r);
 }
 
-void table_body(FILE *f, const struct explore_result *r)
+void table_body(const struct table_out *out, const struct explore_result *r)
 {
+	FILE *f = out->f;
 	const struct xs_result *x = &r->search;
 	bool looped = x->loop_start >= x->steps;
 
-	table_head(f, r);
+	table_head(out, r);
 	for (u32 i = 0; i < r->rows; i++) {
 		if (!looped && r->row[i].step > x->loop_start) {
 			fprintf(f, "%*s-- from here on, again and again --\n", STEP_WIDTH, "");
 			looped = true;
 		}
-		table_row(f, r, i);
+		table_row(out, r, i);
 	}
 }

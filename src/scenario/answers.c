@@ -77,12 +77,13 @@ static int find_path(struct scn_reader *r, const char *path, struct answers_evid
 static int read_evidence(struct scn_reader *r, const struct scn_node *n, const char *path,
 			 struct answers_evidence *e)
 {
-	enum { FILE_KEY, SHOWS, SAYS, BOUNDS };
+	enum { FILE_KEY, SHOWS, SAYS, BOUNDS, RELEASE };
 	struct scn_key keys[] = {
 		[FILE_KEY] = { .name = "file", .required = "file: SCENARIO" },
 		[SHOWS] = { .name = "shows", .required = "shows: VERDICT" },
 		[SAYS] = { .name = "says", .required = "says: TEXT" },
 		[BOUNDS] = { .name = "bounds" },
+		[RELEASE] = { .name = "release" },
 	};
 	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
 
@@ -96,6 +97,9 @@ static int read_evidence(struct scn_reader *r, const struct scn_node *n, const c
 		ret = get_text(r, keys[SAYS].value, "what the scenario shows", &e->says);
 	if (!ret && keys[BOUNDS].value)
 		ret = scn_get_bool(r, keys[BOUNDS].value, &e->bounds);
+	e->one_release = keys[RELEASE].value;
+	if (!ret && e->one_release)
+		ret = scn_get_release(r, keys[RELEASE].value, &e->release);
 	return ret;
 }
 

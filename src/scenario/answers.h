@@ -6,6 +6,8 @@
 #ifndef SL_SCENARIO_ANSWERS_H
 #define SL_SCENARIO_ANSWERS_H
 
+#include <seamlab/module.h>
+
 #include "base/err.h"
 #include "base/types.h"
 
@@ -13,12 +15,14 @@
 
 /* One scenario, and the verdict with which it speaks for the claim. */
 struct answers_evidence {
-	char *file;    /* as written: relative to the file of the claims */
-	char *path;    /* to open it */
-	char *says;    /* what it shows, in a few words */
-	bool violated; /* it speaks for the claim by being violated, else by holding */
-	char *kind;    /* of the violation */
-	bool bounds;   /* its exact maxima of BUSY are part of the answer */
+	char *file;       /* as written: relative to the file of the claims */
+	char *path;       /* to open it */
+	char *says;       /* what it shows, in a few words */
+	bool violated;    /* it speaks for the claim by being violated, else by holding */
+	char *kind;       /* of the violation */
+	bool bounds;      /* its exact maxima of BUSY are part of the answer */
+	bool one_release; /* it is about @release only */
+	enum sl_release release;
 };
 
 struct answers_claim {

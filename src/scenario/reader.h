@@ -95,6 +95,9 @@ SL_WARN_UNUSED int scn_get_number(struct scn_reader *r, const struct scn_node *n
 				  u32 *out);
 SL_WARN_UNUSED int scn_get_bool(struct scn_reader *r, const struct scn_node *n, bool *out);
 
+SL_WARN_UNUSED int scn_get_release(struct scn_reader *r, const struct scn_node *n,
+				   enum sl_release *out);
+
 /* One key that a mapping may have. */
 struct scn_key {
 	const char *name;

@@ -82,6 +82,16 @@ static const char *const releases[] = {
 #undef SL_RELEASE
 };
 
+int scn_get_release(struct scn_reader *r, const struct scn_node *n, enum sl_release *out)
+{
+	u32 word;
+	int ret = get_word(r, n, releases, ARRAY_SIZE(releases), &word);
+
+	if (!ret)
+		*out = (enum sl_release)word;
+	return ret;
+}
+
 static int read_module(struct scn_reader *r, const struct scn_node *n)
 {
 	enum {
@@ -111,9 +121,7 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 	int ret = scn_get_map(r, n, keys, ARRAY_SIZE(keys));
 
 	if (!ret && keys[RELEASE].value) {
-		ret = get_word(r, keys[RELEASE].value, releases, ARRAY_SIZE(releases), &word);
-		if (!ret)
-			m->release = (enum sl_release)word;
+		ret = scn_get_release(r, keys[RELEASE].value, &m->release);
 	}
 	if (!ret && keys[FLAVOUR].value) {
 		ret = get_word(r, keys[FLAVOUR].value, flavours, ARRAY_SIZE(flavours), &word);

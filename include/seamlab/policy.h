@@ -53,6 +53,7 @@ enum sl_policy_action {
 	SL_ACTION_MUST_SUCCEED, /* the VM is bugged */
 	SL_ACTION_BLIND,        /* see SL_ACTION_BLIND_N() */
 	SL_ACTION_ENDLESS,      /* again on the spot; the next BUSY asks again */
+	SL_ACTION_IGNORE,       /* of the table only, not an answer: BUSY is dropped (splits) */
 };
 
 /* At most @n tries on the spot, this one included, then give up; @n from 1 to SL_POLICY_ATTEMPT_MAX. */

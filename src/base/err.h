@@ -10,7 +10,7 @@
 #include "base/types.h"
 
 struct sl_err {
-	char text[768];
+	char text[1280];
 };
 
 /* Stores the formatted text and returns @code (a negative errno). */

@@ -13,7 +13,7 @@
 #include "base/env.h"
 #include "base/hist.h"
 
-#define SL_SITE_MAX      32
+#define SL_SITE_MAX      64
 #define SL_OPERAND_SLOTS 256
 
 enum sl_counter {

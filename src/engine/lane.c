@@ -24,15 +24,30 @@ static bool gate_is_closed(const struct world *w)
 
 /* ---- vCPU lanes ----------------------------------------------------------------------- */
 
+/* The thread moves to where its vCPU is wanted. */
+static struct cpu *change_cpu(struct world *w, struct lane *l, struct vcpu *v, struct cpu *cpu)
+{
+	/* Relaxed: the signal that got the lane here came behind it. */
+	u32 wanted = atomic_load_explicit(&v->wanted, memory_order_relaxed);
+
+	if (wanted == CPU_NONE || wanted == cpu->index)
+		return cpu;
+	cpu_put(cpu);
+	return cpu_take(w->vmm, wanted, l->env);
+}
+
 static void run_program(struct world *w, struct lane *l)
 {
 	struct vcpu *v = &w->vmm->vm[l->td].vcpu[l->index];
 	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
 	int rc;
 
-	do
+	for (;;) {
 		rc = vcpu_run(v, cpu);
-	while ((rc == -EINTR || rc == -EAGAIN) && !stopping(w));
+		if ((rc != -EINTR && rc != -EAGAIN) || stopping(w))
+			break;
+		cpu = change_cpu(w, l, v, cpu);
+	}
 	cpu_put(cpu);
 	if (rc == 0 && v->failed && !stopping(w))
 		env_violate(l->env, SL_VIOLATION_TD_KILLED, "guest",
@@ -151,6 +166,23 @@ static void do_ioctl(struct world *w, struct lane *l, const struct scn_host_op *
 		build_violated(l, vm, "an ioctl has failed", rc);
 }
 
+/*
+ * When the world stops, a lane may end at the gate without counting itself out; the signal that
+ * world_stop() sends makes the others leave.
+ */
+static void await_vcpus(struct world *w, struct lane *l, u32 td, u32 count)
+{
+	struct td_gate *gate = &w->gate[td];
+
+	while (!stopping(w)) {
+		u32 done = atomic_load_explicit(&gate->finished, memory_order_acquire);
+
+		if (done == count)
+			return;
+		env_wait_while(l->env, &gate->finished, done);
+	}
+}
+
 /* Lets the vCPU lanes of a TD run their programs once, and waits for them. */
 static void do_run(struct world *w, struct lane *l, u32 td)
 {
@@ -161,17 +193,7 @@ static void do_run(struct world *w, struct lane *l, u32 td)
 		return;
 	gate->started++;
 	atomic_fetch_add_explicit(&gate->generation, 1, memory_order_seq_cst);
-	/*
-	 * When the world stops, a lane may end at the gate without counting itself out; the signal
-	 * that world_stop() sends makes the others leave.
-	 */
-	while (!stopping(w)) {
-		u32 done = atomic_load_explicit(&gate->finished, memory_order_acquire);
-
-		if (done == gate->started * vm->vcpu_count)
-			return;
-		env_wait_while(l->env, &gate->finished, done);
-	}
+	await_vcpus(w, l, td, gate->started * vm->vcpu_count);
 }
 
 static void do_teardown(struct world *w, struct lane *l, u32 td)
@@ -179,11 +201,46 @@ static void do_teardown(struct world *w, struct lane *l, u32 td)
 	struct vm *vm = &w->vmm->vm[td];
 	struct cpu *cpu;
 
+	/* Of a TD that stood from the start: its vCPUs' threads first come to their end. */
+	if (!w->scenario->td[td].explicit_life)
+		await_vcpus(w, l, td, vm->vcpu_count);
 	/* vCPUs may still be on their way out if the world stops: world_finish() tears down then. */
 	if (stopping(w))
 		return;
 	cpu = cpu_take(w->vmm, l->cpu, l->env);
 	vm_teardown(vm, cpu);
+	cpu_put(cpu);
+}
+
+/* As user space does with an ioctl that is BUSY because a vCPU runs. */
+static void do_terminate(struct world *w, struct lane *l, u32 td)
+{
+	struct vm *vm = &w->vmm->vm[td];
+	int rc;
+
+	do {
+		struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+
+		rc = vm_terminate(vm, cpu);
+		cpu_put(cpu);
+		if (rc == -EBUSY) {
+			env_checkpoint(l->env, LANE_CHECKPOINT, l->at, l->turns);
+			env_pause(l->env);
+		}
+	} while (rc == -EBUSY && !stopping(w));
+}
+
+/* LP @lp of the scenario is one behind those of the lanes and of the boss. */
+static u32 more_lp(const struct world *w, u32 lp)
+{
+	return w->boss_cpu + 1 + lp;
+}
+
+static void do_offline(struct world *w, struct lane *l, u32 lp)
+{
+	struct cpu *cpu = cpu_take(w->vmm, l->cpu, l->env);
+
+	cpu_flush_vcpus(&w->vmm->cpu[more_lp(w, lp)], cpu);
 	cpu_put(cpu);
 }
 
@@ -197,6 +254,14 @@ static void do_memory(struct world *w, struct lane *l, const struct scn_host_op 
 	switch (op->code) {
 	case SCN_HOST_ZAP:
 		host_zap(vm, cpu, gfn, leaves);
+		break;
+	case SCN_HOST_SPLIT:
+		host_split(vm, cpu, gfn, leaves);
+		break;
+	case SCN_HOST_PROMOTE:
+		do
+			rc = host_promote(vm, cpu, gfn, leaves);
+		while (rc == -EAGAIN && !stopping(w));
 		break;
 	case SCN_HOST_UNMAP_SHARED:
 		host_unmap_shared(vm, cpu, gfn, leaves << (SL_LEVEL_BITS * op->level));
@@ -272,6 +337,8 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 	switch (op->code) {
 	case SCN_HOST_MAP:
 	case SCN_HOST_ZAP:
+	case SCN_HOST_SPLIT:
+	case SCN_HOST_PROMOTE:
 	case SCN_HOST_PREFAULT:
 	case SCN_HOST_UNMAP_SHARED:
 	case SCN_HOST_DELETE_SLOT:
@@ -301,6 +368,15 @@ static u32 host_step(struct world *w, struct lane *l, const struct scn_host *hos
 		break;
 	case SCN_HOST_TEARDOWN:
 		do_teardown(w, l, op->td);
+		break;
+	case SCN_HOST_TERMINATE:
+		do_terminate(w, l, op->td);
+		break;
+	case SCN_HOST_MIGRATE:
+		vcpu_migrate(&vm->vcpu[op->vcpu], more_lp(w, op->lp));
+		break;
+	case SCN_HOST_OFFLINE:
+		do_offline(w, l, op->lp);
 		break;
 	case SCN_HOST_LOOP:
 		return loop_begin(loop, at, op->times, op->match);

@@ -61,7 +61,7 @@ u32 world_lane_count(const struct scenario *s)
 
 static int plan_make(const struct scenario *s, struct plan *p, struct sl_err *err)
 {
-	u32 cpus = world_lane_count(s) + 1;
+	u32 cpus = world_lane_count(s) + 1 + s->more_lps;
 	int rc;
 
 	memset(p, 0, sizeof(*p));

@@ -19,17 +19,53 @@ static void cpu_bind(struct cpu *cpu, struct sl_env *env)
 	sl_lp_set_env(cpu->lp, env);
 }
 
+/* The vCPU need not be associated. */
+static bool flush_failed(const struct host_policy *policy, u64 status)
+{
+	bool associated = status_class(status) != TDX_VCPU_NOT_ASSOCIATED;
+
+	if (HOST_IS(policy, flush_test, inverted))
+		return associated;
+	return associated && status_class(status) != TDX_SUCCESS;
+}
+
+/*
+ * Flushes @v on this CPU, on which it was associated when somebody asked for that, and takes it off the CPU's
+ * list. Two may have asked: the CPU looks again, unless the policy forgets it.
+ */
+static u64 flush_here(struct cpu *cpu, struct vcpu *v)
+{
+	const struct host_policy *policy = cpu->vmm->policy;
+	struct tdx_module_args args = { .rcx = v->tdvpr.v };
+	u64 status = TDX_VCPU_NOT_ASSOCIATED;
+	/* Acquire: pairs with the stores below and in vcpu_load(). */
+	bool here = atomic_load_explicit(&v->cpu, memory_order_acquire) == cpu->index;
+
+	if (!here && HOST_IS(policy, flush_guard, checked))
+		return status;
+	cpu->flushed = true;
+	/* The module does not know a vCPU before VP.INIT. */
+	if (v->inited)
+		status = site_call(cpu, v->vm, HOST_SITE_flush, &args);
+	if (flush_failed(policy, status)) {
+		vm_bug(cpu, v->vm, host_site_name(HOST_SITE_flush), "TDH.VP.FLUSH: %s",
+		       status_text(status).text);
+		return status;
+	}
+	assoc_del(&v->assoc);
+	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_release);
+	return status;
+}
+
 /* On the CPU where it has to be made. */
 static void call_make(struct cpu *cpu, struct cpu_call *call)
 {
 	struct tdx_module_args args = { .rcx = call->rcx };
 
-	call->status = TDX_SUCCESS;
-	/* The module does not know a vCPU before VP.INIT. */
-	if (!call->leaving || call->leaving->inited)
-		call->status = site_call(cpu, call->vm, call->site, &args);
 	if (call->leaving)
-		assoc_del(&call->leaving->assoc);
+		call->status = flush_here(cpu, call->leaving);
+	else
+		call->status = site_call(cpu, call->vm, call->site, &args);
 }
 
 /* Makes the SEAMCALL that the CPU named in @state asks for. */
@@ -204,29 +240,41 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me)
 {
 	u64 status;
 
-	/* Relaxed: whoever may change it has handed the vCPU to the caller. */
-	if (atomic_load_explicit(&v->cpu, memory_order_relaxed) != target->index)
+	/* Acquire: pairs with the stores in flush_here() and vcpu_load(). */
+	if (atomic_load_explicit(&v->cpu, memory_order_acquire) != target->index)
 		return 0;
 	status = call_made(me, target, v->vm, HOST_SITE_flush, v->tdvpr.v, v);
-	if (status_class(status) != TDX_SUCCESS && status_class(status) != TDX_VCPU_NOT_ASSOCIATED)
-		return -EIO;
-	atomic_store_explicit(&v->cpu, CPU_NONE, memory_order_relaxed);
-	return 0;
+	return flush_failed(v->vm->vmm->policy, status) ? -EIO : 0;
 }
 
 int vcpu_load(struct vcpu *v, struct cpu *cpu)
 {
-	u32 old = atomic_load_explicit(&v->cpu, memory_order_relaxed);
+	/* Acquire: pairs with the store in flush_here(). */
+	u32 old = atomic_load_explicit(&v->cpu, memory_order_acquire);
 	int ret;
 
 	if (old == cpu->index)
 		return 0;
-	if (old != CPU_NONE) {
+	if (old != CPU_NONE && !HOST_IS(cpu->vmm->policy, flush, not_on_move)) {
 		ret = vcpu_flush_on(v, &cpu->vmm->cpu[old], cpu);
 		if (ret)
 			return ret;
 	}
-	atomic_store_explicit(&v->cpu, cpu->index, memory_order_relaxed);
-	assoc_add(cpu, &v->assoc);
+	/* Release: pairs with the load in flush_here(). */
+	atomic_store_explicit(&v->cpu, cpu->index, memory_order_release);
+	/* A host that moves vCPUs without asking the CPU that has them has no use for a list. */
+	if (!HOST_IS(cpu->vmm->policy, flush, not_on_move))
+		assoc_add(cpu, &v->assoc);
 	return 0;
+}
+
+int cpu_flush_vcpus(struct cpu *target, struct cpu *me)
+{
+	struct vmm *vmm = target->vmm;
+	int ret = 0;
+
+	for (u32 i = 0; i < vmm->vm_count; i++)
+		for (u32 j = 0; j < vmm->vm[i].vcpu_count && !ret; j++)
+			ret = vcpu_flush_on(&vmm->vm[i].vcpu[j], target, me);
+	return ret;
 }

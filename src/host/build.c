@@ -361,6 +361,7 @@ int vm_build(struct vm *vm, struct cpu *cpu)
 	atomic_store_explicit(&vm->prefault_allowed, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->dead, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->bugged, 0, memory_order_relaxed);
+	atomic_store_explicit(&vm->terminated, 0, memory_order_relaxed);
 	atomic_store_explicit(&vm->state, VM_BUILDING, memory_order_relaxed);
 	ret = td_build(vm, cpu);
 	if (!ret)

@@ -27,6 +27,40 @@ bool vm_gfn_is_shared(const struct vm *vm, u64 gfn)
 	return (word & BIT_ULL(gfn % 64)) != 0;
 }
 
+/* Do the 512 pages of the 2 MB around @gfn differ in who owns them? */
+static bool is_mixed(const struct vm *vm, u64 gfn)
+{
+	u64 first = gfn & ~(SL_LEVEL_PAGES(1) - 1), any = 0, all = ~0ull;
+
+	for (u64 i = first / 64; i < (first + SL_LEVEL_PAGES(1)) / 64; i++) {
+		u64 word = atomic_load_explicit(&vm->shared[i], memory_order_relaxed);
+
+		any |= word;
+		all &= word;
+	}
+	return any && ~all;
+}
+
+u32 vm_map_level(const struct vm *vm, u64 gfn)
+{
+	int level = vm_gfn_level(vm, gfn);
+	u64 large = gfn >> SL_LEVEL_BITS;
+
+	if (level <= 0 || HOST_IS(vm->vmm->policy, resize_restart, small_pages))
+		return 0;
+	/* Relaxed: written under mmu_lock held for write. */
+	if (atomic_load_explicit(&vm->small[large / 64], memory_order_relaxed) >> large % 64 & 1)
+		return 0;
+	return is_mixed(vm, gfn) ? 0 : (u32)level;
+}
+
+void vm_keep_small(struct vm *vm, u64 gfn)
+{
+	u64 large = gfn >> SL_LEVEL_BITS;
+
+	atomic_fetch_or_explicit(&vm->small[large / 64], BIT_ULL(large % 64), memory_order_relaxed);
+}
+
 static int fault_init(struct fault *f, struct vm *vm, struct cpu *cpu, u64 gfn)
 {
 	int level = vm_gfn_level(vm, gfn);
@@ -36,8 +70,7 @@ static int fault_init(struct fault *f, struct vm *vm, struct cpu *cpu, u64 gfn)
 	*f = (struct fault){
 		.cpu = cpu,
 		.vm = vm,
-		.gfn = gfn & ~(SL_LEVEL_PAGES(level) - 1),
-		.level = (u32)level,
+		.at = gfn,
 	};
 	return 0;
 }
@@ -51,14 +84,14 @@ static void fault_end(struct fault *f)
 /* RET_PF_FIXED: there is memory to map; RET_PF_RETRY: ask again; -ENOENT: no slot; -EFAULT: shared. */
 static int fault_lookup(const struct fault *f)
 {
-	switch (vm_slot_of(f->vm, f->gfn)) {
+	switch (vm_slot_of(f->vm, f->at)) {
 	case VM_SLOT_GONE:
 		return -ENOENT;
 	case VM_SLOT_INVALID:
 		return RET_PF_RETRY;
 	case VM_SLOT_VALID:
 	default:
-		return vm_gfn_is_shared(f->vm, f->gfn) ? -EFAULT : RET_PF_FIXED;
+		return vm_gfn_is_shared(f->vm, f->at) ? -EFAULT : RET_PF_FIXED;
 	}
 }
 
@@ -80,6 +113,33 @@ static bool root_is_obsolete(const struct fault *f)
 	       (atomic_load_explicit(&f->vcpu->requests, memory_order_relaxed) & VCPU_REQ_ROOT);
 }
 
+/* Under mmu_lock: was what the fault has looked at before it taken back since? */
+static bool fault_is_stale(const struct fault *f)
+{
+	return root_is_obsolete(f) || mmu_invalidate_retry(f->vm, f->mmu_seq, f->at);
+}
+
+/*
+ * Under mmu_lock held for write, where vCPUs can be kicked. First the page is split, then the mark is set,
+ * which stays: who sees it finds small pages.
+ */
+static int split_for_fault(struct fault *f)
+{
+	struct vm *vm = f->vm;
+	struct sl_env *env = f->cpu->env;
+	int ret = RET_PF_RETRY;
+
+	env->ops->write_lock(env, &vm->mmu_lock);
+	if (vm_key_is_gone(vm, true))
+		ret = -EIO;
+	else if (!fault_is_stale(f))
+		ret = split_locked(f->cpu, vm, f->at, f->context << 32 ^ f->at);
+	if (!ret)
+		vm_keep_small(vm, f->at);
+	env->ops->write_unlock(env, &vm->mmu_lock);
+	return ret;
+}
+
 /*
  * One attempt. RET_PF_*, -ENOENT or -EFAULT as above, -EIO (the VM is bugged).
  * The snapshot comes first: an invalidation that begins after it is seen under the lock.
@@ -95,13 +155,21 @@ static int fault_once(struct fault *f)
 	ret = fault_lookup(f);
 	if (ret != RET_PF_FIXED)
 		return ret;
+	if (vm_key_is_gone(vm, false))
+		return -EIO;
 	pfn_lookup(f);
 	env->ops->read_lock(env, &vm->mmu_lock);
-	if (root_is_obsolete(f) || mmu_invalidate_retry(vm, f->mmu_seq, f->gfn))
+	if (vm_key_is_gone(vm, true))
+		ret = -EIO;
+	else if (fault_is_stale(f))
 		ret = RET_PF_RETRY;
 	else
 		ret = mirror_map(f);
+	if (ret == RET_PF_SPLIT && HOST_IS(vm->vmm->policy, split_read, unblock))
+		ret = split_read(f);
 	env->ops->read_unlock(env, &vm->mmu_lock);
+	if (ret == RET_PF_SPLIT)
+		ret = split_for_fault(f);
 	if (ret == RET_PF_FIXED)
 		sl_count_add(env, SL_CTR_pages_mapped, SL_LEVEL_PAGES(f->level));
 	return ret;
@@ -136,7 +204,7 @@ static bool fault_gives_up(struct vcpu *v, const struct fault *f, enum host_valu
 		return true;
 	/* The deleter of the slot waits for this read section. */
 	return (how == HOST_fault_retry_local || how == HOST_fault_retry_local_root_test) &&
-	       vm_slot_of(f->vm, f->gfn) == VM_SLOT_INVALID;
+	       vm_slot_of(f->vm, f->at) == VM_SLOT_INVALID;
 }
 
 /* Between two attempts. */
@@ -158,7 +226,7 @@ static int fault_leave(struct vcpu *v, struct fault *f, int ret)
 {
 	if (minds_unresolved(f->vm->vmm->policy)) {
 		v->unresolved = ret == RET_PF_RETRY;
-		v->last_gfn = f->gfn;
+		v->last_gfn = f->at;
 	}
 	fault_end(f);
 	return ret < 0 ? ret : 0;
@@ -188,7 +256,7 @@ static enum host_value retry_how(struct fault *f)
 	return (enum host_value)policy->sw[HOST_SWITCH_fault_retry];
 }
 
-int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
+int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn, bool small)
 {
 	struct vm *vm = v->vm;
 	struct fault f;
@@ -198,6 +266,7 @@ int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
 		return ret;
 	f.vcpu = v;
 	f.context = vcpu_id(v);
+	f.small = small && HOST_IS(vm->vmm->policy, accept_level, split);
 	sl_count(cpu->env, SL_CTR_faults);
 	for (;;) {
 		enum host_value how;
@@ -205,7 +274,7 @@ int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn)
 		/* Contexts tell of the BUSY of one attempt only. */
 		f.leaf.status = f.sept_add.status = 0;
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_FAULT, vcpu_id(v),
-			       f.gfn | fault_past(&f) << 40);
+			       f.at << 1 | f.small | fault_past(&f) << 40);
 		ret = fault_once(&f);
 		if (ret != RET_PF_RETRY)
 			break;
@@ -238,7 +307,7 @@ int fault_kick_and_retry(struct vcpu *v, struct cpu *cpu, u64 *gfn)
 		if (ret == RET_PF_RETRY)
 			/* The slot is on its way out: the guest may fault again. */
 			ret = RET_PF_SPURIOUS;
-		else if (ret == RET_PF_FIXED && !mmu_invalidate_retry(vm, f.mmu_seq, f.gfn))
+		else if (ret == RET_PF_FIXED && !mmu_invalidate_retry(vm, f.mmu_seq, f.at))
 			ret = mirror_map(&f);
 		/* Nobody else installs or removes under the lock held for write: it was BUSY. */
 		if (ret == RET_PF_RETRY) {
@@ -302,7 +371,7 @@ static int prefault_gives_up(const struct fault *f)
 		return -EIO;
 	/* The deleter of the slot waits for this read section: user space has to call again. */
 	if (!HOST_IS(policy, prefault, retry_without_slot_test) &&
-	    vm_slot_of(f->vm, f->gfn) == VM_SLOT_INVALID)
+	    vm_slot_of(f->vm, f->at) == VM_SLOT_INVALID)
 		return -EAGAIN;
 	return 0;
 }
@@ -314,7 +383,7 @@ static int fault_loop(struct fault *f, u64 end, bool once)
 
 	f->context = end;
 	for (;;) {
-		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->gfn, end | fault_past(f) << 40);
+		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_MAP, f->at, end | fault_past(f) << 40);
 		ret = fault_once(f);
 		if (ret != RET_PF_RETRY)
 			break;
@@ -346,7 +415,13 @@ int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn)
 /* In a read section. */
 static int map_leaves(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 {
-	for (u64 i = 0; i < leaves; i++) {
+	int level = vm_gfn_level(vm, gfn);
+	u64 end;
+
+	if (level < 0)
+		return level;
+	gfn &= ~(SL_LEVEL_PAGES(level) - 1);
+	for (end = gfn + (leaves << (SL_LEVEL_BITS * (u32)level)); gfn < end;) {
 		struct fault f;
 		int ret = fault_init(&f, vm, cpu, gfn);
 
@@ -355,8 +430,7 @@ static int map_leaves(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves)
 		if (vm_is_dead(vm))
 			return -EIO;
 		cpu_open_interrupts(cpu);
-		ret = fault_loop(&f, gfn + ((leaves - i) << (SL_LEVEL_BITS * f.level)),
-				 HOST_IS(vm->vmm->policy, prefault, give_up));
+		ret = fault_loop(&f, end, HOST_IS(vm->vmm->policy, prefault, give_up));
 		if (ret)
 			return ret;
 		gfn = f.gfn + SL_LEVEL_PAGES(f.level);

@@ -11,9 +11,12 @@
  * vmm_init, vmm_bring_up      | yes, before any other lane runs
  * cpu_take .. cpu_put         | no: one lane at a time has a CPU, others wait in cpu_take()
  * vm_build, vm_teardown       | against everything on the same VM; not against other VMs
+ * vm_terminate                | against itself and the two above
+ * vcpu_migrate                | no; cpu_flush_vcpus: against build and teardown
  * vcpu_run                    | one lane per vCPU; everything below may run beside it
- * host_map, host_zap          | no, while the VM is built
- * vm_delete_slot, _create_slot | no, while the VM is built
+ * host_map, host_zap,         | no, while the VM is built
+ * host_split, host_promote,   |
+ * vm_delete_slot, _create_slot |
  * vcpu_signal, vcpu_interrupt | no, while the VM is built
  * vm_mark_dead                | no
  * host_check                  | yes: the VM at rest
@@ -49,12 +52,13 @@
 /* Labels of env_checkpoint(). */
 enum host_checkpoint {
 	HOST_CHECKPOINT_RUN =
-		0x4801,        /* a = vCPU id, b = 1: between two entries with interrupts off */
-	HOST_CHECKPOINT_FAULT, /* a = vCPU id, b = gfn */
-	HOST_CHECKPOINT_MAP,   /* a = gfn, b = end of the range */
-	HOST_CHECKPOINT_WALK,  /* a = gfn and level, b = what the fault is for */
-	HOST_CHECKPOINT_ZAP,   /* a = gfn, level and stage, b = the rest of the range */
-	HOST_CHECKPOINT_SITE,  /* a = site and RCX, b = caller's context and number of the try */
+		0x4801,         /* a = vCPU id, b = 1: between two entries with interrupts off */
+	HOST_CHECKPOINT_FAULT,  /* a = vCPU id, b = gfn */
+	HOST_CHECKPOINT_MAP,    /* a = gfn, b = end of the range */
+	HOST_CHECKPOINT_WALK,   /* a = gfn and level, b = what the fault is for */
+	HOST_CHECKPOINT_ZAP,    /* a = gfn, level and stage, b = the rest of the range */
+	HOST_CHECKPOINT_RESIZE, /* a = gfn and stage, b = what the caller says */
+	HOST_CHECKPOINT_SITE,   /* a = site and RCX, b = caller's context and number of the try */
 };
 
 struct vmm;
@@ -96,6 +100,7 @@ struct cpu {
 	struct sl_lp *lp;
 	struct vmm *vmm;
 	struct sl_env *env;        /* of the lane that has the CPU */
+	bool flushed;              /* a vCPU was taken off it; of its owner */
 	struct cpu_call call;      /* made by the lane of this CPU, one at a time */
 	_Atomic u32 srcu;          /* its lane's read section; see slot.c */
 	u64 user_msr;              /* what the host takes the LP's user-return MSR to hold */
@@ -167,7 +172,9 @@ struct vcpu {
 	_Alignas(SL_CACHELINE) _Atomic u32 mode;
 	_Atomic u32 kick; /* 1: somebody waits for this vCPU to be outside the guest */
 	_Atomic u32 requests;
-	_Atomic u32 cpu; /* index of the associated CPU, or CPU_NONE */
+	_Atomic u32 cpu;    /* index of the associated CPU, or CPU_NONE */
+	_Atomic u32 wanted; /* index of the CPU on which it should run, or CPU_NONE */
+	_Atomic u32 mutex;  /* 1: an ioctl on the vCPU, or on all of them, is under way */
 	/* The lane that runs it. */
 	_Alignas(SL_CACHELINE) struct vm *vm;
 	u32 index;
@@ -186,8 +193,7 @@ struct vcpu {
 	u64 exit_rdx, exit_r8, exit_r11, exit_r12, exit_r13;
 	struct sl_guest *guest;
 	/* Build and teardown. */
-	_Alignas(SL_CACHELINE) struct sl_mutex mutex; /* an ioctl on the vCPU, KVM_RUN aside */
-	struct assoc assoc;
+	_Alignas(SL_CACHELINE) struct assoc assoc;
 	bool online; /* user space has it; vm.lock */
 	struct hpa tdvpr;
 	struct hpa tdcx[VCPU_TDCX_PAGES];
@@ -204,6 +210,10 @@ enum vm_state {
 	VM_RUNNABLE,
 	VM_LEAKED, /* torn down, but pages or the key id stayed with the module */
 };
+
+/* Values of vm.terminated: the key id is being released, is gone. */
+#define VM_TERMINATING 1u
+#define VM_TERMINATED  2u
 
 struct vm_config {
 	u32 vcpus;
@@ -244,6 +254,7 @@ struct vm {
 	_Atomic u32 prefault_allowed;
 	_Atomic u32 dead;
 	_Atomic u32 bugged;
+	_Atomic u32 terminated; /* VM_TERMINATING, then VM_TERMINATED; see key-check */
 	/* Constant once vmm_init() is done. */
 	_Alignas(SL_CACHELINE) struct vmm *vmm;
 	u32 index;
@@ -257,6 +268,8 @@ struct vm {
 	u32 range_count;
 	_Atomic u32 slot[VM_RANGES_MAX]; /* enum vm_slot; slots_lock to write, SRCU to read */
 	_Atomic u64 *shared;             /* attribute, one bit per gfn; slots_lock to write */
+	/* One bit per 2 MB, never taken back: small pages only. mmu_lock, for write to write. */
+	_Atomic u64 *small;
 	_Atomic u64 *
 		owed; /* one bit per gfn: an install met BUSY and has not come back; see on-hp-timeout */
 	struct mirror mirror;
@@ -299,10 +312,14 @@ struct vmm {
 	u32 vm_count;
 	/* MNG.CREATE; VPFLUSHDONE + CACHE.WB + FREEID as one section. */
 	struct sl_mutex tdx_lock;
-	/* Key ids in use; control pages, a stack of free pfns. */
+	/*
+	 * Key ids in use; free control pages, one bit each: who gave which page back first makes no
+	 * difference.
+	 */
 	struct sl_mutex page_lock;
 	u64 hkids_used;
-	u32 *free_page;
+	u64 *free_page;
+	u64 control_pfn; /* of the first one, from SL_PRIVATE_BASE */
 	u32 free_count;
 	u32 free_max;
 	u64 private_pages;
@@ -343,6 +360,12 @@ int vm_build(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
 /* Takes the TD apart, from whatever state. No vCPU may be in vcpu_run(). 0, or -EIO: leaked. */
 int vm_teardown(struct vm *vm, struct cpu *cpu);
 
+/*
+ * Releases the key id of a TD whose threads may still map, split and zap. From then on a zap reclaims, and
+ * vm_teardown() does the rest. 0; -EBUSY: a vCPU is in vcpu_run(); -EIO: the key id leaks.
+ */
+int vm_terminate(struct vm *vm, struct cpu *cpu) SL_WARN_UNUSED;
+
 /* ---- building step by step: ioctls of a VM whose configuration says stepwise ------------------ */
 
 /*
@@ -370,9 +393,16 @@ void vcpu_interrupt(struct vcpu *v);
 void vm_mark_dead(struct vm *vm);
 bool vm_is_dead(struct vm *vm);
 
+/* Makes the vCPU run on another CPU: its thread leaves vcpu_run() with -EINTR and finds v->wanted. */
+void vcpu_migrate(struct vcpu *v, u32 cpu);
+/*
+ * Flushes every vCPU that is associated with @target, as a CPU does that goes offline. It may be used again at
+ * once. 0 or -EIO.
+ */
+int cpu_flush_vcpus(struct cpu *target, struct cpu *me);
 /*
  * Flushes @v from @target, the CPU it is associated with: at once if no lane has that CPU, else by
- * the lane that has it. 0 or -EIO. The caller keeps @v from being run meanwhile.
+ * the lane that has it. 0 or -EIO.
  */
 int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me);
 
@@ -385,6 +415,13 @@ int vcpu_flush_on(struct vcpu *v, struct cpu *target, struct cpu *me);
 int host_map(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves) SL_WARN_UNUSED;
 /* Zaps @leaves leaves from @gfn on, mapped or not (punch hole). 0, or -EIO: the VM is bugged. */
 int host_zap(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
+/* Splits the 2 MB mappings among @leaves leaves from @gfn on. 0, or -EIO. */
+int host_split(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
+/*
+ * Promotes every 2 MB around one of @leaves leaves from @gfn on whose small pages are all mapped, if the policy
+ * wants that. 0; -EAGAIN: some are not alike, come back; or -EIO.
+ */
+int host_promote(struct vm *vm, struct cpu *cpu, u64 gfn, u64 leaves);
 /* Private-shared conversion of [gfn, gfn + pages). 0 or -errno. */
 int vm_set_shared(struct vm *vm, struct cpu *cpu, u64 gfn, u64 pages, bool shared);
 /*

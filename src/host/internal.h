@@ -54,6 +54,8 @@ static inline u32 policy_count(u64 n)
 #define SEPT_PUBLIC_PENDING 2u
 
 bool status_is_busy(u64 status);
+/* @status is BUSY, and the policy goes on at @site as if that were nothing. */
+bool site_ignores(const struct vm *vm, enum host_site site, u64 status);
 static inline u64 status_class(u64 status)
 {
 	return status & TDX_STATUS_CLASS_MASK;
@@ -132,6 +134,13 @@ int page_add(struct vm *vm, struct cpu *cpu, u64 gfn, bool measure);
 /* FINALIZE, and what follows from it. */
 int td_finalize(struct vm *vm, struct cpu *cpu);
 
+/* ---- run.c ----------------------------------------------------------------------------------- */
+
+/* The vCPU's mutex, which is held for long: who waits for it gives its CPU up meanwhile. */
+void vcpu_lock(struct vcpu *v, struct cpu *cpu);
+bool vcpu_trylock(struct vcpu *v);
+void vcpu_unlock(struct vcpu *v);
+
 /* ---- kick.c ---------------------------------------------------------------------------------- */
 
 /* Returns once every vCPU has been outside the guest after the call began. mmu_lock for write. */
@@ -156,6 +165,7 @@ enum ret_pf {
 	RET_PF_FIXED,
 	RET_PF_SPURIOUS,
 	RET_PF_RETRY,
+	RET_PF_SPLIT, /* the guest wants a smaller page than the one that is mapped */
 };
 
 struct fault {
@@ -163,7 +173,9 @@ struct fault {
 	u64 context; /* what a checkpoint has to know of the caller: vCPU id, or end of the range */
 	struct cpu *cpu;
 	struct vm *vm;
-	u64 gfn;
+	u64 at;     /* the gfn that is wanted */
+	bool small; /* the guest has asked for a small page */
+	u64 gfn;    /* of the leaf to be mapped, and its level: found under mmu_lock */
 	u32 level;
 	u64 mmu_seq;
 	struct site_visit sept_add;
@@ -189,6 +201,20 @@ _Atomic u64 *mirror_sptep(const struct mirror *m, u64 gfn, u32 level);
 struct hpa mirror_sept_page(const struct mirror *m, u64 gfn, u32 level);
 /* Walks and installs under mmu_lock held for read. RET_PF_* or -errno. */
 int mirror_map(struct fault *f);
+/* Is there a leaf at @level? */
+bool mirror_is_leaf(const struct vm *vm, u64 gfn, u32 level);
+/*
+ * The first place at or after *gfn, below @end, where a leaf may be: *gfn, which may become less, and its level.
+ * mmu_lock held.
+ */
+bool mirror_next(const struct vm *vm, u64 *gfn, u64 end, u32 *level);
+/* mmu_lock held for write: the 2 MB leaf becomes 512 leaves; 512 leaves that are there become one. */
+void mirror_split(struct vm *vm, u64 gfn);
+bool mirror_can_promote(const struct vm *vm, u64 gfn);
+void mirror_promote(struct vm *vm, u64 gfn);
+/* mmu_lock held for read: the leaf becomes FROZEN, then what it was, or (@split) a table of small leaves. */
+bool mirror_freeze_leaf(struct vm *vm, u64 gfn, u32 level, u64 *old);
+void mirror_thaw(struct vm *vm, u64 gfn, u32 level, u64 old, bool split);
 /* Takes the leaf out under mmu_lock held for write; the old SPTE, 0 if there was none. */
 u64 mirror_zap(struct vm *vm, u64 gfn, u32 level);
 /* The first gfn at or after @gfn, below @end, whose table of leaves at @level may be linked. */
@@ -197,10 +223,10 @@ u64 mirror_skip(const struct vm *vm, u64 gfn, u64 end, u32 level);
 /* ---- fault.c --------------------------------------------------------------------------------- */
 
 /*
- * One fault of a vCPU, local retries included. 0: back to the run loop; -EIO: the VM is dead;
- * -EFAULT: there is no memory, or it is shared.
+ * One fault of a vCPU, local retries included; @small: the guest accepts 4 KB. 0: back to the run loop;
+ * -EIO: the VM is dead; -EFAULT: there is no memory, or it is shared.
  */
-int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn);
+int fault_handle(struct vcpu *v, struct cpu *cpu, u64 gfn, bool small);
 /*
  * Makes the vCPU's last unresolved fault good, if there is one, with all vCPUs kicked and kept out: BUSY then
  * bugs the VM. 0, -EIO or, as above, -EFAULT; *gfn is the fault's.
@@ -211,6 +237,29 @@ void fault_replay_owed(struct vm *vm, struct cpu *cpu);
 /* Initial population: the fault path, in a loop, before the TD is runnable. */
 int fault_populate(struct vm *vm, struct cpu *cpu, u64 gfn);
 bool vm_gfn_is_shared(const struct vm *vm, u64 gfn);
+/* Largest level at which @gfn may be mapped; mmu_lock held. */
+u32 vm_map_level(const struct vm *vm, u64 gfn);
+/* From now on this 2 MB is mapped in small pages. mmu_lock held for write. */
+void vm_keep_small(struct vm *vm, u64 gfn);
+
+/* ---- resize.c -------------------------------------------------------------------------------- */
+
+/*
+ * mmu_lock held for write. Splits the 2 MB mapping over @gfn, if there is one. 0 or -EIO. @context: for
+ * checkpoints.
+ */
+int split_locked(struct cpu *cpu, struct vm *vm, u64 gfn, u64 context);
+/* mmu_lock held for read. RET_PF_FIXED, RET_PF_RETRY or -EIO. */
+int split_read(struct fault *f);
+
+/* ---- teardown.c ------------------------------------------------------------------------------ */
+
+/* mmu_lock held, or before it is taken (@locked false): the policy stops those who would use a TD without key id. */
+bool vm_key_is_gone(const struct vm *vm, bool locked);
+/* mmu_lock held for write: waits, without it, while the key id is being released. True: it has waited. */
+bool vm_key_wait(struct vm *vm, struct cpu *cpu);
+/* Reclaims one leaf that the mirror has given up, of a TD without key id. */
+bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa);
 
 /* ---- slot.c ---------------------------------------------------------------------------------- */
 
@@ -229,6 +278,11 @@ void vcpu_wait_for_slot(struct vcpu *v, struct cpu *cpu, u64 gfn);
 
 /* mmu_lock held for write. Zaps every leaf that touches [start, end). 0 or -EIO. */
 int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end);
+/*
+ * TRACK at @site, with the kick that the policy wants; every vCPU has to leave the guest once before a page counts as
+ * tracked. mmu_lock held for write.
+ */
+bool track_and_kick(struct cpu *cpu, struct vm *vm, enum host_site site, u64 context);
 bool mmu_invalidate_retry(const struct vm *vm, u64 seq, u64 gfn);
 
 #endif

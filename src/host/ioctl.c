@@ -12,11 +12,11 @@
 /* Which vCPU's mutex a lock per ioctl takes; or the VM's. */
 #define LOCK_OF_VM VM_VCPUS_MAX
 
-static void vcpus_unlock(struct vm *vm, struct cpu *cpu)
+static void vcpus_unlock(struct vm *vm)
 {
 	for (u32 i = vm->vcpu_count; i > 0; i--)
 		if (vm->vcpu[i - 1].online)
-			cpu->env->ops->mutex_unlock(cpu->env, &vm->vcpu[i - 1].mutex);
+			vcpu_unlock(&vm->vcpu[i - 1]);
 }
 
 /* The guard. -EBUSY: a vCPU is half created, and so its mutex cannot be had. */
@@ -31,7 +31,7 @@ static int guard_lock(struct vm *vm, struct cpu *cpu)
 	}
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		if (vm->vcpu[i].online)
-			env->ops->mutex_lock(env, &vm->vcpu[i].mutex);
+			vcpu_lock(&vm->vcpu[i], cpu);
 	env->ops->mutex_lock(env, &vm->slots_lock);
 	return 0;
 }
@@ -41,7 +41,7 @@ static void guard_unlock(struct vm *vm, struct cpu *cpu)
 	struct sl_env *env = cpu->env;
 
 	env->ops->mutex_unlock(env, &vm->slots_lock);
-	vcpus_unlock(vm, cpu);
+	vcpus_unlock(vm);
 	env->ops->mutex_unlock(env, &vm->lock);
 }
 
@@ -51,9 +51,20 @@ struct ioctl_locks {
 	bool slots;
 };
 
-static struct sl_mutex *own_lock(struct vm *vm, const struct ioctl_locks *l)
+static void own_lock(struct vm *vm, struct cpu *cpu, const struct ioctl_locks *l)
 {
-	return l->of == LOCK_OF_VM ? &vm->lock : &vm->vcpu[l->of].mutex;
+	if (l->of == LOCK_OF_VM)
+		cpu->env->ops->mutex_lock(cpu->env, &vm->lock);
+	else
+		vcpu_lock(&vm->vcpu[l->of], cpu);
+}
+
+static void own_unlock(struct vm *vm, struct cpu *cpu, const struct ioctl_locks *l)
+{
+	if (l->of == LOCK_OF_VM)
+		cpu->env->ops->mutex_unlock(cpu->env, &vm->lock);
+	else
+		vcpu_unlock(&vm->vcpu[l->of]);
 }
 
 static void ioctl_unlock(struct vm *vm, struct cpu *cpu, const struct ioctl_locks *l)
@@ -66,7 +77,7 @@ static void ioctl_unlock(struct vm *vm, struct cpu *cpu, const struct ioctl_lock
 	}
 	if (l->slots)
 		env->ops->mutex_unlock(env, &vm->slots_lock);
-	env->ops->mutex_unlock(env, own_lock(vm, l));
+	own_unlock(vm, cpu, l);
 }
 
 /* With the locks: the VM is one that is being built. */
@@ -81,7 +92,7 @@ static int ioctl_lock(struct vm *vm, struct cpu *cpu, const struct ioctl_locks *
 		if (ret)
 			return ret;
 	} else {
-		env->ops->mutex_lock(env, own_lock(vm, l));
+		own_lock(vm, cpu, l);
 		if (l->slots)
 			env->ops->mutex_lock(env, &vm->slots_lock);
 	}

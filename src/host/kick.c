@@ -138,6 +138,13 @@ void vcpu_interrupt(struct vcpu *v)
 	vcpu_request(v, VCPU_REQ_EVENT);
 }
 
+void vcpu_migrate(struct vcpu *v, u32 cpu)
+{
+	/* Relaxed: the signal publishes it. */
+	atomic_store_explicit(&v->wanted, cpu, memory_order_relaxed);
+	vcpu_signal(v);
+}
+
 bool vm_set_dead(struct vm *vm)
 {
 	/* Release: pairs with vm_is_dead(). */

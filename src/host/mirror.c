@@ -81,6 +81,38 @@ u64 mirror_skip(const struct vm *vm, u64 gfn, u64 end, u32 level)
 	return gfn;
 }
 
+bool mirror_is_leaf(const struct vm *vm, u64 gfn, u32 level)
+{
+	u64 spte = mirror_peek(vm, gfn, level);
+
+	return (spte & SPTE_PRESENT) && (spte & SPTE_LEAF);
+}
+
+bool mirror_next(const struct vm *vm, u64 *gfn, u64 end, u32 *level)
+{
+	for (u32 up = MIRROR_ROOT_LEVEL; *gfn < end;) {
+		u64 first = *gfn & ~(SL_LEVEL_PAGES(up) - 1);
+		u64 spte;
+
+		if (!up) {
+			*level = 0;
+			return true;
+		}
+		spte = mirror_peek(vm, *gfn, up);
+		if (!(spte & SPTE_PRESENT)) {
+			*gfn = first + SL_LEVEL_PAGES(up);
+			up = MIRROR_ROOT_LEVEL;
+		} else if (spte & SPTE_LEAF) {
+			*gfn = first;
+			*level = up;
+			return true;
+		} else {
+			up--;
+		}
+	}
+	return false;
+}
+
 /* ---- propagation to the module: an errno; other failures than BUSY have bugged the VM -------- */
 
 /* For policies that go back to what was given up: the host may have left its priority there. */
@@ -167,9 +199,17 @@ static int mirror_install(struct fault *f, _Atomic u64 *sptep, u64 spte, u32 lev
 	return ret;
 }
 
+static void fault_aim(struct fault *f, u32 level)
+{
+	f->level = level;
+	f->gfn = f->at & ~(SL_LEVEL_PAGES(level) - 1);
+}
+
 int mirror_map(struct fault *f)
 {
 	const struct mirror *m = &f->vm->mirror;
+
+	fault_aim(f, f->small ? 0 : vm_map_level(f->vm, f->at));
 
 	for (u32 level = MIRROR_ROOT_LEVEL;; level--) {
 		_Atomic u64 *sptep = mirror_sptep(m, f->gfn, level);
@@ -178,14 +218,17 @@ int mirror_map(struct fault *f)
 		u64 next;
 		int ret;
 
-		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_WALK, f->gfn << 8 | level,
+		env_checkpoint(f->cpu->env, HOST_CHECKPOINT_WALK,
+			       f->at << 8 | (u64)f->small << 4 | level,
 			       (f->context << 16 ^ spte) + (fault_past(f) << 46));
 		if (spte == SPTE_FROZEN)
 			return RET_PF_RETRY;
-		if (level == f->level && (spte & SPTE_PRESENT))
-			return RET_PF_SPURIOUS;
+		if ((spte & SPTE_PRESENT) && (spte & SPTE_LEAF))
+			return level > f->level && f->small ? RET_PF_SPLIT : RET_PF_SPURIOUS;
 		if (spte & SPTE_PRESENT) {
-			SL_BUG_ON(spte & SPTE_LEAF);
+			/* Split since it was mapped: what is missing below it is small. */
+			if (level == f->level)
+				fault_aim(f, level - 1);
 			continue;
 		}
 		if (level == f->level)
@@ -215,6 +258,76 @@ u64 mirror_zap(struct vm *vm, u64 gfn, u32 level)
 	/* Release: pairs with the loads in mirror_map(). */
 	atomic_store_explicit(sptep, 0, memory_order_release);
 	return old;
+}
+
+/* ---- changes of size ------------------------------------------------------------------------- */
+
+#define LARGE 1u
+
+/* The table behind the large entry for @gfn, not linked. */
+static void fill_small(struct vm *vm, u64 gfn)
+{
+	for (u64 i = 0; i < SL_ENTRIES; i++)
+		/* Relaxed: published by the store of the entry that links them. */
+		atomic_store_explicit(mirror_sptep(&vm->mirror, gfn + i, 0),
+				      gfn_hpa(vm, gfn + i).v | SPTE_LEAF | SPTE_PRESENT,
+				      memory_order_relaxed);
+}
+
+static u64 table_spte(const struct vm *vm, u64 gfn)
+{
+	return mirror_sept_page(&vm->mirror, gfn, LARGE).v | SPTE_PRESENT;
+}
+
+void mirror_split(struct vm *vm, u64 gfn)
+{
+	fill_small(vm, gfn);
+	/* Release: pairs with the loads in mirror_map(). */
+	atomic_store_explicit(mirror_sptep(&vm->mirror, gfn, LARGE), table_spte(vm, gfn),
+			      memory_order_release);
+}
+
+bool mirror_can_promote(const struct vm *vm, u64 gfn)
+{
+	u64 spte = mirror_peek(vm, gfn, LARGE);
+	u64 present = SPTE_PRESENT;
+
+	if (!(spte & SPTE_PRESENT) || (spte & SPTE_LEAF))
+		return false;
+	for (u64 i = 0; i < SL_ENTRIES; i++)
+		present &= mirror_peek(vm, gfn + i, 0);
+	return present != 0;
+}
+
+void mirror_promote(struct vm *vm, u64 gfn)
+{
+	atomic_store_explicit(mirror_sptep(&vm->mirror, gfn, LARGE),
+			      gfn_hpa(vm, gfn).v | SPTE_LEAF | SPTE_PRESENT, memory_order_release);
+	for (u64 i = 0; i < SL_ENTRIES; i++)
+		atomic_store_explicit(mirror_sptep(&vm->mirror, gfn + i, 0), 0,
+				      memory_order_relaxed);
+}
+
+bool mirror_freeze_leaf(struct vm *vm, u64 gfn, u32 level, u64 *old)
+{
+	u64 spte = mirror_peek(vm, gfn, level);
+
+	*old = spte;
+	if (!(spte & SPTE_PRESENT) || !(spte & SPTE_LEAF))
+		return false;
+	/* Acquire: pairs with the store in mirror_thaw(). */
+	return atomic_compare_exchange_strong_explicit(mirror_sptep(&vm->mirror, gfn, level), &spte,
+						       SPTE_FROZEN, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+void mirror_thaw(struct vm *vm, u64 gfn, u32 level, u64 old, bool split)
+{
+	if (split)
+		fill_small(vm, gfn);
+	/* Release: pairs with the loads in mirror_map(). */
+	atomic_store_explicit(mirror_sptep(&vm->mirror, gfn, level),
+			      split ? table_spte(vm, gfn) : old, memory_order_release);
 }
 
 /* ---- inspection ------------------------------------------------------------------------------ */

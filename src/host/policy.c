@@ -84,11 +84,6 @@ static const struct {
 #include "host/policy.def"
 };
 
-static const char *const later[] = {
-#define SL_LATER(name) (name),
-#include "host/policy.def"
-};
-
 enum policy_id {
 #define SL_POLICY(ident, name, text, left_out) POLICY_##ident,
 #include "host/policy.def"
@@ -242,9 +237,6 @@ int host_setting_find(const char *name, size_t size)
 	for (u32 i = 0; host_setting_name(i); i++)
 		if (is_word(host_setting_name(i), name, size))
 			return (int)i;
-	for (u32 i = 0; i < ARRAY_SIZE(later); i++)
-		if (is_word(later[i], name, size))
-			return -ENOTSUP;
 	return -ENOENT;
 }
 
@@ -375,7 +367,8 @@ u32 host_site_actions(enum host_site site)
 {
 	u32 mask = 1u << SL_ACTION_TABLE;
 
-	for (u32 i = 0; i < SITE_ACTION_COUNT; i++)
+	/* Who ignores BUSY has to say so beforehand: the caller goes by the table. */
+	for (u32 i = 0; i < SITE_ACTION_COUNT && i != SITE_IGNORE; i++)
 		mask |= (actions[i].rooms >> sites[site].room & 1) << (i + 1);
 	return mask;
 }

@@ -29,6 +29,7 @@ enum site_room {
 	ROOM_FIXED,
 	ROOM_INSTALL,
 	ROOM_REMOVE,
+	ROOM_RESIZE,
 	ROOM_BUILD,
 	ROOM_TEARDOWN,
 };
@@ -115,7 +116,7 @@ u32 host_setting_sites(void);
 /* Name and meaning of its values: "blind-N", ...; NULL behind the last one. */
 const char *host_setting_value(u32 index, u32 value);
 const char *host_setting_value_text(u32 index, u32 value);
-/* Index of the setting @name, or -ENOENT; -ENOTSUP: known, but not in this version. */
+/* Index of the setting @name, or -ENOENT. */
 int host_setting_find(const char *name, size_t size) SL_WARN_UNUSED;
 /* 0, or -EINVAL: the setting has no such value. */
 int host_policy_set(struct host_policy *p, u32 setting, const char *value,

@@ -343,6 +343,7 @@ static int handle_memory_fault(struct vcpu *v, struct cpu *cpu, u64 gfn)
 static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct tdx_module_args *args)
 {
 	u64 gfn = args->r8 >> SL_PAGE_SHIFT;
+	bool small = (args->rdx & 0xF) == TDX_EEQ_ACCEPT && !(args->rdx >> 32 & 7);
 	int ret;
 
 	if ((args->rdx & 0xF) == TDX_EEQ_PENDING &&
@@ -356,7 +357,7 @@ static int handle_ept_violation(struct vcpu *v, struct cpu *cpu, const struct td
 			(unsigned long long)args->r8);
 		return -EIO;
 	}
-	ret = fault_handle(v, cpu, gfn);
+	ret = fault_handle(v, cpu, gfn, small);
 	if (ret == -ENOENT)
 		return user_space_waits(v, cpu, gfn);
 	if (ret == -EFAULT)
@@ -493,7 +494,45 @@ static int vcpu_check_requests(struct vcpu *v)
 	return -EINTR;
 }
 
-int vcpu_run(struct vcpu *v, struct cpu *cpu)
+void vcpu_lock(struct vcpu *v, struct cpu *cpu)
+{
+	struct sl_env *env = cpu->env;
+
+	for (;;) {
+		u32 free = 0;
+
+		/* Acquire: pairs with vcpu_unlock(). */
+		if (atomic_compare_exchange_strong_explicit(
+			    &v->mutex, &free, 1, memory_order_acquire, memory_order_relaxed))
+			return;
+		cpu_put(cpu);
+		env_wait_while(env, &v->mutex, 1);
+		cpu_take(v->vm->vmm, cpu->index, env);
+	}
+}
+
+bool vcpu_trylock(struct vcpu *v)
+{
+	u32 free = 0;
+
+	/* Acquire: pairs with vcpu_unlock(). */
+	return atomic_compare_exchange_strong_explicit(&v->mutex, &free, 1, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+void vcpu_unlock(struct vcpu *v)
+{
+	/* Release: pairs with vcpu_lock() and vcpu_trylock(). */
+	atomic_store_explicit(&v->mutex, 0, memory_order_release);
+}
+
+static int vcpu_reload(struct vcpu *v, struct cpu *cpu)
+{
+	cpu->flushed = false;
+	return vcpu_load(v, cpu);
+}
+
+static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 {
 	struct site_visit visit = { 0 };
 	struct vcpu_exit exit;
@@ -503,7 +542,7 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 	if (atomic_load_explicit(&v->vm->state, memory_order_acquire) != VM_RUNNABLE)
 		return -EIO;
 	cpu_open_interrupts(cpu);
-	ret = vcpu_load(v, cpu);
+	ret = vcpu_reload(v, cpu);
 	if (ret)
 		return ret;
 	user_msr_load(cpu);
@@ -520,6 +559,9 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 			vcpu_halt(v, cpu);
 			continue;
 		}
+		/* A CPU that goes offline takes the vCPUs off itself; this one may be among them. */
+		if (cpu->flushed && (ret = vcpu_reload(v, cpu)))
+			break;
 		vcpu_enter_once(v, cpu, &visit, &exit);
 		if (exit.entered && !status_is_busy(exit.status))
 			site_visit_end(cpu, HOST_SITE_enter, &visit);
@@ -532,5 +574,15 @@ int vcpu_run(struct vcpu *v, struct cpu *cpu)
 	srcu_read_unlock(cpu);
 	user_msr_to_user_space(v, cpu);
 	site_visit_end(cpu, HOST_SITE_enter, &visit);
+	return ret;
+}
+
+int vcpu_run(struct vcpu *v, struct cpu *cpu)
+{
+	int ret;
+
+	vcpu_lock(v, cpu);
+	ret = vm_key_is_gone(v->vm, true) ? -EIO : vcpu_run_locked(v, cpu);
+	vcpu_unlock(v);
 	return ret;
 }

@@ -37,6 +37,11 @@ bool status_is_busy(u64 status)
 	return status_class(status) == TDX_OPERAND_BUSY;
 }
 
+bool site_ignores(const struct vm *vm, enum host_site site, u64 status)
+{
+	return status_is_busy(status) && vm->vmm->policy->site[site].action == SITE_IGNORE;
+}
+
 int status_errno(u64 status)
 {
 	u64 cls = status_class(status);
@@ -303,6 +308,7 @@ static enum sl_policy_mmu_lock mmu_lock_at(enum host_site site, const struct sit
 	case ROOM_INSTALL:
 		return visit->kept_out ? SL_MMU_LOCK_WRITE : SL_MMU_LOCK_READ;
 	case ROOM_REMOVE:
+	case ROOM_RESIZE:
 		return SL_MMU_LOCK_WRITE;
 	case ROOM_FIXED:
 	case ROOM_BUILD:
@@ -395,6 +401,7 @@ static const char *second_try_text(enum site_action action)
 	case SITE_LOCAL_RETRY:
 	case SITE_MUST_SUCCEED:
 	case SITE_ENDLESS:
+	case SITE_IGNORE:
 	case SITE_ACTION_COUNT:
 		break;
 	}
@@ -408,6 +415,8 @@ static bool caller_takes(enum host_site site, enum site_action action, bool busy
 		return true;
 	if (action == SITE_MUST_SUCCEED)
 		return false;
+	if (action == SITE_IGNORE)
+		return busy;
 	switch (host_site_room(site)) {
 	case ROOM_INSTALL:
 		return busy;
@@ -415,6 +424,7 @@ static bool caller_takes(enum host_site site, enum site_action action, bool busy
 		return true;
 	case ROOM_FIXED:
 	case ROOM_REMOVE:
+	case ROOM_RESIZE:
 	case ROOM_TEARDOWN:
 		break;
 	}

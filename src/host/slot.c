@@ -86,6 +86,8 @@ static int slot_flush(struct vm *vm, struct cpu *cpu, const struct vm_range *ran
 	int ret;
 
 	env->ops->write_lock(env, &vm->mmu_lock);
+	while (vm_key_wait(vm, cpu))
+		;
 	ret = zap_range(cpu, vm, range->gfn, range->gfn + range->pages);
 	for (u32 i = 0; HOST_IS(vm->vmm->policy, slot_zap, all) && i < vm->vcpu_count; i++)
 		vcpu_request(&vm->vcpu[i], VCPU_REQ_ROOT);

@@ -85,7 +85,8 @@ static bool key_release(struct vm *vm, struct cpu *cpu)
 		struct vcpu *v = &vm->vcpu[i];
 		u32 index = atomic_load_explicit(&v->cpu, memory_order_relaxed);
 
-		if (index != CPU_NONE && vcpu_flush_on(v, &vm->vmm->cpu[index], cpu))
+		if (index != CPU_NONE && !HOST_IS(vm->vmm->policy, flush, not_at_teardown) &&
+		    vcpu_flush_on(v, &vm->vmm->cpu[index], cpu))
 			return false;
 	}
 	tdx_lock(cpu);
@@ -107,6 +108,32 @@ static void zap_all(struct vm *vm, struct cpu *cpu)
 
 	env->ops->write_lock(env, &vm->mmu_lock);
 	zap_range(cpu, vm, 0, vm->pages);
+	env->ops->write_unlock(env, &vm->mmu_lock);
+}
+
+bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa)
+{
+	struct tdx_module_args args = { .rcx = hpa };
+
+	if (status_class(site_call(cpu, vm, HOST_SITE_reclaim_leaf, &args)) == TDX_SUCCESS)
+		return true;
+	leak(vm);
+	return false;
+}
+
+/* Without the key id, which makes BLOCK, TRACK and REMOVE impossible and unnecessary. */
+static void reclaim_leaves(struct vm *vm, struct cpu *cpu)
+{
+	struct sl_env *env = cpu->env;
+	u64 gfn = 0, spte;
+	u32 level;
+
+	env->ops->write_lock(env, &vm->mmu_lock);
+	for (; mirror_next(vm, &gfn, vm->pages, &level); gfn += SL_LEVEL_PAGES(level)) {
+		spte = mirror_zap(vm, gfn, level);
+		if (spte)
+			reclaim_leaf(cpu, vm, spte & SPTE_ADDR);
+	}
 	env->ops->write_unlock(env, &vm->mmu_lock);
 }
 
@@ -168,14 +195,17 @@ static void tdr_free(struct vm *vm, struct cpu *cpu, bool key)
 int vm_teardown(struct vm *vm, struct cpu *cpu)
 {
 	bool built = atomic_load_explicit(&vm->state, memory_order_relaxed) == VM_RUNNABLE;
+	bool zap = vm->hkid && HOST_IS(vm->vmm->policy, teardown, pages_first);
 	bool key = false, leaked;
 
 	cpu_open_interrupts(cpu);
 	atomic_store_explicit(&vm->prefault_allowed, 0, memory_order_relaxed);
-	if (vm->hkid) {
+	if (zap)
 		zap_all(vm, cpu);
+	if (vm->hkid)
 		key = !key_release(vm, cpu);
-	}
+	if (vm->created && !zap && !key)
+		reclaim_leaves(vm, cpu);
 	for (u32 level = 1; level <= MIRROR_ROOT_LEVEL; level++)
 		reclaim_tables_at(vm, cpu, level, key);
 	for (u32 i = vm->vcpu_count; i > 0; i--)
@@ -191,4 +221,80 @@ int vm_teardown(struct vm *vm, struct cpu *cpu)
 	if (built)
 		sl_count(cpu->env, SL_CTR_tds_torn_down);
 	return leaked ? -EIO : 0;
+}
+
+/* ---- terminate ------------------------------------------------------------------------------- */
+
+bool vm_key_is_gone(const struct vm *vm, bool locked)
+{
+	const struct host_policy *policy = vm->vmm->policy;
+
+	if (!HOST_IS(policy, key_check, mmu_lock) &&
+	    (locked || !HOST_IS(policy, key_check, unlocked)))
+		return false;
+	if (!locked && HOST_IS(policy, key_check, mmu_lock))
+		return false;
+	/* Acquire: pairs with the store in vm_terminate(). */
+	return atomic_load_explicit(&vm->terminated, memory_order_acquire) != 0;
+}
+
+bool vm_key_wait(struct vm *vm, struct cpu *cpu)
+{
+	struct sl_env *env = cpu->env;
+
+	if (!HOST_IS(vm->vmm->policy, key_check, mmu_lock) ||
+	    atomic_load_explicit(&vm->terminated, memory_order_acquire) != VM_TERMINATING)
+		return false;
+	env->ops->write_unlock(env, &vm->mmu_lock);
+	/* The key id's release may need this very CPU. */
+	cpu_put(cpu);
+	while (atomic_load_explicit(&vm->terminated, memory_order_acquire) == VM_TERMINATING)
+		env_wait_while(env, &vm->terminated, VM_TERMINATING);
+	cpu_take(vm->vmm, cpu->index, env);
+	env->ops->write_lock(env, &vm->mmu_lock);
+	return true;
+}
+
+static void mark_terminated(struct vm *vm, struct cpu *cpu)
+{
+	bool locked = HOST_IS(vm->vmm->policy, key_check, mmu_lock);
+	struct sl_env *env = cpu->env;
+
+	if (locked)
+		env->ops->write_lock(env, &vm->mmu_lock);
+	/* Release: pairs with vm_key_is_gone(). */
+	atomic_store_explicit(&vm->terminated, VM_TERMINATING, memory_order_release);
+	if (locked)
+		env->ops->write_unlock(env, &vm->mmu_lock);
+}
+
+static bool lock_vcpus(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		if (vcpu_trylock(&vm->vcpu[i]))
+			continue;
+		while (i--)
+			vcpu_unlock(&vm->vcpu[i]);
+		return false;
+	}
+	return true;
+}
+
+int vm_terminate(struct vm *vm, struct cpu *cpu)
+{
+	bool ok;
+
+	cpu_open_interrupts(cpu);
+	if (!lock_vcpus(vm))
+		return -EBUSY;
+	mark_terminated(vm, cpu);
+	ok = key_release(vm, cpu);
+	if (!ok)
+		/* Whoever waits goes on, and finds a TD that nothing can be done with. */
+		vm_mark_dead(vm);
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		vcpu_unlock(&vm->vcpu[i]);
+	/* Release: pairs with vm_key_wait(). */
+	atomic_store_explicit(&vm->terminated, VM_TERMINATED, memory_order_release);
+	return ok ? 0 : -EIO;
 }

@@ -85,10 +85,15 @@ u64 vmm_private_pages(const struct vmm_config *cfg)
 	return l.end;
 }
 
-/* Of a bitmap with one bit per gfn. */
-static u64 gfn_words(u64 pages)
+/* Of a bitmap with so many bits. */
+static u64 bitmap_words(u64 bits)
 {
-	return (pages + 63) / 64;
+	return (bits + 63) / 64;
+}
+
+static u64 large_pages(u64 pages)
+{
+	return (pages + SL_LEVEL_PAGES(1) - 1) >> SL_LEVEL_BITS;
 }
 
 size_t vmm_arena_size(const struct vmm_config *cfg)
@@ -97,12 +102,13 @@ size_t vmm_arena_size(const struct vmm_config *cfg)
 	u64 size = sizeof(struct vmm) + SL_CACHELINE + cfg->lps * sizeof(struct cpu) + SL_CACHELINE;
 
 	layout_compute(cfg, &l);
-	size += l.control_count * sizeof(u32) + SL_CACHELINE;
+	size += bitmap_words(l.control_count) * sizeof(u64) + SL_CACHELINE;
 	for (u32 i = 0; i < cfg->vm_count; i++) {
 		const struct vm_config *vm = &cfg->vms[i];
 
 		size += vm->vcpus * sizeof(struct vcpu) + SL_CACHELINE;
-		size += 2 * (gfn_words(vm->pages) * sizeof(u64) + SL_CACHELINE);
+		size += bitmap_words(large_pages(vm->pages)) * sizeof(u64) + SL_CACHELINE;
+		size += 2 * (bitmap_words(vm->pages) * sizeof(u64) + SL_CACHELINE);
 		size += (mirror_table_count(vm->pages) + 1) * sizeof(struct mirror_table);
 	}
 	return size;
@@ -126,10 +132,12 @@ static void pages_init(struct vmm *vmm, struct sl_arena *arena, const struct lay
 	vmm->private_pages = l->end;
 	vmm->spare.v = SL_PRIVATE_BASE + (l->spare << SL_PAGE_SHIFT);
 	vmm->free_max = (u32)l->control_count;
-	vmm->free_page = sl_arena_alloc(arena, l->control_count * sizeof(u32), SL_CACHELINE);
-	/* The lowest page on top. */
-	for (u64 i = l->control_count; i > 0; i--)
-		vmm->free_page[vmm->free_count++] = (u32)(l->control + i - 1);
+	vmm->free_count = vmm->free_max;
+	vmm->control_pfn = l->control;
+	vmm->free_page =
+		sl_arena_alloc(arena, bitmap_words(l->control_count) * sizeof(u64), SL_CACHELINE);
+	for (u64 i = 0; i < l->control_count; i++)
+		vmm->free_page[i / 64] |= BIT_ULL(i % 64);
 }
 
 static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const struct vm_config *cfg,
@@ -156,15 +164,17 @@ static void vm_init(struct vmm *vmm, u32 index, struct sl_arena *arena, const st
 	env->ops->mutex_init(env, &vm->lock);
 	env->ops->mutex_init(env, &vm->slots_lock);
 	env->ops->rwlock_init(env, &vm->gmem_lock);
-	vm->shared = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
-	vm->owed = sl_arena_alloc(arena, gfn_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
+	vm->shared = sl_arena_alloc(arena, bitmap_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
+	vm->small = sl_arena_alloc(arena, bitmap_words(large_pages(cfg->pages)) * sizeof(u64),
+				   SL_CACHELINE);
+	vm->owed = sl_arena_alloc(arena, bitmap_words(cfg->pages) * sizeof(u64), SL_CACHELINE);
 	vm->vcpu_count = cfg->vcpus;
 	vm->vcpu = sl_arena_alloc(arena, cfg->vcpus * sizeof(*vm->vcpu), SL_CACHELINE);
 	for (u32 i = 0; i < cfg->vcpus; i++) {
 		vm->vcpu[i].vm = vm;
 		vm->vcpu[i].index = i;
-		env->ops->mutex_init(env, &vm->vcpu[i].mutex);
 		atomic_store_explicit(&vm->vcpu[i].cpu, CPU_NONE, memory_order_relaxed);
+		atomic_store_explicit(&vm->vcpu[i].wanted, CPU_NONE, memory_order_relaxed);
 	}
 	mirror_init(&vm->mirror, arena, cfg->pages,
 		    (struct hpa){ (base_pfn + l->sept[index]) << SL_PAGE_SHIFT });
@@ -222,12 +232,18 @@ bool page_alloc(struct cpu *cpu, struct hpa *page)
 {
 	struct vmm *vmm = cpu->vmm;
 	struct sl_env *env = cpu->env;
+	u32 i;
 
 	page->v = 0;
 	env->ops->mutex_lock(env, &vmm->page_lock);
-	if (vmm->free_count)
-		page->v =
-			SL_PRIVATE_BASE + ((u64)vmm->free_page[--vmm->free_count] << SL_PAGE_SHIFT);
+	for (i = 0; i < vmm->free_max; i++)
+		if (vmm->free_page[i / 64] & BIT_ULL(i % 64))
+			break;
+	if (i < vmm->free_max) {
+		vmm->free_page[i / 64] &= ~BIT_ULL(i % 64);
+		vmm->free_count--;
+		page->v = SL_PRIVATE_BASE + ((vmm->control_pfn + i) << SL_PAGE_SHIFT);
+	}
 	env->ops->mutex_unlock(env, &vmm->page_lock);
 	return page->v != 0;
 }
@@ -236,10 +252,12 @@ void page_free(struct cpu *cpu, struct hpa page)
 {
 	struct vmm *vmm = cpu->vmm;
 	struct sl_env *env = cpu->env;
+	u64 i = ((page.v - SL_PRIVATE_BASE) >> SL_PAGE_SHIFT) - vmm->control_pfn;
 
 	env->ops->mutex_lock(env, &vmm->page_lock);
-	SL_BUG_ON(vmm->free_count == vmm->free_max);
-	vmm->free_page[vmm->free_count++] = (u32)((page.v - SL_PRIVATE_BASE) >> SL_PAGE_SHIFT);
+	SL_BUG_ON(i >= vmm->free_max || vmm->free_page[i / 64] & BIT_ULL(i % 64));
+	vmm->free_page[i / 64] |= BIT_ULL(i % 64);
+	vmm->free_count++;
 	env->ops->mutex_unlock(env, &vmm->page_lock);
 }
 

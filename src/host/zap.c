@@ -67,24 +67,23 @@ static bool zap_call(struct cpu *cpu, struct vm *vm, const struct zap *z, enum h
 	return status_class(site_call_from(cpu, vm, site, zap_context(z), &args)) == TDX_SUCCESS;
 }
 
-/* After a TRACK every vCPU has to leave the guest once before the page counts as tracked. */
-static bool zap_track(struct cpu *cpu, struct vm *vm, const struct zap *z)
+bool track_and_kick(struct cpu *cpu, struct vm *vm, enum host_site site, u64 context)
 {
 	const struct host_policy *policy = vm->vmm->policy;
 	struct tdx_module_args args = { .rcx = vm->tdr.v };
-	struct site_visit visit = { .context = zap_context(z), .has_context = true };
+	struct site_visit visit = { .context = context, .has_context = true };
 	bool was_busy;
 	u64 status;
 
 	/* Acquire: pairs with the store of RUNNABLE in vm_populate(). */
 	if (atomic_load_explicit(&vm->state, memory_order_acquire) != VM_RUNNABLE)
 		return true;
-	status = site_try(cpu, vm, HOST_SITE_zap_track, &args, &visit);
+	status = site_try(cpu, vm, site, &args, &visit);
 	/* Known behind every checkpoint of the visit: they come behind a BUSY only. */
 	was_busy = visit.busy != 0;
-	site_visit_end(cpu, HOST_SITE_zap_track, &visit);
+	site_visit_end(cpu, site, &visit);
 	if (status_class(status) != TDX_SUCCESS)
-		return false;
+		return site_ignores(vm, site, status);
 	if (HOST_IS(policy, track, kick_after) ||
 	    (HOST_IS(policy, track, kick_on_busy) && was_busy))
 		kick_all(cpu, vm);
@@ -117,10 +116,12 @@ static bool zap_external(struct cpu *cpu, struct vm *vm, const struct zap *z, u6
 	u64 page = z->gfn << SL_PAGE_SHIFT | z->level;
 
 	zap_checkpoint(cpu, z, 1);
+	if (vm_key_is_gone(vm, true))
+		return reclaim_leaf(cpu, vm, spte & SPTE_ADDR);
 	if (!zap_call(cpu, vm, z, HOST_SITE_zap_block, page))
 		goto leaked;
 	zap_checkpoint(cpu, z, 2);
-	if (!zap_track(cpu, vm, z))
+	if (!track_and_kick(cpu, vm, HOST_SITE_zap_track, zap_context(z)))
 		goto leaked;
 	zap_checkpoint(cpu, z, 3);
 	if (!zap_call(cpu, vm, z, HOST_SITE_zap_remove, page))
@@ -137,32 +138,48 @@ leaked:
 	return false;
 }
 
+/* The leaf at @z, or what of it lies in [start, end): a larger one is split first. False: it failed. */
+static bool zap_leaf(struct cpu *cpu, struct vm *vm, struct zap *z, u64 start, u64 end)
+{
+	bool whole = z->gfn >= start && z->gfn + SL_LEVEL_PAGES(z->level) <= end;
+	u64 spte;
+
+	if (!whole && z->level && mirror_is_leaf(vm, z->gfn, z->level)) {
+		/* First: a checkpoint in there has to know it. */
+		z->gfn = z->gfn > start ? z->gfn : start;
+		if (split_locked(cpu, vm, z->gfn, zap_context(z)))
+			return false;
+		z->level = 0;
+	}
+	spte = mirror_zap(vm, z->gfn, z->level);
+	return !spte || zap_external(cpu, vm, z, spte);
+}
+
+/* Of one range, whose leaves may have been split or promoted in the meantime. */
+static bool zap_leaves(struct cpu *cpu, struct vm *vm, u64 gfn, u64 stop, u64 end, bool failed)
+{
+	struct zap z = { .gfn = gfn, .end = end, .failed = failed };
+
+	while (mirror_next(vm, &z.gfn, stop, &z.level)) {
+		z.failed |= !zap_leaf(cpu, vm, &z, gfn, stop);
+		z.gfn += SL_LEVEL_PAGES(z.level);
+	}
+	return !z.failed;
+}
+
 int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end)
 {
-	int ret = 0;
+	bool ok = true;
 
 	for (u32 i = 0; i < vm->range_count; i++) {
 		const struct vm_range *range = &vm->range[i];
-		u64 step = SL_LEVEL_PAGES(range->level);
-		u64 gfn = start > range->gfn ? start & ~(step - 1) : range->gfn;
+		u64 gfn = start > range->gfn ? start : range->gfn;
 		u64 stop = end < range->gfn + range->pages ? end : range->gfn + range->pages;
 
-		for (; gfn < stop; gfn += step) {
-			struct zap z;
-			u64 spte;
-
-			gfn = mirror_skip(vm, gfn, stop, range->level);
-			if (gfn >= stop)
-				break;
-			spte = mirror_zap(vm, gfn, range->level);
-			z = (struct zap){
-				.gfn = gfn, .end = end, .level = range->level, .failed = ret != 0
-			};
-			if (spte && !zap_external(cpu, vm, &z, spte))
-				ret = -EIO;
-		}
+		if (gfn < stop)
+			ok &= zap_leaves(cpu, vm, gfn, stop, end, !ok);
 	}
-	return ret;
+	return ok ? 0 : -EIO;
 }
 
 /* ---- what VMM threads ask for ---------------------------------------------------------------- */
@@ -171,13 +188,19 @@ int zap_range(struct cpu *cpu, struct vm *vm, u64 start, u64 end)
 static int window_open(struct vm *vm, struct cpu *cpu, u64 start, u64 end, bool zap)
 {
 	struct sl_env *env = cpu->env;
+	bool unlocked;
 	int ret = 0;
 
 	env->ops->write_lock(env, &vm->mmu_lock);
+	while (vm_key_wait(vm, cpu))
+		;
+	unlocked = vm_key_is_gone(vm, true) && HOST_IS(vm->vmm->policy, reclaim_walk, unlocked);
 	invalidate_begin(vm, start, end);
-	if (zap)
+	if (zap && !unlocked)
 		ret = zap_range(cpu, vm, start, end);
 	env->ops->write_unlock(env, &vm->mmu_lock);
+	if (zap && unlocked)
+		ret = zap_range(cpu, vm, start, end);
 	return ret;
 }
 

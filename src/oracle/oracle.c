@@ -385,6 +385,10 @@ u32 oracle_check_empty(struct oracle *o, struct sl_env *env)
 	struct td_list none = { .count = 0 };
 
 	check_global_locks(&c);
+	/* First: where a key id is left, so are pages. */
+	for (u32 i = 0; i < SL_HKIDS; i++)
+		if (o->m->kot[i].state != KOT_FREE && o->m->kot[i].state != KOT_RESERVED)
+			BROKEN(&c, EMPTY_02, "key id %u is still in use after teardown", i);
 	check_pages(&c, &none, false);
 	for (u32 level = 0; level < 3; level++)
 		for (u64 i = 0, n = rec_count(mem, level); i < n; i++) {
@@ -395,8 +399,5 @@ u32 oracle_check_empty(struct oracle *o, struct sl_env *env)
 				       "page 0x%llx (level %u) still has PAMT type %u after teardown",
 				       ull(page_at(i, level).v), level, type);
 		}
-	for (u32 i = 0; i < SL_HKIDS; i++)
-		if (o->m->kot[i].state != KOT_FREE && o->m->kot[i].state != KOT_RESERVED)
-			BROKEN(&c, EMPTY_02, "key id %u is still in use after teardown", i);
 	return c.findings;
 }

@@ -79,6 +79,7 @@ static const char *gives_up(enum site_room room)
 	case ROOM_BUILD:
 		return "give up: hand the status to the caller";
 	case ROOM_REMOVE:
+	case ROOM_RESIZE:
 	case ROOM_TEARDOWN:
 	case ROOM_FIXED:
 	default:
@@ -95,7 +96,13 @@ static void rule_text(const struct site_rule *rule, enum site_room room, char *t
 		snprintf(text, size, "%s", site_rule_text(rule));
 }
 
-/* Sites of one room that do the same share a row; FIXED ones follow from switches. */
+/* Do the same rules mean the same in both? */
+static bool alike(enum site_room a, enum site_room b)
+{
+	return a != ROOM_FIXED && b != ROOM_FIXED && !strcmp(gives_up(a), gives_up(b));
+}
+
+/* Sites that do the same share a row; FIXED ones follow from switches. */
 static void print_sites(FILE *f, const struct host_policy *p)
 {
 	bool done[HOST_SITE_COUNT] = { false };
@@ -110,7 +117,7 @@ static void print_sites(FILE *f, const struct host_policy *p)
 			continue;
 		n = 0;
 		for (u32 j = i; j < HOST_SITE_COUNT; j++) {
-			if (done[j] || host_site_room((enum host_site)j) != room ||
+			if (done[j] || !alike(host_site_room((enum host_site)j), room) ||
 			    !same_rule(&p->site[i], &p->site[j]))
 				continue;
 			done[j] = true;

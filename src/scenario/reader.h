@@ -67,7 +67,7 @@ const char *scn_show(struct scn_shown *out, const struct scn_node *n);
 
 /* "a, b, c" for a message; "..." where it would get too long. */
 struct scn_names {
-	char text[400];
+	char text[640];
 	size_t used;
 	bool full;
 };
@@ -102,7 +102,6 @@ SL_WARN_UNUSED int scn_get_release(struct scn_reader *r, const struct scn_node *
 struct scn_key {
 	const char *name;
 	const char *required; /* "name: TEXT" for the message, NULL if it may be missing */
-	bool later;           /* known by design, not in this version */
 	const struct scn_node *key;
 	const struct scn_node *value; /* NULL: not there */
 };

@@ -13,18 +13,20 @@
 #include "guest/guest.h"
 #include "host/policy.h"
 
-#define SCN_TDS_MAX     4
-#define SCN_VCPUS_MAX   16
-#define SCN_HOSTS_MAX   8
-#define SCN_LPS_MAX     8
-#define SCN_SPARES_MAX  8
-#define SCN_CALLERS_MAX 8
-#define SCN_NEVER_MAX   16
-#define SCN_BOUNDS_MAX  16
-#define SCN_BOUND_MAX   200u
-#define SCN_RTMRS       4
-#define SCN_RANGES_MAX  64
-#define SCN_NAME_MAX    64
+#define SCN_TDS_MAX    4
+#define SCN_VCPUS_MAX  16
+#define SCN_HOSTS_MAX  8
+#define SCN_LPS_MAX    8
+#define SCN_SPARES_MAX 8
+/* LPs besides those of the lanes. */
+#define SCN_MORE_LPS_MAX 4
+#define SCN_CALLERS_MAX  8
+#define SCN_NEVER_MAX    16
+#define SCN_BOUNDS_MAX   16
+#define SCN_BOUND_MAX    200u
+#define SCN_RTMRS        4
+#define SCN_RANGES_MAX   64
+#define SCN_NAME_MAX     64
 /* Limits of the reader: bytes of a file, of a title, operations of all lanes, memory of one TD. */
 #define SCN_FILE_MAX    (1u << 20)
 #define SCN_TITLE_MAX   256
@@ -60,11 +62,16 @@ struct scn_range {
 enum scn_host_opcode {
 	SCN_HOST_MAP, /* map a page as if a vCPU had faulted on it (prefault) */
 	SCN_HOST_ZAP,
+	SCN_HOST_SPLIT,        /* 2 MB mappings into small ones */
+	SCN_HOST_PROMOTE,      /* and back */
 	SCN_HOST_SIGNAL,       /* make vCPU @vcpu leave its run loop once, as a signal would */
 	SCN_HOST_INTERRUPT,    /* wake vCPU @vcpu from halt */
 	SCN_HOST_BUILD,        /* build TD @td */
 	SCN_HOST_RUN,          /* let the vCPU lanes of TD @td run their programs, wait for them */
 	SCN_HOST_TEARDOWN,     /* tear TD @td down */
+	SCN_HOST_TERMINATE,    /* release the key id of TD @td, beside whatever else runs */
+	SCN_HOST_MIGRATE,      /* vCPU @vcpu runs on LP @lp from now on */
+	SCN_HOST_OFFLINE,      /* LP @lp gives up the vCPUs that it has */
 	SCN_HOST_PREFAULT,     /* as MAP; user space calls again if it is told so */
 	SCN_HOST_UNMAP_SHARED, /* user space unmaps shared memory; private pages may lie in between */
 	SCN_HOST_DELETE_SLOT,
@@ -90,6 +97,7 @@ struct scn_host_op {
 	u64 gpa;
 	u64 count; /* leaves */
 	u32 vcpu;
+	u32 lp;
 	u32 times; /* LOOP */
 	u32 match; /* LOOP <-> END */
 };
@@ -198,7 +206,8 @@ struct scn_td {
 	u32 range_count;
 	u64 pages; /* 4 KB pages of GPA space that the ranges take */
 	struct scn_vcpu vcpu[SCN_VCPUS_MAX];
-	bool explicit_life; /* a host lane builds and tears it down itself */
+	bool explicit_life; /* a host lane builds it itself, or lets it run */
+	bool torn_down;     /* a host lane tears it down */
 	bool stepwise;      /* unfinished, and host lanes go on building it */
 	bool gated;         /* its vCPU lanes wait until a host lane lets them run */
 };
@@ -262,6 +271,7 @@ struct scenario {
 	u32 td_count; /* 0 with a lock */
 	struct scn_host host[SCN_HOSTS_MAX];
 	u32 host_count;
+	u32 more_lps; /* that migrate and offline name */
 	/* With lp lanes only the vCPUs that have a lane run. */
 	struct scn_lp lp[SCN_LPS_MAX];
 	u32 lp_count; /* lanes with a name */

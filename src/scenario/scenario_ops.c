@@ -25,6 +25,9 @@ enum op_args {
 	ARGS_SHARE_SPAN, /* a span and shared|private */
 	ARGS_VCPU,
 	ARGS_TD,
+	ARGS_STANDING_TD, /* a TD that this does not make one that host lanes build */
+	ARGS_VCPU_LP,
+	ARGS_LP,
 	ARGS_TD_OR_NOT, /* a TD, or td0 */
 	ARGS_SIDE,      /* host|guest, and retry or not */
 	ARGS_RETRY,     /* retry or not */
@@ -44,67 +47,68 @@ struct op_desc {
 	const char *name;
 	const char *form; /* how it is written, for messages */
 	enum op_args args;
-	u32 code;            /* of a raw SEAMCALL: the leaf */
-	const char *missing; /* leaf that the module lacks; "" = not in this version */
+	u32 code; /* of a raw SEAMCALL: the leaf */
 };
 
 static const struct op_desc guest_ops[] = {
-	{ "accept", "'accept PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ACCEPT, NULL },
-	{ "read", "'read PAGES'", ARGS_PAGES, GUEST_READ, NULL },
-	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE, NULL },
-	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD, NULL },
-	{ "attr-wr", "'attr-wr PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ATTR_WR, NULL },
-	{ "rtmr-extend", "'rtmr-extend PAGES [N]'", ARGS_PAGES_RTMR, GUEST_RTMR_EXTEND, NULL },
-	{ "report", "'report PAGES'", ARGS_PAGES, GUEST_REPORT, NULL },
-	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH, NULL },
-	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL, NULL },
-	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED, NULL },
+	{ "accept", "'accept PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ACCEPT },
+	{ "read", "'read PAGES'", ARGS_PAGES, GUEST_READ },
+	{ "write", "'write PAGES'", ARGS_PAGES, GUEST_WRITE },
+	{ "attr-rd", "'attr-rd PAGES'", ARGS_PAGES, GUEST_ATTR_RD },
+	{ "attr-wr", "'attr-wr PAGES [LEVEL]'", ARGS_ENTRY, GUEST_ATTR_WR },
+	{ "rtmr-extend", "'rtmr-extend PAGES [N]'", ARGS_PAGES_RTMR, GUEST_RTMR_EXTEND },
+	{ "report", "'report PAGES'", ARGS_PAGES, GUEST_REPORT },
+	{ "touch", "'touch PAGES' or 'touch PAGES..PAGES'", ARGS_SPAN, GUEST_TOUCH },
+	{ "other-call", "'other-call'", ARGS_NONE, GUEST_OTHER_CALL },
+	{ "map-gpa", "'map-gpa PAGES shared|private'", ARGS_SHARE, GUEST_MAP_GPA_SHARED },
 	{ "map-range",
 	  "'map-range PAGES shared|private' or 'map-range PAGES..PAGES shared|private'",
-	  ARGS_SHARE_SPAN, GUEST_MAP_RANGE_SHARED, NULL },
-	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT, NULL },
+	  ARGS_SHARE_SPAN, GUEST_MAP_RANGE_SHARED },
+	{ "halt", "'halt'", ARGS_NONE, GUEST_HALT },
 };
 
 static const struct op_desc host_ops[] = {
-	{ "map", "'map PAGES'", ARGS_PAGES, SCN_HOST_MAP, NULL },
-	{ "zap", "'zap PAGES'", ARGS_PAGES, SCN_HOST_ZAP, NULL },
-	{ "signal", "'signal VCPU'", ARGS_VCPU, SCN_HOST_SIGNAL, NULL },
-	{ "interrupt", "'interrupt VCPU'", ARGS_VCPU, SCN_HOST_INTERRUPT, NULL },
-	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD, NULL },
-	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN, NULL },
-	{ "teardown", "'teardown TD'", ARGS_TD, SCN_HOST_TEARDOWN, NULL },
-	{ "prefault", "'prefault PAGES'", ARGS_PAGES, SCN_HOST_PREFAULT, NULL },
+	{ "map", "'map PAGES'", ARGS_PAGES, SCN_HOST_MAP },
+	{ "zap", "'zap PAGES'", ARGS_PAGES, SCN_HOST_ZAP },
+	{ "split", "'split PAGES'", ARGS_PAGES, SCN_HOST_SPLIT },
+	{ "promote", "'promote PAGES'", ARGS_PAGES, SCN_HOST_PROMOTE },
+	{ "signal", "'signal VCPU'", ARGS_VCPU, SCN_HOST_SIGNAL },
+	{ "interrupt", "'interrupt VCPU'", ARGS_VCPU, SCN_HOST_INTERRUPT },
+	{ "build", "'build TD'", ARGS_TD, SCN_HOST_BUILD },
+	{ "run", "'run TD'", ARGS_TD, SCN_HOST_RUN },
+	{ "teardown", "'teardown TD'", ARGS_STANDING_TD, SCN_HOST_TEARDOWN },
+	{ "terminate", "'terminate TD'", ARGS_STANDING_TD, SCN_HOST_TERMINATE },
+	{ "migrate", "'migrate VCPU LP'", ARGS_VCPU_LP, SCN_HOST_MIGRATE },
+	{ "offline", "'offline LP'", ARGS_LP, SCN_HOST_OFFLINE },
+	{ "prefault", "'prefault PAGES'", ARGS_PAGES, SCN_HOST_PREFAULT },
 	{ "unmap-shared", "'unmap-shared PAGES' or 'unmap-shared PAGES..PAGES'", ARGS_SPAN,
-	  SCN_HOST_UNMAP_SHARED, NULL },
-	{ "delete-slot", "'delete-slot RANGE'", ARGS_SLOT, SCN_HOST_DELETE_SLOT, NULL },
-	{ "create-slot", "'create-slot RANGE'", ARGS_SLOT, SCN_HOST_CREATE_SLOT, NULL },
-	{ "mark-dead", "'mark-dead [TD]'", ARGS_TD_OR_NOT, SCN_HOST_MARK_DEAD, NULL },
-	{ "create-vcpu", "'create-vcpu VCPU'", ARGS_NEW_VCPU, SCN_HOST_CREATE_VCPU, NULL },
-	{ "init-vcpu", "'init-vcpu VCPU [retry|try]'", ARGS_BARE_VCPU, SCN_HOST_INIT_VCPU, NULL },
-	{ "add", "'add PAGES [measured] [retry|try]'", ARGS_ADD, SCN_HOST_ADD, NULL },
-	{ "finalize", "'finalize [TD] [retry|try]'", ARGS_TD_OR_NOT, SCN_HOST_FINALIZE, NULL },
-	{ "split", NULL, ARGS_NONE, 0, "" },
-	{ "promote", NULL, ARGS_NONE, 0, "" },
-	{ "migrate", NULL, ARGS_NONE, 0, "" },
+	  SCN_HOST_UNMAP_SHARED },
+	{ "delete-slot", "'delete-slot RANGE'", ARGS_SLOT, SCN_HOST_DELETE_SLOT },
+	{ "create-slot", "'create-slot RANGE'", ARGS_SLOT, SCN_HOST_CREATE_SLOT },
+	{ "mark-dead", "'mark-dead [TD]'", ARGS_TD_OR_NOT, SCN_HOST_MARK_DEAD },
+	{ "create-vcpu", "'create-vcpu VCPU'", ARGS_NEW_VCPU, SCN_HOST_CREATE_VCPU },
+	{ "init-vcpu", "'init-vcpu VCPU [retry|try]'", ARGS_BARE_VCPU, SCN_HOST_INIT_VCPU },
+	{ "add", "'add PAGES [measured] [retry|try]'", ARGS_ADD, SCN_HOST_ADD },
+	{ "finalize", "'finalize [TD] [retry|try]'", ARGS_TD_OR_NOT, SCN_HOST_FINALIZE },
 };
 
-#define LP_ENTRY(name, args, leaf)                                                    \
-	{                                                                             \
-		name, "'" name " PAGES [LEVEL] [retry]'", args, SEAMCALL_##leaf, NULL \
+#define LP_ENTRY(name, args, leaf)                                              \
+	{                                                                       \
+		name, "'" name " PAGES [LEVEL] [retry]'", args, SEAMCALL_##leaf \
 	}
-#define LP_PAGE(name, args, leaf)                                                              \
-	{                                                                                      \
-		name, "'" name " PAGES [LEVEL] [spareN] [retry]'", args, SEAMCALL_##leaf, NULL \
+#define LP_PAGE(name, args, leaf)                                                        \
+	{                                                                                \
+		name, "'" name " PAGES [LEVEL] [spareN] [retry]'", args, SEAMCALL_##leaf \
 	}
 
-#define LP_TD(name, leaf)                                                              \
-	{                                                                              \
-		name, "'" name " [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_##leaf, NULL \
+#define LP_TD(name, leaf)                                                        \
+	{                                                                        \
+		name, "'" name " [TD] [retry]'", ARGS_TD_OR_NOT, SEAMCALL_##leaf \
 	}
-#define LP_VCPU(name, version, leaf)                                          \
-	{                                                                     \
-		name, "'" name " VCPU [retry]'", ARGS_VCPU,                   \
-			SEAMCALL_##leaf | (version) << LP_VERSION_SHIFT, NULL \
+#define LP_VCPU(name, version, leaf)                                    \
+	{                                                               \
+		name, "'" name " VCPU [retry]'", ARGS_VCPU,             \
+			SEAMCALL_##leaf | (version) << LP_VERSION_SHIFT \
 	}
 /* Where RAX has the version of a SEAMCALL. */
 #define LP_VERSION_SHIFT 16
@@ -127,39 +131,38 @@ static const struct op_desc lp_ops[] = {
 	LP_TD("MEM.TRACK", tdh_mem_track),
 	LP_TD("MR.FINALIZE", tdh_mr_finalize),
 	LP_TD("MNG.ADDCX", tdh_mng_addcx),
-	{ "MNG.CREATE", "'MNG.CREATE [retry]'", ARGS_NONE, SEAMCALL_tdh_mng_create, NULL },
+	{ "MNG.CREATE", "'MNG.CREATE [retry]'", ARGS_NONE, SEAMCALL_tdh_mng_create },
 	LP_TD("MNG.INIT", tdh_mng_init),
 	LP_TD("MNG.KEY.CONFIG", tdh_mng_key_config),
 	LP_TD("MNG.KEY.FREEID", tdh_mng_key_freeid),
 	LP_TD("MNG.KEY.RECLAIMID", tdh_mng_key_reclaimid),
 	LP_TD("MNG.VPFLUSHDONE", tdh_mng_vpflushdone),
-	{ "MNG.RD", "'MNG.RD FIELD [TD] [retry]'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd, NULL },
-	{ "MNG.WR", "'MNG.WR FIELD VALUE [TD] [retry]'", ARGS_VALUE_TD, SEAMCALL_tdh_mng_wr, NULL },
-	{ "PHYMEM.CACHE.WB", "'PHYMEM.CACHE.WB [retry]'", ARGS_NONE, SEAMCALL_tdh_phymem_cache_wb,
-	  NULL },
+	{ "MNG.RD", "'MNG.RD FIELD [TD] [retry]'", ARGS_FIELD_TD, SEAMCALL_tdh_mng_rd },
+	{ "MNG.WR", "'MNG.WR FIELD VALUE [TD] [retry]'", ARGS_VALUE_TD, SEAMCALL_tdh_mng_wr },
+	{ "PHYMEM.CACHE.WB", "'PHYMEM.CACHE.WB [retry]'", ARGS_NONE, SEAMCALL_tdh_phymem_cache_wb },
 	LP_ENTRY("PHYMEM.PAGE.RDMD", ARGS_ENTRY, tdh_phymem_page_rdmd),
 	LP_ENTRY("PHYMEM.PAGE.RECLAIM", ARGS_ENTRY, tdh_phymem_page_reclaim),
 	LP_ENTRY("PHYMEM.PAGE.WBINVD", ARGS_ENTRY, tdh_phymem_page_wbinvd),
-	{ "SYS.INFO", "'SYS.INFO [retry]'", ARGS_NONE, SEAMCALL_tdh_sys_info, NULL },
-	{ "SYS.RD", "'SYS.RD FIELD [retry]'", ARGS_FIELD, SEAMCALL_tdh_sys_rd, NULL },
+	{ "SYS.INFO", "'SYS.INFO [retry]'", ARGS_NONE, SEAMCALL_tdh_sys_info },
+	{ "SYS.RD", "'SYS.RD FIELD [retry]'", ARGS_FIELD, SEAMCALL_tdh_sys_rd },
 	LP_VCPU("VP.ADDCX", 0, tdh_vp_addcx),
 	LP_TD("VP.CREATE", tdh_vp_create),
 	LP_VCPU("VP.ENTER", 0, tdh_vp_enter),
 	LP_VCPU("VP.FLUSH", 0, tdh_vp_flush),
 	LP_VCPU("VP.INIT", 0, tdh_vp_init),
 	LP_VCPU("VP.INIT/1", 1, tdh_vp_init),
-	{ "VP.RD", "'VP.RD FIELD VCPU [retry]'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd, NULL },
-	{ "VP.WR", "'VP.WR FIELD VALUE VCPU [retry]'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr, NULL },
+	{ "VP.RD", "'VP.RD FIELD VCPU [retry]'", ARGS_FIELD_VCPU, SEAMCALL_tdh_vp_rd },
+	{ "VP.WR", "'VP.WR FIELD VALUE VCPU [retry]'", ARGS_VALUE_VCPU, SEAMCALL_tdh_vp_wr },
 };
 
 static const struct op_desc caller_ops[] = {
 	{ "exclusive", "'exclusive host|guest' or 'exclusive host|guest retry'", ARGS_SIDE,
-	  SCN_CALLER_EXCLUSIVE, NULL },
+	  SCN_CALLER_EXCLUSIVE },
 	{ "shared", "'shared host|guest' or 'shared host|guest retry'", ARGS_SIDE,
-	  SCN_CALLER_SHARED, NULL },
-	{ "promote", "'promote' or 'promote retry'", ARGS_RETRY, SCN_CALLER_PROMOTE, NULL },
-	{ "commit", "'commit'", ARGS_NONE, SCN_CALLER_COMMIT, NULL },
-	{ "release", "'release'", ARGS_NONE, SCN_CALLER_RELEASE, NULL },
+	  SCN_CALLER_SHARED },
+	{ "promote", "'promote' or 'promote retry'", ARGS_RETRY, SCN_CALLER_PROMOTE },
+	{ "commit", "'commit'", ARGS_NONE, SCN_CALLER_COMMIT },
+	{ "release", "'release'", ARGS_NONE, SCN_CALLER_RELEASE },
 };
 
 enum lane_type {
@@ -239,6 +242,7 @@ struct op {
 	u64 field;
 	u64 value;
 	u32 times;
+	u32 lp;
 };
 
 /* ---- names of TDs and vCPUs ---- */
@@ -621,6 +625,7 @@ static bool emit_host(struct lane *l, const struct op *op)
 		.gpa = op->gpa,
 		.count = op->count,
 		.vcpu = op->vcpu,
+		.lp = op->lp,
 		.times = op->times,
 	};
 	return true;
@@ -754,7 +759,7 @@ static int unknown_op(struct lane *l, const struct scn_node *at, struct word nam
 	const char *other = lane_with_op(l, name);
 
 	for (u32 i = 0; i < own->count; i++) {
-		if (own->ops[i].missing || !op_fits(l, &own->ops[i]))
+		if (!op_fits(l, &own->ops[i]))
 			continue;
 		scn_names_add(&names, own->ops[i].name);
 		scn_near_try(&near, own->ops[i].name);
@@ -766,24 +771,14 @@ static int unknown_op(struct lane *l, const struct scn_node *at, struct word nam
 		near.word = at->text;
 		near.size = at->size;
 		for (u32 i = 0; i < own->count; i++)
-			if (!own->ops[i].missing && op_fits(l, &own->ops[i]))
+			if (op_fits(l, &own->ops[i]))
 				scn_near_try(&near, own->ops[i].name);
 	}
 	scn_show_text(&shown, name.text, name.size);
-	if (d && !d->missing)
+	if (d)
 		return scn_fail(l->r, at,
 				"found operation %s, which this kind of lock does not have; "
 				"expected one of %s",
-				shown.text, names.text);
-	if (d && d->missing[0])
-		return scn_fail(l->r, at,
-				"found operation %s, whose %s this version's module lacks; "
-				"expected one of %s",
-				shown.text, d->missing, names.text);
-	if (d)
-		return scn_fail(l->r, at,
-				"found operation %s, which comes in a later version; expected one "
-				"of %s",
 				shown.text, names.text);
 	if (other)
 		return scn_fail(l->r, at,
@@ -848,7 +843,22 @@ static int read_td(struct lane *l, const struct scn_node *at, struct word word, 
 	return 0;
 }
 
-/* A TD that a host lane builds, lets run or tears down: all of it, or what is left to build. */
+/* A logical processor that no lane has for itself; there are as many as are named. */
+static int read_lp(struct lane *l, const struct scn_node *at, struct word word, struct op *op)
+{
+	struct scn_shown shown;
+	u64 n;
+
+	if (!scn_parse_number(word.text, word.size, &n) || n >= SCN_MORE_LPS_MAX)
+		return scn_fail(l->r, at, "found %s; expected an LP from 0 to %d",
+				scn_show_text(&shown, word.text, word.size), SCN_MORE_LPS_MAX - 1);
+	op->lp = (u32)n;
+	if (l->r->s->more_lps <= n)
+		l->r->s->more_lps = (u32)n + 1;
+	return 0;
+}
+
+/* A TD that a host lane builds, lets run, tears down or terminates: all of it, or what is left to build. */
 static int read_life(struct lane *l, const struct scn_node *at, const struct op_desc *d,
 		     struct word word, struct op *op)
 {
@@ -859,13 +869,13 @@ static int read_life(struct lane *l, const struct scn_node *at, const struct op_
 	if (ret)
 		return ret;
 	td = &l->r->s->td[op->td];
-	if (!td->unfinished)
-		td->explicit_life = true;
-	else if (d->code != SCN_HOST_RUN)
+	if (td->unfinished && d->code != SCN_HOST_RUN)
 		return scn_fail(l->r, at,
 				"found %s, a TD that is not finalized; expected 'run' of it only, "
 				"behind 'finalize'",
 				scn_show_text(&shown, at->text, at->size));
+	td->explicit_life |= !td->unfinished && d->args == ARGS_TD;
+	td->torn_down |= d->code == SCN_HOST_TEARDOWN;
 	return 0;
 }
 
@@ -1131,7 +1141,13 @@ static int read_args(struct lane *l, const struct scn_node *at, const struct op_
 	case ARGS_VCPU:
 		return read_vcpu(l, at, words[1], op);
 	case ARGS_TD:
+	case ARGS_STANDING_TD:
 		return read_life(l, at, d, words[1], op);
+	case ARGS_VCPU_LP:
+		ret = read_vcpu(l, at, words[1], op);
+		return ret ? ret : read_lp(l, at, words[2], op);
+	case ARGS_LP:
+		return read_lp(l, at, words[1], op);
 	case ARGS_TD_OR_NOT:
 		ret = count == 2 ? read_td(l, at, words[1], op) : 0;
 		if (!ret && l->type == LANE_OF_HOST && d->code == SCN_HOST_FINALIZE)
@@ -1384,18 +1400,20 @@ static int read_op(struct lane *l, const struct scn_node *n)
 	static const struct {
 		u32 least, most;
 	} arg_count[] = {
-		[ARGS_NONE] = { 0, 0 },       [ARGS_PAGES] = { 1, 1 },
-		[ARGS_PAGES_RTMR] = { 1, 2 }, [ARGS_SPAN] = { 1, 1 },
-		[ARGS_SHARE] = { 2, 2 },      [ARGS_VCPU] = { 1, 1 },
-		[ARGS_TD] = { 1, 1 },         [ARGS_TD_OR_NOT] = { 0, 1 },
-		[ARGS_SIDE] = { 1, 2 },       [ARGS_RETRY] = { 0, 1 },
-		[ARGS_FIELD] = { 1, 1 },      [ARGS_FIELD_TD] = { 1, 2 },
-		[ARGS_FIELD_VCPU] = { 2, 2 }, [ARGS_VALUE_TD] = { 2, 3 },
-		[ARGS_VALUE_VCPU] = { 3, 3 }, [ARGS_ENTRY] = { 1, 2 },
-		[ARGS_ENTRY_PAGE] = { 1, 3 }, [ARGS_TABLE] = { 1, 2 },
-		[ARGS_TABLE_PAGE] = { 1, 3 }, [ARGS_SLOT] = { 1, 1 },
-		[ARGS_ADD] = { 1, 2 },        [ARGS_NEW_VCPU] = { 1, 1 },
-		[ARGS_BARE_VCPU] = { 1, 1 },  [ARGS_SHARE_SPAN] = { 2, 2 },
+		[ARGS_NONE] = { 0, 0 },        [ARGS_PAGES] = { 1, 1 },
+		[ARGS_PAGES_RTMR] = { 1, 2 },  [ARGS_SPAN] = { 1, 1 },
+		[ARGS_SHARE] = { 2, 2 },       [ARGS_VCPU] = { 1, 1 },
+		[ARGS_TD] = { 1, 1 },          [ARGS_TD_OR_NOT] = { 0, 1 },
+		[ARGS_STANDING_TD] = { 1, 1 }, [ARGS_VCPU_LP] = { 2, 2 },
+		[ARGS_LP] = { 1, 1 },          [ARGS_SIDE] = { 1, 2 },
+		[ARGS_RETRY] = { 0, 1 },       [ARGS_FIELD] = { 1, 1 },
+		[ARGS_FIELD_TD] = { 1, 2 },    [ARGS_FIELD_VCPU] = { 2, 2 },
+		[ARGS_VALUE_TD] = { 2, 3 },    [ARGS_VALUE_VCPU] = { 3, 3 },
+		[ARGS_ENTRY] = { 1, 2 },       [ARGS_ENTRY_PAGE] = { 1, 3 },
+		[ARGS_TABLE] = { 1, 2 },       [ARGS_TABLE_PAGE] = { 1, 3 },
+		[ARGS_SLOT] = { 1, 1 },        [ARGS_ADD] = { 1, 2 },
+		[ARGS_NEW_VCPU] = { 1, 1 },    [ARGS_BARE_VCPU] = { 1, 1 },
+		[ARGS_SHARE_SPAN] = { 2, 2 },
 	};
 	struct word words[WORDS_MAX];
 	u32 count = split_words(n, words);
@@ -1410,7 +1428,7 @@ static int read_op(struct lane *l, const struct scn_node *n)
 		return scn_fail(l->r, n, "found %s; expected a mapping: {loop N: [...]}",
 				scn_show_text(&shown, n->text, n->size));
 	d = find_op(l->type, words[0]);
-	if (!d || d->missing || !op_fits(l, d))
+	if (!d || !op_fits(l, d))
 		return unknown_op(l, n, words[0], d);
 	if (l->type == LANE_OF_LP || l->type == LANE_OF_HOST)
 		count -= read_again(d, words, count, &op);
@@ -1696,7 +1714,7 @@ static int open_lane(struct scn_reader *r, const struct scn_node *key, struct la
 
 static u32 count_lanes(const struct scenario *s)
 {
-	u32 lanes = s->host_count + s->lp_count;
+	u32 lanes = s->host_count + s->lp_count + s->more_lps;
 
 	for (u32 i = 0; i < s->td_count; i++)
 		lanes += s->td[i].vcpus;
@@ -1767,7 +1785,7 @@ static int check_lps(struct scn_reader *r, const struct scn_node *run)
 	if (ret)
 		return ret;
 	for (u32 i = 0; r->s->lp_count && i < r->s->td_count; i++)
-		if (r->s->td[i].explicit_life)
+		if (r->s->td[i].explicit_life || r->s->td[i].torn_down)
 			return scn_fail(r, run,
 					"found LP lanes beside 'build', 'run' or 'teardown'; "
 					"expected TDs that stand all the time");
@@ -1799,10 +1817,11 @@ int scn_read_lanes(struct scn_reader *r, const struct scn_node *run)
 			guest_program_link(l.vcpu->ops, l.vcpu->count);
 	}
 	if (count_lanes(r->s) > SL_LPS_MAX)
-		return scn_fail(r, run,
-				"found %u lanes of vCPUs, hosts and LPs; expected at most %d, one "
-				"logical processor each",
-				count_lanes(r->s), SL_LPS_MAX);
+		return scn_fail(
+			r, run,
+			"found %u logical processors, one for each lane of a vCPU, a host or an "
+			"LP and those that 'migrate' and 'offline' name; expected at most %d",
+			count_lanes(r->s), SL_LPS_MAX);
 	for (u32 i = 0; i < r->s->td_count; i++)
 		r->s->td[i].gated = r->s->td[i].explicit_life || r->s->td[i].unfinished;
 	ret = check_lps(r, run);

@@ -13,7 +13,7 @@
 
 /* Words of the user and what was expected in their place, for both kinds of place. */
 struct complaint {
-	char text[700];
+	char text[1100];
 };
 
 bool scenario_is_plugin(const char *word, size_t size)
@@ -65,7 +65,7 @@ static void wrong_policy(struct complaint *c, const char *found, struct scn_near
 		 found, names.text, scn_near_text(near, &hint));
 }
 
-static void wrong_setting(struct complaint *c, const char *found, bool later, struct scn_near *near)
+static void wrong_setting(struct complaint *c, const char *found, struct scn_near *near)
 {
 	struct scn_names names = { .used = 0 };
 	struct scn_shown hint;
@@ -76,9 +76,8 @@ static void wrong_setting(struct complaint *c, const char *found, bool later, st
 		scn_near_try(near, host_setting_name(i));
 	}
 	snprintf(c->text, sizeof(c->text),
-		 "found switch %s%s; expected one of %s, or a site such as zap-block%s", found,
-		 later ? ", which comes in a later version" : "", names.text,
-		 later ? "" : scn_near_text(near, &hint));
+		 "found switch %s; expected one of %s, or a site such as zap-block%s", found,
+		 names.text, scn_near_text(near, &hint));
 }
 
 static void wrong_value(struct complaint *c, const char *found, u32 setting, struct scn_near *near)
@@ -148,7 +147,7 @@ static int read_setting(struct scn_reader *r, const struct scn_node *key)
 	if (key->kind == SCN_NODE_SCALAR)
 		setting = host_setting_find(key->text, key->size);
 	if (setting < 0) {
-		wrong_setting(&c, scn_show(&shown, key), setting == -ENOTSUP, &near);
+		wrong_setting(&c, scn_show(&shown, key), &near);
 		return scn_fail(r, key, "%s", c.text);
 	}
 	for (u32 i = 0; i < r->s->set_count; i++)
@@ -226,7 +225,7 @@ static int override_setting(struct scenario *s, const char *text, struct sl_err 
 				  scn_show_text(&shown, text, size));
 	setting = host_setting_find(text, size);
 	if (setting < 0) {
-		wrong_setting(&c, scn_show_text(&shown, text, size), setting == -ENOTSUP, &near);
+		wrong_setting(&c, scn_show_text(&shown, text, size), &near);
 		return sl_err_set(err, -EINVAL, "--set: %s", c.text);
 	}
 	size = strlen(eq + 1);

@@ -259,27 +259,19 @@ int scn_get_bool(struct scn_reader *r, const struct scn_node *n, bool *out)
 }
 
 static int unknown_key(struct scn_reader *r, const struct scn_node *key, const struct scn_key *keys,
-		       u32 count, bool later)
+		       u32 count)
 {
 	struct scn_near near = { .word = key->text, .size = key->size };
 	struct scn_names names = { .used = 0 };
 	struct scn_shown shown, hint;
 	const char *one_of;
-	u32 own = 0;
 
 	for (u32 i = 0; i < count; i++) {
-		if (keys[i].later)
-			continue;
-		own++;
 		scn_names_add(&names, keys[i].name);
 		scn_near_try(&near, keys[i].name);
 	}
-	one_of = own > 1 ? "one of " : "";
+	one_of = count > 1 ? "one of " : "";
 	scn_show_text(&shown, key->text, key->size);
-	if (later)
-		return scn_fail(r, key,
-				"found key %s, which comes in a later version; expected %s%s",
-				shown.text, one_of, names.text);
 	return scn_fail(r, key, "found key %s; expected %s%s%s", shown.text, one_of, names.text,
 			scn_near_text(&near, &hint));
 }
@@ -298,8 +290,8 @@ int scn_get_map(struct scn_reader *r, const struct scn_node *n, struct scn_key *
 		for (i = 0; i < count; i++)
 			if (scn_node_is(key, keys[i].name))
 				break;
-		if (i == count || keys[i].later)
-			return unknown_key(r, key, keys, count, i < count);
+		if (i == count)
+			return unknown_key(r, key, keys, count);
 		if (keys[i].key)
 			return scn_fail(r, key, "found key '%s' again; expected it once (line %u)",
 					keys[i].name, keys[i].key->line);

@@ -119,6 +119,8 @@ static u32 env_op_choose(struct sl_env *base, enum sl_choice what, u32 n)
 	struct test_env *env = test_env_of(base);
 
 	test_check(n >= 1);
+	if (what == SL_CHOICE_INTERRUPT && env->interrupted)
+		return 1;
 	if (what == SL_CHOICE_ENTROPY)
 		return env->no_entropy ? n - 1 : 0;
 	return sl_rng_below(&env->rng, n);

@@ -23,7 +23,8 @@ struct test_env {
 	u64 clock;
 	u64 clock_step; /* ticks per now() */
 	u32 locks_held;
-	bool no_entropy; /* choose(ENTROPY) always says "failed" */
+	bool interrupted; /* choose(INTERRUPT) always says "pending" */
+	bool no_entropy;  /* choose(ENTROPY) always says "failed" */
 	/* Findings. */
 	u32 violations;
 	enum sl_violation kind;

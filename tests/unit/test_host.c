@@ -390,14 +390,12 @@ static void test_half_built(void **state)
 
 	(void)state;
 	for (u32 left = 0; left < all; left++) {
-		/* Hide the bottom of the stack. */
-		u32 *stack = w->vmm->free_page;
-
-		w->vmm->free_page = stack + (all - left);
+		/* Hide the last ones. */
+		w->vmm->free_max = left;
 		w->vmm->free_count = left;
 		assert_int_equal(vm_build(w->vm, w->cpu), -ENOMEM);
 		assert_int_equal(w->vmm->free_count, left);
-		w->vmm->free_page = stack;
+		w->vmm->free_max = all;
 		w->vmm->free_count = all;
 		assert_no_residue(w);
 		assert_int_equal(w->env[0].violations, 0);
@@ -634,6 +632,17 @@ static void body_accept(struct test_guest *g, struct sl_lp *lp)
 		return;
 	}
 	guest_vmcall(lp, VMCALL_DONE, 0, 0);
+}
+
+/* Accepts the first 4 KB of 2 MB. */
+static void body_accept_2m_small(struct test_guest *g, struct sl_lp *lp)
+{
+	struct tdx_module_args args = { .rcx = GFN_2M_PEND << SL_PAGE_SHIFT };
+	u64 status = tdcall(lp, TDCALL_tdg_mem_page_accept, &args);
+
+	(void)g;
+	if (!sl_guest_exit_pending(lp))
+		guest_vmcall(lp, VMCALL_DONE, status != 0, status);
 }
 
 static void guest_place(struct world *w, u32 vcpu, struct test_guest *g,
@@ -1872,7 +1881,7 @@ static void test_enter_kick_all(void **state)
 
 	(void)state;
 	tree_hold(w);
-	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE), 0);
+	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE, false), 0);
 	assert_true(v->unresolved);
 	obstacle_place(w, &o);
 	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), 0);
@@ -1884,7 +1893,7 @@ static void test_enter_kick_all(void **state)
 	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), 0);
 	/* And one that is BUSY all the same. */
 	tree_hold(w);
-	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE + 1), 0);
+	assert_int_equal(fault_handle(v, w->cpu, GFN_FREE + 1, false), 0);
 	assert_int_equal(fault_kick_and_retry(v, w->cpu, &gfn), -EIO);
 	tree_release(w);
 	world_bugged(w, "enter", "a fault was BUSY after kicking all vCPUs");
@@ -1938,6 +1947,265 @@ static void test_pending_remap(void **state)
 	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EINTR);
 	assert_int_equal(test_counter(&w->env[0], SL_CTR_faults), 40);
 	world_end(w);
+}
+
+/* ---- changes of size ------------------------------------------------------------------------- */
+
+static void assert_mapped(struct world *w, u64 large, u64 small)
+{
+	struct host_check check;
+
+	host_check(w->vm, &check);
+	assert_int_equal(check.leaves[1], large);
+	assert_int_equal(check.leaves[0], small);
+	assert_int_equal(check.frozen + check.orphans, 0);
+}
+
+/* 2 MB become 512 pages, which can be zapped one by one and promoted when they are alike again. */
+static void test_split_and_promote(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "promote", "try-again" }));
+
+	(void)state;
+	assert_mapped(w, 1, 5);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND + 3, 1), 0);
+	assert_mapped(w, 0, 5 + 512);
+	assert_int_equal(sept_state_of(w, GFN_2M_PEND + 511, 0), STATE_PENDING);
+	/* There is nothing left to split, and nothing here to promote. */
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_int_equal(host_promote(w->vm, w->cpu, GFN_2M_FREE, 1), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_split_demote].calls, 1);
+	assert_int_equal(host_promote(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_mapped(w, 1, 5);
+	assert_int_equal(sept_state_of(w, GFN_2M_PEND, 1), STATE_PENDING);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_mapped(w, 0, 5);
+	/* Where a table is, small pages are mapped. */
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_mapped(w, 0, 5 + 512);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_FREE, 1), 0);
+	assert_int_equal(host_split(w->vm, w->cpu, 4096, 1), -EFAULT);
+	world_end(w);
+}
+
+/* A conversion that takes a part of 2 MB away leaves the rest, in small pages. */
+static void test_zap_part(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", AS_IS);
+
+	(void)state;
+	assert_int_equal(vm_set_shared(w->vm, w->cpu, GFN_2M_PEND + 8, 4, true), 0);
+	assert_mapped(w, 0, 5 + 508);
+	assert_int_equal(sept_state_of(w, GFN_2M_PEND + 7, 0), STATE_PENDING);
+	assert_int_equal(sept_state_of(w, GFN_2M_PEND + 8, 0), STATE_FREE);
+	/* And 2 MB of which a part is shared are not mapped as one page. */
+	assert_int_equal(vm_set_shared(w->vm, w->cpu, GFN_2M_FREE + 1, 1, true), 0);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_2M_FREE, 1), -EFAULT);
+	assert_mapped(w, 0, 5 + 508 + 1);
+	world_end(w);
+}
+
+/* Pages that are not alike: blocked, refused, unblocked; user space may come back. */
+static void test_promote_unlike(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "promote", "try-again" }));
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_accept_2m_small);
+	assert_int_equal(sl_guest_bind(w->m, w->vm->vcpu[0].tdvpr.v, &g.base), 0);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	assert_int_equal(sept_state_of(w, GFN_2M_PEND, 0), STATE_MAPPED);
+	assert_int_equal(host_promote(w->vm, w->cpu, GFN_2M_PEND, 1), -EAGAIN);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_promote_unblock].calls, 1);
+	assert_mapped(w, 0, 5 + 512);
+	assert_int_equal(sept_state_of(w, GFN_2M_PEND + 1, 0), STATE_PENDING);
+	world_end(w);
+}
+
+/* The guest accepts 4 KB of 2 MB: the fault splits, and the range stays small. */
+static void test_accept_level(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "accept-level", "split" }));
+	struct test_guest g;
+
+	(void)state;
+	guest_place(w, 0, &g, body_accept_2m_small);
+	assert_int_equal(sl_guest_bind(w->m, w->vm->vcpu[0].tdvpr.v, &g.base), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	assert_false(w->vm->vcpu[0].failed);
+	assert_mapped(w, 0, 5 + 512);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_mapped(w, 0, 5 + 512);
+	world_end(w);
+}
+
+/* A split under mmu_lock held for read that works, and one that cannot be rolled back. */
+static void test_split_under_read_lock(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "accept-level", "split" },
+						       { "split-under-read-lock", "unblock" }));
+	struct vcpu *v = &w->vm->vcpu[0];
+
+	(void)state;
+	assert_int_equal(fault_handle(v, w->cpu, GFN_2M_PEND + 2, true), 0);
+	assert_mapped(w, 0, 5 + 512);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_fault_demote].calls, 1);
+	assert_int_equal(w->env[0].stats.counter[SL_CTR_kicks], 0);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_2M_FREE, 1), 0);
+	/* As if a vCPU had been in the guest since before. */
+	atomic_fetch_add(&vm_tdcs(w)->epoch.f.refcount[vm_tdcs(w)->epoch.f.epoch & 1], 1);
+	assert_int_equal(fault_handle(v, w->cpu, GFN_2M_FREE, true), -EIO);
+	world_bugged(w, "fault-unblock", "TLB_TRACKING_NOT_DONE");
+}
+
+static void test_split_busy(void **state)
+{
+	struct obstacle o = { .clear = tree_unshare_kept_out, .on_kick = true };
+	struct world *w = built_policy("kvm-6.19", AS_IS);
+
+	(void)state;
+	tree_share(w);
+	obstacle_place(w, &o);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_split_block].max_retries, 1);
+	assert_mapped(w, 0, 5 + 512);
+	world_end(w);
+	/* Ignored: DEMOTE finds the page as it was. */
+	w = built_policy("kvm-6.19", SET({ "split-block", "ignore" }));
+	tree_hold(w);
+	o = (struct obstacle){ .clear = tree_release, .on_kick = true };
+	obstacle_place(w, &o);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), -EIO);
+	world_bugged(w, "split-demote", "GPA_RANGE_NOT_BLOCKED");
+}
+
+static void interrupt_over(struct world *w)
+{
+	w->m->cfg.interrupts = false;
+}
+
+static void test_interrupted_resize(void **state)
+{
+	struct obstacle o = { .clear = interrupt_over, .after = 3 };
+	struct world *w = built_policy("kvm-6.19", SET({ "interrupted-resize", "loop" }));
+
+	(void)state;
+	w->m->cfg.interrupts = true;
+	w->env[0].interrupted = true;
+	obstacle_place(w, &o);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_split_demote].calls, 4);
+	world_end(w);
+	w = built_policy("kvm-6.19", AS_IS);
+	w->m->cfg.interrupts = true;
+	w->env[0].interrupted = true;
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), -EIO);
+	world_bugged(w, "split-demote", "INTERRUPTED_RESTARTABLE");
+	w = built_policy("kvm-6.19", SET({ "interrupted-resize", "small-pages" }));
+	assert_mapped(w, 0, 5 + 512);
+	world_end(w);
+}
+
+/* ---- the key id first ------------------------------------------------------------------------ */
+
+static void test_key_first(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "teardown", "key-first" }));
+
+	(void)state;
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_reclaim_leaf].calls, 6);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_zap_block].calls, 0);
+	assert_no_residue(w);
+	world_free(w);
+}
+
+static void test_terminate(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", AS_IS);
+
+	(void)state;
+	assert_true(vcpu_trylock(&w->vm->vcpu[1]));
+	assert_int_equal(vm_terminate(w->vm, w->cpu), -EBUSY);
+	vcpu_unlock(&w->vm->vcpu[1]);
+	assert_int_equal(vm_terminate(w->vm, w->cpu), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), -EIO);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), -EIO);
+	assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), -EIO);
+	assert_int_equal(host_zap(w->vm, w->cpu, GFN_PENDING, 1), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_reclaim_leaf].calls, 1);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+	assert_no_residue(w);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	world_end(w);
+	w = built_policy("kvm-6.19", SET({ "key-check", "none" }));
+	assert_int_equal(vm_terminate(w->vm, w->cpu), 0);
+	assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), -EIO);
+	world_bugged(w, "fault-aug", "TDX_TD_KEYS_NOT_CONFIGURED");
+}
+
+/* ---- where a vCPU is ------------------------------------------------------------------------- */
+
+static void test_migrate_and_offline(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", AS_IS);
+	struct vcpu *v = &w->vm->vcpu[0];
+
+	(void)state;
+	vcpu_migrate(v, 2);
+	assert_int_equal(atomic_load(&v->wanted), 2);
+	assert_int_equal(vcpu_run(v, w->cpu), -EINTR);
+	assert_int_equal(vcpu_load(v, w->cpu), 0);
+	assert_int_equal(cpu_flush_vcpus(&w->vmm->cpu[2], w->cpu), 0);
+	assert_int_equal(atomic_load(&v->cpu), 0);
+	assert_int_equal(cpu_flush_vcpus(w->cpu, w->cpu), 0);
+	assert_int_equal(atomic_load(&v->cpu), CPU_NONE);
+	assert_int_equal(cpu_flush_vcpus(w->cpu, w->cpu), 0);
+	world_end(w);
+}
+
+static void test_not_flushed(void **state)
+{
+	struct world *w = built_policy("kvm-6.19", SET({ "flush", "not-on-move" }));
+	struct vcpu *v = &w->vm->vcpu[0];
+	struct test_guest g;
+	struct cpu *other;
+
+	(void)state;
+	guest_place(w, 0, &g, body_read);
+	assert_int_equal(sl_guest_bind(w->m, v->tdvpr.v, &g.base), 0);
+	assert_int_equal(vcpu_run(v, w->cpu), 0);
+	v->done = false;
+	other = cpu_take(w->vmm, 1, &w->env[1].base);
+	assert_int_equal(vcpu_run(v, other), -EIO);
+	cpu_put(other);
+	assert_int_equal(w->env[1].kind, SL_VIOLATION_TD_KILLED);
+	assert_non_null(strstr(w->env[1].text, "VCPU_ASSOCIATED"));
+	world_free(w);
+	/* At teardown: nobody says a word, but the key id is gone for good. */
+	w = built_policy("kvm-6.19", SET({ "flush", "not-at-teardown" }));
+	guest_place(w, 0, &g, body_read);
+	assert_int_equal(sl_guest_bind(w->m, w->vm->vcpu[0].tdvpr.v, &g.base), 0);
+	assert_int_equal(vcpu_run(&w->vm->vcpu[0], w->cpu), 0);
+	assert_int_equal(vm_teardown(w->vm, w->cpu), -EIO);
+	assert_int_equal(w->env[0].violations, 0);
+	assert_int_not_equal(w->vmm->hkids_used, 0);
+	world_free(w);
+}
+
+static void test_flush_inverted(void **state)
+{
+	struct world *w = world_policy("kvm-6.19", SET({ "flush-test", "inverted" }), false);
+
+	(void)state;
+	assert_int_equal(vm_build(w->vm, w->cpu), -EIO);
+	assert_string_equal(w->env[0].id, "flush");
+	assert_non_null(strstr(w->env[0].text, "TDH.VP.FLUSH: TDX_SUCCESS"));
+	world_free(w);
 }
 
 int main(void)
@@ -1994,6 +2262,18 @@ int main(void)
 		cmocka_unit_test(test_stillborn),
 		cmocka_unit_test(test_entropy_fatal),
 		cmocka_unit_test(test_two_builders_unlocked),
+		cmocka_unit_test(test_split_and_promote),
+		cmocka_unit_test(test_zap_part),
+		cmocka_unit_test(test_promote_unlike),
+		cmocka_unit_test(test_accept_level),
+		cmocka_unit_test(test_split_under_read_lock),
+		cmocka_unit_test(test_split_busy),
+		cmocka_unit_test(test_interrupted_resize),
+		cmocka_unit_test(test_key_first),
+		cmocka_unit_test(test_terminate),
+		cmocka_unit_test(test_migrate_and_offline),
+		cmocka_unit_test(test_not_flushed),
+		cmocka_unit_test(test_flush_inverted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

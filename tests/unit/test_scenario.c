@@ -694,12 +694,16 @@ static void test_plugin_path(void **state)
 	assert_false(scenario_is_plugin(".so", 3));
 	assert_false(scenario_is_plugin("kvm-6.19", 8));
 }
-#define SWITCH_NAMES                                                                          \
-	"install-on-busy, remove-on-busy, reclaim-on-busy, fault-retry, prefault, slot-zap, " \
-	"build-locking, vp-init, populate, populate-pfn, prefault-allowed, stillborn, "       \
-	"busy-errno, no-entropy, user-msrs, held-off-exit, map-gpa-piece, memory-fault, "     \
-	"busy-test, operands, aug-pending, track, enter-on-busy, on-hp-timeout, "             \
-	"pending-fault, fences, tdx-lock, or a site such as zap-block"
+
+#define SWITCH_NAMES                                                                      \
+	"install-on-busy, remove-on-busy, split-on-busy, reclaim-on-busy, fault-retry, "  \
+	"prefault, slot-zap, build-locking, vp-init, populate, populate-pfn, "            \
+	"prefault-allowed, stillborn, busy-errno, no-entropy, user-msrs, held-off-exit, " \
+	"map-gpa-piece, memory-fault, busy-test, operands, aug-pending, track, "          \
+	"enter-on-busy, on-hp-timeout, pending-fault, fences, tdx-lock, accept-level, "   \
+	"split-under-read-lock, interrupted-resize, promote, teardown, key-check, "       \
+	"reclaim-walk, flush, flush-test, flush-guard, or a site such as zap-block"
+#define SWITCHES "expected one of " SWITCH_NAMES
 
 static void test_override_refused(void **state)
 {
@@ -711,8 +715,8 @@ static void test_override_refused(void **state)
 		  "kvm-6.18, kvm-6.16, resume-and-kick, out-of-tree-2023, exact-92, blind-N with N "
 		  "from 1 to 1000000, or a shared object such as ./mine.so; did you mean 'kvm-6.19'?" },
 		{ NULL, "track", "--set: found 'track'; expected SWITCH=VALUE" },
-		{ NULL, "teardown=key-first",
-		  "--set: found switch 'teardown', which comes in a later version; expected one of " SWITCH_NAMES },
+		{ NULL, "teardown=6.19",
+		  "--set teardown: found '6.19'; expected one of pages-first, key-first" },
 		{ NULL, "zap-blok=endless",
 		  "--set: found switch 'zap-blok'; expected one of " SWITCH_NAMES
 		  "; did you mean 'zap-block'?" },
@@ -1027,7 +1031,6 @@ static const struct bad bad_memory[] = {
 	"expected a policy that this version knows: kvm-6.19, kvm-6.18, kvm-6.16, "                   \
 	"resume-and-kick, out-of-tree-2023, exact-92, blind-N with N from 1 to 1000000, or a shared " \
 	"object such as ./mine.so"
-#define SWITCHES "expected one of " SWITCH_NAMES
 
 static const struct bad bad_host_and_guest[] = {
 	{ "host: kvm-6.19", "3:7: found 'kvm-6.19'; expected a mapping" },
@@ -1051,10 +1054,9 @@ static const struct bad bad_host_and_guest[] = {
 	{ "host: {set: {remove-on-bussy: fail}}",
 	  "3:14: found switch 'remove-on-bussy'; " SWITCHES "; did you mean 'remove-on-busy'?" },
 	{ "host: {set: {enter: fatal}}", "3:14: found switch 'enter'; " SWITCHES },
-	{ "host: {set: {split-under-read-lock: refused}}",
-	  "3:14: found switch 'split-under-read-lock', which comes in a later version; " SWITCHES },
-	{ "host: {set: {teardown: key-first}}",
-	  "3:14: found switch 'teardown', which comes in a later version; " SWITCHES },
+	{ "host: {set: {split-under-read-lock: yes}}",
+	  "3:37: found 'yes'; expected one of refused, unblock" },
+	{ "host: {set: {accept-level: 2M}}", "3:28: found '2M'; expected one of ignore, split" },
 	{ "host: {set: {build-locking: none}}",
 	  "3:29: found 'none'; expected one of all-vcpus, per-ioctl" },
 	{ "host: {set: {[a]: fail}}", "3:14: found switch a list; " SWITCHES },
@@ -1337,10 +1339,10 @@ static const struct bad bad_guest_operations[] = {
 	  "8:15: found operation 'hlat'; expected one of " GUEST_OPS "; did you mean 'halt'?" },
 };
 
-#define HOST_OPS                                                                       \
-	"map, zap, signal, interrupt, build, run, teardown, prefault, unmap-shared, "  \
-	"delete-slot, create-slot, mark-dead, create-vcpu, init-vcpu, add, finalize, " \
-	"{loop N: [...]}"
+#define HOST_OPS                                                                          \
+	"map, zap, split, promote, signal, interrupt, build, run, teardown, terminate, "  \
+	"migrate, offline, prefault, unmap-shared, delete-slot, create-slot, mark-dead, " \
+	"create-vcpu, init-vcpu, add, finalize, {loop N: [...]}"
 
 /* td2 is not finalized. */
 static const struct bad bad_host_operations[] = {
@@ -1370,14 +1372,23 @@ static const struct bad bad_host_operations[] = {
 	{ "teardown td2",
 	  "5:7: found 'teardown td2', a TD that is not finalized; expected 'run' of "
 	  "it only, behind 'finalize'" },
+	{ "terminate td2",
+	  "5:7: found 'terminate td2', a TD that is not finalized; expected 'run' of "
+	  "it only, behind 'finalize'" },
 	{ "zpa a",
 	  "5:7: found operation 'zpa'; expected one of " HOST_OPS "; did you mean 'zap'?" },
 	{ "accept a", "5:7: found operation 'accept', which belongs into a vCPU lane; expected "
 		      "one of " HOST_OPS },
-	{ "split a", "5:7: found operation 'split', which comes in a later version; expected one "
-		     "of " HOST_OPS },
-	{ "migrate 0 1", "5:7: found operation 'migrate', which comes in a later version; expected "
-			 "one of " HOST_OPS },
+	{ "split", "5:7: found 'split'; expected 'split PAGES'" },
+	{ "split m", "5:7: found range 'm'; expected one of td0: a" },
+	{ "promote a 2M", "5:7: found 'promote a 2M'; expected 'promote PAGES'" },
+	{ "migrate 0", "5:7: found 'migrate 0'; expected 'migrate VCPU LP'" },
+	{ "migrate 1 0", "5:7: found '1'; expected vcpu0, the only vCPU of td0" },
+	{ "migrate 0 lp0", "5:7: found 'lp0'; expected an LP from 0 to 3" },
+	{ "offline 4", "5:7: found '4'; expected an LP from 0 to 3" },
+	{ "offline", "5:7: found 'offline'; expected 'offline LP'" },
+	{ "terminate", "5:7: found 'terminate'; expected 'terminate TD'" },
+	{ "terminate td9", "5:7: found 'td9'; expected a TD from td0 to td2" },
 	{ "teardown", "5:7: found 'teardown'; expected 'teardown TD'" },
 	{ "teardown all", "5:7: found 'all'; expected a TD: tdN" },
 	{ "build td3", "5:7: found 'td3'; expected a TD from td0 to td2" },
@@ -1412,7 +1423,9 @@ static const struct bad bad_host_operations[] = {
 	"MEM.SEPT.RD, MEM.SEPT.REMOVE, MEM.WR, MR.EXTEND, MEM.TRACK, MR.FINALIZE, "          \
 	"MNG.ADDCX, MNG.CREATE, MNG.INIT, MNG.KEY.CONFIG, MNG.KEY.FREEID, "                  \
 	"MNG.KEY.RECLAIMID, MNG.VPFLUSHDONE, MNG.RD, MNG.WR, PHYMEM.CACHE.WB, "              \
-	"PHYMEM.PAGE.RDMD, ..."
+	"PHYMEM.PAGE.RDMD, PHYMEM.PAGE.RECLAIM, PHYMEM.PAGE.WBINVD, SYS.INFO, SYS.RD, "      \
+	"VP.ADDCX, VP.CREATE, VP.ENTER, VP.FLUSH, VP.INIT, VP.INIT/1, VP.RD, VP.WR, "        \
+	"{loop N: [...]}"
 
 static const struct bad bad_lp_operations[] = {
 	{ "MEM.RANGE.BLOK a", "5:7: found operation 'MEM.RANGE.BLOK'; expected one of " LP_OPS
@@ -1602,8 +1615,11 @@ static const struct bad bad_many_ranges[] = {
 	  "4, quite-a-long-range-number-5, quite-a-long-range-number-6, quite-a-l"
 	  "ong-range-number-7, quite-a-long-range-number-8, quite-a-long-range-nu"
 	  "mber-9, quite-a-long-range-number-10, quite-a-long-range-number-11, qu"
-	  "ite-a-long-range-number-12, ...; did you mean 'quite-a-long-range-numb"
-	  "er-0'?" },
+	  "ite-a-long-range-number-12, quite-a-long-range-number-13, quite-a-long"
+	  "-range-number-14, quite-a-long-range-number-15, quite-a-long-range-num"
+	  "ber-16, quite-a-long-range-number-17, quite-a-long-range-number-18, qu"
+	  "ite-a-long-range-number-19, quite-a-long-range-number-20, ...; did you"
+	  " mean 'quite-a-long-range-number-0'?" },
 	{ "accept quite-a-long-range-numbre-14",
 	  "3:15: found range 'quite-a-long-range-numbre-14'; expected one of td0:"
 	  " quite-a-long-range-number-0, quite-a-long-range-number-1, quite-a-lon"
@@ -1611,8 +1627,11 @@ static const struct bad bad_many_ranges[] = {
 	  "er-4, quite-a-long-range-number-5, quite-a-long-range-number-6, quite-"
 	  "a-long-range-number-7, quite-a-long-range-number-8, quite-a-long-range"
 	  "-number-9, quite-a-long-range-number-10, quite-a-long-range-number-11,"
-	  " quite-a-long-range-number-12, ...; did you mean 'quite-a-long-range-n"
-	  "umber-14'?" },
+	  " quite-a-long-range-number-12, quite-a-long-range-number-13, quite-a-l"
+	  "ong-range-number-14, quite-a-long-range-number-15, quite-a-long-range-"
+	  "number-16, quite-a-long-range-number-17, quite-a-long-range-number-18,"
+	  " quite-a-long-range-number-19, quite-a-long-range-number-20, ...; did "
+	  "you mean 'quite-a-long-range-number-14'?" },
 	{ "accept rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr",
 	  "3:15: found range 'rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"
 	  "rrrrrrrr...'; expected one of td0: quite-a-long-range-number-0, quite-"
@@ -1620,7 +1639,11 @@ static const struct bad bad_many_ranges[] = {
 	  "-number-3, quite-a-long-range-number-4, quite-a-long-range-number-5, q"
 	  "uite-a-long-range-number-6, quite-a-long-range-number-7, quite-a-long-"
 	  "range-number-8, quite-a-long-range-number-9, quite-a-long-range-number"
-	  "-10, quite-a-long-range-number-11, quite-a-long-range-number-12, ..." },
+	  "-10, quite-a-long-range-number-11, quite-a-long-range-number-12, quite"
+	  "-a-long-range-number-13, quite-a-long-range-number-14, quite-a-long-ra"
+	  "nge-number-15, quite-a-long-range-number-16, quite-a-long-range-number"
+	  "-17, quite-a-long-range-number-18, quite-a-long-range-number-19, quite"
+	  "-a-long-range-number-20, ..." },
 };
 
 /* The gap behind a 4K range in front of a 2M range; one that ends at a multiple of 2M leaves none. */
@@ -1747,7 +1770,11 @@ static const struct {
 	  "-7: {}, quite-a-long-range-number-8: {}, quite-a-long-range-number-9: "
 	  "{}, quite-a-long-range-number-10: {}, quite-a-long-range-number-11: {}"
 	  ", quite-a-long-range-number-12: {}, quite-a-long-range-number-13: {}, "
-	  "quite-a-long-range-number-14: {}}}"
+	  "quite-a-long-range-number-14: {}, quite-a-long-range-number-15: {}, qu"
+	  "ite-a-long-range-number-16: {}, quite-a-long-range-number-17: {}, quit"
+	  "e-a-long-range-number-18: {}, quite-a-long-range-number-19: {}, quite-"
+	  "a-long-range-number-20: {}, quite-a-long-range-number-21: {}, quite-a-"
+	  "long-range-number-22: {}, quite-a-long-range-number-23: {}}}"
 	  "\n"
 	  "run: {vcpu0: [",
 	  "]}\n" },
@@ -2102,7 +2129,7 @@ static void test_lp_operands(void **state)
 static void check_bad(const char *text, size_t size, const char *error)
 {
 	struct scenario *s = (struct scenario *)1;
-	char want[600];
+	char want[1400];
 	struct sl_err err;
 	int ret = scenario_read_text("bad.yaml", text, size, &s, &err);
 
@@ -2181,15 +2208,14 @@ static void test_too_many_lanes(void **state)
 
 	(void)state;
 	check_bad(text, strlen(text),
-		  "4:3: found 65 lanes of vCPUs, hosts and LPs; expected at most 64, one "
-		  "logical processor "
-		  "each");
+		  "4:3: found 65 logical processors, one for each lane of a vCPU, a host or an LP "
+		  "and those that 'migrate' and 'offline' name; expected at most 64");
 }
 
 /* A long path loses its front, never the message. */
 static void test_long_path(void **state)
 {
-	char path[600], want[600];
+	char path[600], want[1200];
 	struct scenario *s;
 	struct sl_err err;
 

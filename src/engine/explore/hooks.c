@@ -445,8 +445,21 @@ static void note_access(struct xp_granule *m, u32 half, enum xp_atomic op, u64 d
 	xp_learn(m, half);
 }
 
+/* The step has gone on for too long without a scheduling point; see XP_STEP_ATOMICS_MAX. */
+static void end_spinning(volatile void *addr, u8 size, void *pc)
+{
+	if (xp.spins == XP_SPINS_MAX) {
+		xp_share(&xp.granule[xp_granule_of(addr)], xp_halves(addr, size));
+		return;
+	}
+	xp.spins++;
+	xp.learned = true;
+	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_PAUSE, .pc = pc };
+	xp_yield();
+}
+
 /* An access to words that are no scheduling point yet. */
-static void note_accesses(volatile void *addr, u8 size, enum xp_atomic op, u64 delta)
+static void note_accesses(volatile void *addr, u8 size, enum xp_atomic op, u64 delta, void *pc)
 {
 	FOR_PIECES(addr, size, p, n)
 	{
@@ -458,7 +471,7 @@ static void note_accesses(volatile void *addr, u8 size, enum xp_atomic op, u64 d
 				note_access(m, half, op, delta);
 	}
 	if (++xp.atomics > XP_STEP_ATOMICS_MAX)
-		xp_share(&xp.granule[xp_granule_of(addr)], xp_halves(addr, size));
+		end_spinning(addr, size, pc);
 }
 
 static inline bool is_shared(volatile void *addr, u8 size)
@@ -483,7 +496,7 @@ static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 d
 	if (xp.no_yield || in_ghost(addr))
 		return true;
 	if (!is_shared(addr, size)) {
-		note_accesses(addr, size, op, delta);
+		note_accesses(addr, size, op, delta, pc);
 		return true;
 	}
 	xp.fiber[xp.cur].pending = (struct xp_pending){

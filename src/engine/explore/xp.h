@@ -21,10 +21,14 @@
 #define XP_STACK_SIZE (64u << 10)
 /* Plain accesses of one step that are kept one by one; a step with more is not compared exactly. */
 #define XP_FOOTPRINT_MAX 192
-/* Hooked atomic accesses in one step after which the step ends at the next one: an endless loop over
- * words that nobody shares must not hold the search up.
+/*
+ * Hooked atomic accesses in one step after which the step ends at the next one: an endless loop over
+ * words that nobody shares must not hold the search up. Early on such a loop only says that it is not known yet
+ * who shares its words, so others get a turn, to show that. Once that has happened so many times a
+ * word of the loop becomes a scheduling point, whichever it is; traces get longer by that.
  */
 #define XP_STEP_ATOMICS_MAX 20000
+#define XP_SPINS_MAX        32
 
 /* What a fiber is about to do. */
 enum xp_kind {
@@ -198,6 +202,7 @@ struct xp_state {
 	u64 seed;
 	u32 stamp_now;
 	u32 atomics; /* in this step */
+	u32 spins;   /* steps that were ended for having too many */
 	struct xp_undo *undo;
 	size_t undo_count, undo_max;
 	struct xp_footprint *fp;    /* of the running step */

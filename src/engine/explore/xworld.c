@@ -287,6 +287,8 @@ static bool find_host(const struct world *w, const void *addr, char *text, size_
 			snprintf(text, size, "mmu_lock");
 		else if (is_in(addr, &vm->keep_out, sizeof(vm->keep_out)))
 			snprintf(text, size, "keep_out");
+		else if (is_in(addr, &vm->terminated, sizeof(vm->terminated)))
+			snprintf(text, size, "terminated");
 		else if (is_in(addr, &vm->mmu_invalidate_seq, 8))
 			snprintf(text, size, "mmu_invalidate_seq");
 		else if (is_in(addr, &vm->slots_lock, sizeof(vm->slots_lock)))
@@ -308,6 +310,8 @@ static bool find_host(const struct world *w, const void *addr, char *text, size_
 					 : is_in(addr, &vm->vcpu[v].kick, 4)     ? "kick"
 					 : is_in(addr, &vm->vcpu[v].requests, 4) ? "requests"
 					 : is_in(addr, &vm->vcpu[v].cpu, 4)      ? "cpu"
+					 : is_in(addr, &vm->vcpu[v].mutex, 4)    ? "mutex"
+					 : is_in(addr, &vm->vcpu[v].wanted, 4)   ? "wanted"
 										 : "state");
 			}
 		if (*text)

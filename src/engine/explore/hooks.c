@@ -560,7 +560,7 @@ static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomi
 	}
 	if (xp.order && !xp.no_yield && !in_ghost(addr))
 		xo_atomic(addr, size, op, before != after, mo, pc);
-	if (!xp.recording || xp.event_count == XP_EVENTS_MAX)
+	if (!xp.recording || xp.event_count >= XP_ACCESSES_MAX)
 		return;
 	e = &xp.event[xp.event_count++];
 	*e = (struct xp_event){ .kind = XP_EVENT_ATOMIC,

@@ -146,7 +146,9 @@ struct xp_event {
 	u32 note;          /* enum sl_note */
 };
 
-#define XP_EVENTS_MAX 256
+/* Accesses of a step that a replay shows, and notes besides: those that say where a call begins and ends. */
+#define XP_ACCESSES_MAX 256
+#define XP_EVENTS_MAX   (XP_ACCESSES_MAX + 256)
 
 /* What a step did at a site of the host, SL_NOTE_BUSY, _VISIT or _THROUGH; up to so many in one step. */
 #define XP_SITE_EVENTS_MAX 24

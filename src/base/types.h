@@ -44,6 +44,10 @@ struct hpa {
 #define SL_WARN_UNUSED    __attribute__((warn_unused_result))
 #define SL_PRINTF(f, a)   __attribute__((format(printf, f, a)))
 #define SL_CACHELINE      64
+/* What the function calls becomes part of it, and what becomes part of every caller. */
+#define SL_FLATTEN __attribute__((flatten))
+#define SL_INLINE  static inline __attribute__((always_inline))
+#define SL_COLD    __attribute__((cold))
 
 #define sl_likely(x)   __builtin_expect(!!(x), 1)
 #define sl_unlikely(x) __builtin_expect(!!(x), 0)

@@ -7,50 +7,19 @@
 
 #include "module/track.h"
 
-static enum hp_result take_hp(struct call *c, sharex_hp_t *l, enum lock_mode mode)
-{
-	enum hp_result r;
-
-	if (c->m->hardened)
-		r = mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_HOST)
-				    : sharex_hp_try_shared(l, HP_HOST);
-	else
-		r = mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_HOST)
-				    : sharex_hp_try_shared_published(l, HP_HOST);
-	c->held += r == HP_OK;
-	return r;
-}
-
-static void drop_hp(struct call *c, sharex_hp_t *l, enum lock_mode mode)
-{
-	c->held--;
-	if (c->m->hardened) {
-		if (mode == LOCK_EX)
-			sharex_hp_release_exclusive(l);
-		else
-			sharex_hp_release_shared(l);
-	} else if (mode == LOCK_EX) {
-		sharex_hp_release_exclusive_published(l);
-	} else {
-		sharex_hp_release_shared_published(l);
-	}
-}
-
 static enum hp_result promote_hp(const struct call *c, sharex_hp_t *l)
 {
-	return c->m->hardened ? sharex_hp_try_promote(l) : sharex_hp_try_promote_published(l);
+	return c->hardened ? sharex_hp_try_promote(l) : sharex_hp_try_promote_published(l);
 }
 
-const struct lock_step *call_plan_step(struct call *c, enum lock_object object, enum lock_mode mode,
-				       enum lock_path path)
+const struct lock_step *call_plan_skip(const struct call *c, enum lock_object object)
 {
 	const struct lock_step *s = c->plan;
 
 	SL_BUG_ON(!s);
 	while (s->object != LOCK_END && s->object != object)
 		s++;
-	SL_BUG_ON(s->object != object || s->mode != mode || s->path != path);
-	c->plan = s + 1;
+	SL_BUG_ON(s->object != object);
 	return s;
 }
 
@@ -78,6 +47,13 @@ u64 call_refused(const struct call *c, const struct lock_step *step, u32 level)
 			     (step->guest ? SL_REFUSED_GUEST : 0),
 		     step->busy);
 	return step->busy;
+}
+
+u64 call_refused_guest(const struct call *c, const struct lock_step *step, enum hp_result r)
+{
+	u64 st = call_refused(c, step, 0);
+
+	return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
 }
 
 enum lock_mode call_plan_mode(const struct call *c, enum lock_object object)
@@ -141,7 +117,7 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 	bool busy;
 
 	l->level = 2;
-	if (take_hp(c, &e1g->lock, LOCK_SH) != HP_OK)
+	if (take_hp(c, &e1g->lock, HP_HOST, LOCK_SH) != HP_OK)
 		return false;
 	if (walk_stops(c, e1g) || target == 2) {
 		if (walk_ends_at(c, l, e1g, 2, &busy))
@@ -149,7 +125,7 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 		goto drop_1g;
 	}
 	l->level = 1;
-	if (take_hp(c, &e2m->lock, LOCK_SH) != HP_OK)
+	if (take_hp(c, &e2m->lock, HP_HOST, LOCK_SH) != HP_OK)
 		goto drop_1g;
 	if (walk_stops(c, e2m) || target == 1) {
 		l->parent[1] = e1g;
@@ -158,7 +134,7 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 		goto drop_2m;
 	}
 	l->level = 0;
-	if (take_hp(c, &e4k->lock, l->mode) != HP_OK)
+	if (take_hp(c, &e4k->lock, HP_HOST, (enum lock_mode)l->mode) != HP_OK)
 		goto drop_2m;
 	l->entry = e4k;
 	l->parent[0] = e2m;
@@ -221,7 +197,7 @@ u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enu
 	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_LEAF);
 	struct pamt_entry *e = mem_pamt(c->m, page, level);
 
-	if (take_hp(c, &e->lock, mode) != HP_OK)
+	if (take_hp(c, &e->lock, HP_HOST, mode) != HP_OK)
 		return call_refused(c, step, level);
 	out->page = page;
 	out->entry = e;
@@ -232,48 +208,7 @@ u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enu
 	return 0;
 }
 
-void page_unlock(struct call *c, struct page_lock *l)
-{
-	drop_hp(c, &l->entry->lock, (enum lock_mode)l->mode);
-	if (l->parent[0])
-		drop_hp(c, &l->parent[0]->lock, LOCK_SH);
-	if (l->parent[1])
-		drop_hp(c, &l->parent[1]->lock, LOCK_SH);
-	l->entry = NULL;
-}
-
 /* ---- Words ---------------------------------------------------------------------------- */
-
-u64 sharex_lock(struct call *c, enum lock_object object, sharex_t *l, enum lock_mode mode)
-{
-	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WORD);
-	enum hp_result r;
-
-	if (c->m->hardened)
-		r = mode == LOCK_EX ? sharex_try_exclusive(l) : sharex_try_shared(l);
-	else
-		r = mode == LOCK_EX ? sharex_try_exclusive_published(l)
-				    : sharex_try_shared_published(l);
-	if (r != HP_OK)
-		return call_refused(c, step, 0);
-	c->held++;
-	return 0;
-}
-
-void sharex_unlock(struct call *c, sharex_t *l, enum lock_mode mode)
-{
-	if (c->m->hardened) {
-		if (mode == LOCK_EX)
-			sharex_release_exclusive(l);
-		else
-			sharex_release_shared(l);
-	} else if (mode == LOCK_EX) {
-		sharex_release_exclusive_published(l);
-	} else {
-		sharex_release_shared_published(l);
-	}
-	c->held--;
-}
 
 u64 mutex_lock(struct call *c, enum lock_object object, hp_mutex_t *l)
 {
@@ -297,6 +232,7 @@ u64 tdr_lock(struct call *c, u64 hpa, enum lock_mode mode, struct td_ref *td)
 {
 	u64 st = page_lock_explicit(c, LOCK_TDR, hpa, mode, 0, PAMT_TDR, &td->lock);
 
+	td->op_state_held = false;
 	if (!st)
 		td->tdr = mem_frame(c->m, td->lock.page);
 	return st;
@@ -307,6 +243,7 @@ u64 tdr_lock_implicit(struct call *c, const struct page_lock *page, struct td_re
 	u64 st = page_lock_implicit(c, LOCK_TDR, pamt_owner(page->entry),
 				    call_plan_mode(c, LOCK_TDR), 0, &td->lock);
 
+	td->op_state_held = false;
 	if (!st)
 		td->tdr = mem_frame(c->m, td->lock.page);
 	return st;
@@ -314,7 +251,7 @@ u64 tdr_lock_implicit(struct call *c, const struct page_lock *page, struct td_re
 
 bool op_state_allowed(const struct call *c, const struct tdcs *tdcs)
 {
-	return release_op_allowed(c->m->cfg.release, c->leaf) >> tdcs->op_state & 1;
+	return c->leaf->op_states >> tdcs->op_state & 1;
 }
 
 u64 op_state_incorrect(const struct call *c, const struct tdcs *tdcs)
@@ -361,7 +298,7 @@ u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 	td->tdcs = tdr_tdcs(c->m, td->tdr);
 	if (lock) {
 		step = call_plan_step(c, LOCK_OP_STATE, LOCK_SH, LOCK_WORD);
-		r = take_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
+		r = take_hp(c, &td->tdcs->op_state_lock, HP_HOST, LOCK_SH);
 		if (r != HP_OK)
 			return call_refused(c, step, 0);
 		td->op_state_held = true;
@@ -373,20 +310,6 @@ u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 		return st;
 	}
 	return 0;
-}
-
-void op_state_unlock(struct call *c, struct td_ref *td)
-{
-	if (!td->op_state_held)
-		return;
-	drop_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
-	td->op_state_held = false;
-}
-
-void tdr_unlock(struct call *c, struct td_ref *td)
-{
-	op_state_unlock(c, td);
-	page_unlock(c, &td->lock);
 }
 
 /* ---- S-EPT ---------------------------------------------------------------------------- */
@@ -416,27 +339,6 @@ void ext_info(struct call *c, u64 entry, u32 level)
 	c->args->rdx = level | (u64)sept_state_public(state) << 8;
 }
 
-u64 tree_word_lock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
-{
-	const struct lock_step *step;
-
-	if (!c->m->tree_hp)
-		return sharex_lock(c, LOCK_TREE, &tdcs->tree_lock, mode);
-	step = call_plan_step(c, LOCK_TREE, mode, LOCK_WORD);
-	if (take_hp(c, &tdcs->tree_lock_hp, mode) != HP_OK)
-		return call_refused(c, step, 0);
-	return 0;
-}
-
-void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
-{
-	if (!c->m->tree_hp) {
-		sharex_unlock(c, &tdcs->tree_lock, mode);
-		return;
-	}
-	drop_hp(c, &tdcs->tree_lock_hp, mode);
-}
-
 u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)
 {
 	u64 st = tree_word_lock(c, td->tdcs, mode);
@@ -452,7 +354,7 @@ u64 tree_promote(struct call *c, struct td_ref *td, struct entry_ref *e)
 {
 	enum hp_result r;
 
-	SL_BUG_ON(!c->m->hardened || e->tree_mode != LOCK_SH);
+	SL_BUG_ON(!c->hardened || e->tree_mode != LOCK_SH);
 	r = c->m->tree_hp ? sharex_hp_try_promote(&td->tdcs->tree_lock_hp)
 			  : sharex_try_promote(&td->tdcs->tree_lock);
 	if (r != HP_OK) {
@@ -489,31 +391,11 @@ u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struc
 	return 0;
 }
 
-bool entry_word_lock(struct call *c, _Atomic u64 *entry)
-{
-	enum hp_result r = c->m->hardened ? sept_entry_try_lock(entry, HP_HOST)
-					  : sept_entry_try_lock_published(entry, HP_HOST);
-
-	if (r != HP_OK)
-		return false;
-	c->held++;
-	return true;
-}
-
-void entry_word_unlock(struct call *c, _Atomic u64 *entry)
-{
-	if (c->m->hardened)
-		sept_entry_unlock(entry);
-	else
-		sept_entry_unlock_published(entry);
-	c->held--;
-}
-
 u64 entry_lock_host(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
 
-	if (!entry_word_lock(c, e->entry)) {
+	if (take_entry(c, e->entry, HP_HOST) != HP_OK) {
 		/* From the copy that the walk took before the lock. */
 		ext_info(c, e->copy, e->level);
 		return call_refused(c, step, 0);
@@ -541,45 +423,6 @@ u32 sept_allowed(u32 leaf)
 #undef S_ALL
 }
 
-u64 entry_check_state(struct call *c, struct entry_ref *e)
-{
-	if (sept_allowed(c->leaf) >> e->state & 1)
-		return 0;
-	ext_info(c, e->copy, e->level);
-	return with_op(TDX_EPT_ENTRY_STATE_INCORRECT, TDX_OPERAND_ID_RCX);
-}
-
-void entry_unlock(struct call *c, struct entry_ref *e)
-{
-	if (!e->locked)
-		return;
-	entry_word_unlock(c, e->entry);
-	e->locked = false;
-}
-
-void tree_unlock(struct call *c, struct td_ref *td, struct entry_ref *e)
-{
-	if (!e->tree_held)
-		return;
-	tree_word_unlock(c, td->tdcs, e->tree_mode);
-	e->tree_held = false;
-}
-
-void entry_commit(struct call *c, struct entry_ref *e, u64 value, bool keep_locked)
-{
-	SL_BUG_ON(!e->locked);
-	if (c->m->hardened)
-		sept_entry_commit(e->entry, value, keep_locked);
-	else if (changed(c->m, CHANGE_COMMIT_KEEPS_HP))
-		sept_entry_commit_keeping_published(e->entry, value, keep_locked);
-	else
-		sept_entry_commit_published(e->entry, value, keep_locked);
-	if (!keep_locked) {
-		e->locked = false;
-		c->held--;
-	}
-}
-
 struct pamt_entry *entry_pamt(struct sl_machine *m, u64 copy, u32 level)
 {
 	if (sept_is_leaf(copy))
@@ -602,6 +445,47 @@ u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_r
 	if (st)
 		ext_info(c, e->copy, e->level);
 	return st;
+}
+
+/*
+ * What every S-EPT leaf begins and ends with. In one piece: a call in between costs some of what the
+ * lock does that it takes.
+ */
+SL_FLATTEN u64 mem_begin(struct call *c, u64 rcx, u64 tdr, u32 level_min, u32 level_max,
+			 enum lock_mode tree_mode, struct mem_call *mc)
+{
+	u64 st;
+
+	entry_begin(&mc->e);
+	c->args->rcx = 0;
+	c->args->rdx = 0;
+	st = tdr_lock(c, tdr, LOCK_SH, &mc->td);
+	if (st)
+		return st;
+	st = td_state_check(c, &mc->td, true);
+	if (st)
+		goto out;
+	if (level_max == LEVEL_TOP)
+		level_max = sept_top_level(mc->td.tdcs);
+	st = page_info_decode(rcx, level_min, level_max, &mc->e);
+	if (st)
+		goto out;
+	st = tree_lock_walk(c, &mc->td, tree_mode, &mc->e);
+	if (st)
+		goto out;
+	st = entry_lock_host(c, &mc->e);
+	if (!st)
+		return 0;
+out:
+	mem_end(c, mc);
+	return st;
+}
+
+SL_FLATTEN void mem_end(struct call *c, struct mem_call *mc)
+{
+	entry_unlock(c, &mc->e);
+	tree_unlock(c, &mc->td, &mc->e);
+	tdr_unlock(c, &mc->td);
 }
 
 u64 must_give_way(const struct call *c, const struct tdcs *tdcs)

@@ -17,16 +17,15 @@ struct call {
 	struct sl_lp *lp;
 	struct sl_machine *m;
 	struct tdx_module_args *args;
-	u32 leaf;
+	const struct leaf_row *leaf;
 	u32 version;
+	bool hardened;                /* the machine's flavour */
 	const struct lock_step *plan; /* next step that may be taken */
 	u32 held;                     /* lock words held now; 0 when the leaf returns */
 	bool restart;                 /* TDCALL: nothing happened as far as the guest can tell */
 	bool exits;                   /* TDCALL: a TD exit is pending */
 	bool ve;                      /* TDCALL: #VE was injected instead */
 };
-
-typedef u64 (*leaf_fn)(struct call *c);
 
 /* Status with an operand id. */
 static inline u64 with_op(u64 status, u32 operand)
@@ -40,17 +39,114 @@ static inline u64 with_op(u64 status, u32 operand)
  * The lock of @step is taken; for a page: the PAMT entry at @level, on the way to it. Returns the
  * step's status.
  */
-u64 call_refused(const struct call *c, const struct lock_step *step, u32 level);
+SL_COLD u64 call_refused(const struct call *c, const struct lock_step *step, u32 level);
 
-/* Finds @object in the rest of the plan; a lock that the plan does not allow here is a bug. */
-const struct lock_step *call_plan_step(struct call *c, enum lock_object object, enum lock_mode mode,
-				       enum lock_path path);
+/* The same for a guest, whom a waiting host may be the reason of @r. */
+SL_COLD u64 call_refused_guest(const struct call *c, const struct lock_step *step,
+			       enum hp_result r);
+
+/* The step of @object in the rest of the plan, which must have one. */
+SL_COLD const struct lock_step *call_plan_skip(const struct call *c, enum lock_object object);
+
+/* Takes the step of @object in the plan; a lock that the plan does not allow here is a bug. */
+SL_INLINE const struct lock_step *call_plan_step(struct call *c, enum lock_object object,
+						 enum lock_mode mode, enum lock_path path)
+{
+	const struct lock_step *s = c->plan;
+
+	/* Steps that this call goes without come in between, rarely. */
+	if (sl_unlikely(!s || s->object != object))
+		s = call_plan_skip(c, object);
+	SL_BUG_ON(s->mode != mode || s->path != path);
+	c->plan = s + 1;
+	return s;
+}
 
 /* The mode in which the rest of the plan takes @object, which it must list. */
 enum lock_mode call_plan_mode(const struct call *c, enum lock_object object);
 
 /* Does the rest of the plan list @object? */
 bool call_plan_lists(const struct call *c, enum lock_object object);
+
+/*
+ * The words themselves, as the machine's flavour takes them: what every lock of every call comes to,
+ * hence inline. Under a step of the plan that the caller has taken.
+ */
+SL_INLINE enum hp_result take_hp(struct call *c, sharex_hp_t *l, enum hp_side side,
+				 enum lock_mode mode)
+{
+	enum hp_result r;
+
+	if (c->hardened)
+		r = mode == LOCK_EX ? sharex_hp_try_exclusive(l, side)
+				    : sharex_hp_try_shared(l, side);
+	else
+		r = mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, side)
+				    : sharex_hp_try_shared_published(l, side);
+	c->held += r == HP_OK;
+	return r;
+}
+
+SL_INLINE void drop_hp(struct call *c, sharex_hp_t *l, enum lock_mode mode)
+{
+	c->held--;
+	if (c->hardened) {
+		if (mode == LOCK_EX)
+			sharex_hp_release_exclusive(l);
+		else
+			sharex_hp_release_shared(l);
+	} else if (mode == LOCK_EX) {
+		sharex_hp_release_exclusive_published(l);
+	} else {
+		sharex_hp_release_shared_published(l);
+	}
+}
+
+SL_INLINE enum hp_result take_sharex(struct call *c, sharex_t *l, enum lock_mode mode)
+{
+	enum hp_result r;
+
+	if (c->hardened)
+		r = mode == LOCK_EX ? sharex_try_exclusive(l) : sharex_try_shared(l);
+	else
+		r = mode == LOCK_EX ? sharex_try_exclusive_published(l)
+				    : sharex_try_shared_published(l);
+	c->held += r == HP_OK;
+	return r;
+}
+
+SL_INLINE void drop_sharex(struct call *c, sharex_t *l, enum lock_mode mode)
+{
+	c->held--;
+	if (c->hardened) {
+		if (mode == LOCK_EX)
+			sharex_release_exclusive(l);
+		else
+			sharex_release_shared(l);
+	} else if (mode == LOCK_EX) {
+		sharex_release_exclusive_published(l);
+	} else {
+		sharex_release_shared_published(l);
+	}
+}
+
+SL_INLINE enum hp_result take_entry(struct call *c, _Atomic u64 *entry, enum hp_side side)
+{
+	enum hp_result r = c->hardened ? sept_entry_try_lock(entry, side)
+				       : sept_entry_try_lock_published(entry, side);
+
+	c->held += r == HP_OK;
+	return r;
+}
+
+SL_INLINE void drop_entry(struct call *c, _Atomic u64 *entry)
+{
+	c->held--;
+	if (c->hardened)
+		sept_entry_unlock(entry);
+	else
+		sept_entry_unlock_published(entry);
+}
 
 /* A PAMT entry held in some mode, together with its parents when they were walked. */
 struct page_lock {
@@ -80,11 +176,30 @@ struct pamt_entry *pamt_get(struct call *c, struct hpa page, u32 level) SL_WARN_
 /* Implicit page: pamt_get(), then page_lock_leaf(). */
 u64 page_lock_implicit(struct call *c, enum lock_object object, struct hpa page,
 		       enum lock_mode mode, u32 level, struct page_lock *out) SL_WARN_UNUSED;
-void page_unlock(struct call *c, struct page_lock *l);
 
-u64 sharex_lock(struct call *c, enum lock_object object, sharex_t *l,
-		enum lock_mode mode) SL_WARN_UNUSED;
-void sharex_unlock(struct call *c, sharex_t *l, enum lock_mode mode);
+static inline void page_unlock(struct call *c, struct page_lock *l)
+{
+	drop_hp(c, &l->entry->lock, (enum lock_mode)l->mode);
+	if (l->parent[0])
+		drop_hp(c, &l->parent[0]->lock, LOCK_SH);
+	if (l->parent[1])
+		drop_hp(c, &l->parent[1]->lock, LOCK_SH);
+	l->entry = NULL;
+}
+
+static inline SL_WARN_UNUSED u64 sharex_lock(struct call *c, enum lock_object object, sharex_t *l,
+					     enum lock_mode mode)
+{
+	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WORD);
+
+	return take_sharex(c, l, mode) == HP_OK ? 0 : call_refused(c, step, 0);
+}
+
+static inline void sharex_unlock(struct call *c, sharex_t *l, enum lock_mode mode)
+{
+	drop_sharex(c, l, mode);
+}
+
 u64 mutex_lock(struct call *c, enum lock_object object, hp_mutex_t *l) SL_WARN_UNUSED;
 void mutex_unlock(struct call *c, hp_mutex_t *l);
 
@@ -106,13 +221,25 @@ u64 tdr_lock_implicit(struct call *c, const struct page_lock *page,
  * Fatal, lifecycle, TDCS pages, OP_STATE lock (if @lock), leaf allowed in OP_STATE. Sets td->tdcs.
  */
 u64 td_state_check(struct call *c, struct td_ref *td, bool lock) SL_WARN_UNUSED;
-void op_state_unlock(struct call *c, struct td_ref *td);
+
+static inline void op_state_unlock(struct call *c, struct td_ref *td)
+{
+	if (!td->op_state_held)
+		return;
+	drop_hp(c, &td->tdcs->op_state_lock, LOCK_SH);
+	td->op_state_held = false;
+}
+
 /* Does this leaf accept the TD's OP_STATE? The refusals carry the state where the release has it so. */
 bool op_state_allowed(const struct call *c, const struct tdcs *tdcs);
 u64 op_state_incorrect(const struct call *c, const struct tdcs *tdcs);
 u64 vcpu_state_incorrect(const struct call *c, u32 state);
 /* Releases OP_STATE, if held, and the TDR. */
-void tdr_unlock(struct call *c, struct td_ref *td);
+static inline void tdr_unlock(struct call *c, struct td_ref *td)
+{
+	op_state_unlock(c, td);
+	page_unlock(c, &td->lock);
+}
 
 /* ---- S-EPT ------------------------------------------------------------------------------ */
 
@@ -127,9 +254,35 @@ struct entry_ref {
 	bool locked;
 };
 
+/* Nothing is held yet. The rest is filled in on the way. */
+static inline void entry_begin(struct entry_ref *e)
+{
+	e->tree_held = false;
+	e->locked = false;
+}
+
+/* Extended error information in RCX and RDX. */
+void ext_info(struct call *c, u64 entry, u32 level);
+
 /* The S-EPT tree lock, of whichever kind the release has. */
-u64 tree_word_lock(struct call *c, struct tdcs *tdcs, enum lock_mode mode) SL_WARN_UNUSED;
-void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock_mode mode);
+static inline SL_WARN_UNUSED u64 tree_word_lock(struct call *c, struct tdcs *tdcs,
+						enum lock_mode mode)
+{
+	const struct lock_step *step = call_plan_step(c, LOCK_TREE, mode, LOCK_WORD);
+	enum hp_result r = c->m->tree_hp ? take_hp(c, &tdcs->tree_lock_hp, HP_HOST, mode)
+					 : take_sharex(c, &tdcs->tree_lock, mode);
+
+	return r == HP_OK ? 0 : call_refused(c, step, 0);
+}
+
+static inline void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock_mode mode)
+{
+	if (c->m->tree_hp)
+		drop_hp(c, &tdcs->tree_lock_hp, mode);
+	else
+		drop_sharex(c, &tdcs->tree_lock, mode);
+}
+
 /* Page info in RCX: level and GPA. OPERAND_INVALID|RCX if malformed. */
 u64 page_info_decode(u64 rcx, u32 level_min, u32 level_max, struct entry_ref *e) SL_WARN_UNUSED;
 /* The same for an entry that will be walked to. */
@@ -140,22 +293,52 @@ u64 tree_promote(struct call *c, struct td_ref *td, struct entry_ref *e) SL_WARN
 /* GPA validity, tree lock, walk. Fills extended error information when the walk falls short. */
 u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode,
 		   struct entry_ref *e) SL_WARN_UNUSED;
-/* The lock bit of one entry, host side, under a plan step that the caller has taken. */
-bool entry_word_lock(struct call *c, _Atomic u64 *entry) SL_WARN_UNUSED;
-void entry_word_unlock(struct call *c, _Atomic u64 *entry);
-/* Entry lock, host side, then the leaf's allowed states; extended information on both failures. */
+/* Entry lock, host side; extended information when it is busy. */
 u64 entry_lock_host(struct call *c, struct entry_ref *e) SL_WARN_UNUSED;
-u64 entry_check_state(struct call *c, struct entry_ref *e) SL_WARN_UNUSED;
-void entry_unlock(struct call *c, struct entry_ref *e);
-void tree_unlock(struct call *c, struct td_ref *td, struct entry_ref *e);
+
+/* Does the leaf accept the entry's state? Extended information if not. */
+static inline SL_WARN_UNUSED u64 entry_check_state(struct call *c, const struct entry_ref *e)
+{
+	if (sl_likely(c->leaf->entry_states >> e->state & 1))
+		return 0;
+	ext_info(c, e->copy, e->level);
+	return with_op(TDX_EPT_ENTRY_STATE_INCORRECT, TDX_OPERAND_ID_RCX);
+}
+
+static inline void entry_unlock(struct call *c, struct entry_ref *e)
+{
+	if (!e->locked)
+		return;
+	drop_entry(c, e->entry);
+	e->locked = false;
+}
+
+static inline void tree_unlock(struct call *c, struct td_ref *td, struct entry_ref *e)
+{
+	if (!e->tree_held)
+		return;
+	tree_word_unlock(c, td->tdcs, e->tree_mode);
+	e->tree_held = false;
+}
+
 /*
  * Stores @value. The HP bit is @value's in the published flavour of a release whose commits are plain
  * stores, else what it is in memory.
  */
-void entry_commit(struct call *c, struct entry_ref *e, u64 value, bool keep_locked);
-/* Extended error information in RCX and RDX. */
-void ext_info(struct call *c, u64 entry, u32 level);
-
+static inline void entry_commit(struct call *c, struct entry_ref *e, u64 value, bool keep_locked)
+{
+	SL_BUG_ON(!e->locked);
+	if (c->hardened)
+		sept_entry_commit(e->entry, value, keep_locked);
+	else if (changed(c->m, CHANGE_COMMIT_KEEPS_HP))
+		sept_entry_commit_keeping_published(e->entry, value, keep_locked);
+	else
+		sept_entry_commit_published(e->entry, value, keep_locked);
+	if (!keep_locked) {
+		e->locked = false;
+		c->held--;
+	}
+}
 /* Mask over enum sept_state that this SEAMCALL leaf accepts. */
 u32 sept_allowed(u32 leaf);
 bool op_state_tracks(u32 op_state);
@@ -165,6 +348,23 @@ u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_r
 		   u32 untracked_operand) SL_WARN_UNUSED;
 /* PAMT entry that carries the BEPOCH of what @copy maps or links at @level. */
 struct pamt_entry *entry_pamt(struct sl_machine *m, u64 copy, u32 level);
+
+/* Everything that a S-EPT leaf holds once its prologue has succeeded. */
+struct mem_call {
+	struct td_ref td;
+	struct entry_ref e;
+};
+
+#define LEVEL_TOP 0xFF /* as level_max: the level of the TD's root entries */
+
+/*
+ * TDR shared, TD state with OP_STATE shared, page info, tree in @tree_mode, walk, entry lock, entry
+ * state. Returns 0 with all of it held, or a status with nothing held.
+ */
+u64 mem_begin(struct call *c, u64 rcx, u64 tdr, u32 level_min, u32 level_max,
+	      enum lock_mode tree_mode, struct mem_call *mc) SL_WARN_UNUSED;
+/* Releases in the module's order: entry, tree, OP_STATE, TDR; what is already gone is skipped. */
+void mem_end(struct call *c, struct mem_call *mc);
 
 /* ---- Oracles --------------------------------------------------------------------------- */
 

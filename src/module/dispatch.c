@@ -13,38 +13,6 @@
 #define RAX_VERSION(rax)  ((u32)((rax) >> TDX_RAX_VERSION_SHIFT & 0xFF))
 #define RAX_RESERVED_MASK (GENMASK_ULL(31, 24) | GENMASK_ULL(63, 32))
 
-static leaf_fn seamcall_leaf(u32 leaf)
-{
-	switch (leaf) {
-#define SL_SEAMCALL(ident, number, name)
-#define SL_SEAMCALL_IMPL(ident, number, name) \
-	case number:                          \
-		return ident;
-#define SL_TDCALL(ident, number, name)
-#include <seamlab/tdx_leaf.def>
-#undef SL_SEAMCALL
-#undef SL_TDCALL
-	default:
-		return NULL;
-	}
-}
-
-static leaf_fn tdcall_leaf(u32 leaf)
-{
-	switch (leaf) {
-#define SL_SEAMCALL(ident, number, name)
-#define SL_TDCALL(ident, number, name)
-#define SL_TDCALL_IMPL(ident, number, name) \
-	case number:                        \
-		return ident;
-#include <seamlab/tdx_leaf.def>
-#undef SL_SEAMCALL
-#undef SL_TDCALL
-	default:
-		return NULL;
-	}
-}
-
 /* Leaves that work before the module is READY. */
 static bool works_before_ready(u32 leaf)
 {
@@ -63,25 +31,76 @@ static bool works_before_ready(u32 leaf)
 	}
 }
 
-static u64 seamcall_precheck(struct sl_lp *lp, u64 rax)
+void leaf_rows_init(struct sl_machine *m)
 {
-	u32 leaf = RAX_LEAF(rax);
+	enum sl_release r = m->cfg.release;
+
+#define SL_SEAMCALL(ident, number, name)
+#define SL_SEAMCALL_IMPL(ident, number, name) m->seamcall[number].run = ident;
+#define SL_TDCALL(ident, number, name)
+#define SL_TDCALL_IMPL(ident, number, name) m->tdcall[number].run = ident;
+#include <seamlab/tdx_leaf.def>
+#undef SL_SEAMCALL
+#undef SL_TDCALL
+	for (u32 leaf = 0; leaf < TDX_SEAMCALL_COUNT; leaf++) {
+		struct leaf_row *row = &m->seamcall[leaf];
+
+		row->plan[0] = lock_plan(r, false, leaf, 0);
+		row->plan[1] = lock_plan(r, false, leaf, 1);
+		row->entry_states = sept_allowed(leaf);
+		row->op_states = (u16)release_op_allowed(r, leaf);
+		row->version_max = (u8)release_seamcall_version(r, leaf);
+		row->before_ready = works_before_ready(leaf);
+	}
+	for (u32 leaf = 0; leaf < TDX_TDCALL_COUNT; leaf++) {
+		struct leaf_row *row = &m->tdcall[leaf];
+
+		row->plan[0] = row->plan[1] = lock_plan(r, true, leaf, 0);
+		/* Only TDG.VM.RD has a version 1. */
+		row->version_max = leaf == TDCALL_tdg_vm_rd;
+	}
+}
+
+/* Numbers beyond the table are leaves of migration, none of which is modelled. */
+static const struct leaf_row *row_of(const struct leaf_row *rows, u32 count, u64 rax)
+{
+	static const struct leaf_row none = { 0 };
+
+	return sl_likely(RAX_LEAF(rax) < count) ? &rows[RAX_LEAF(rax)] : &none;
+}
+
+static u64 seamcall_precheck(struct sl_lp *lp, u64 rax, const struct leaf_row *leaf)
+{
 	enum sys_state state = sys_state(lp->machine);
-	u32 version_max = release_seamcall_version(lp->machine->cfg.release, leaf);
 
 	/* A guest that runs on this LP is in the TD: SEAMCALL does not exist there. */
 	if (lp->vp || (rax & RAX_RESERVED_MASK))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (RAX_VERSION(rax) && !version_max)
+	if (RAX_VERSION(rax) && !leaf->version_max)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (state == SYS_SHUT_DOWN && leaf != SEAMCALL_tdh_sys_lp_shutdown)
-		return TDX_SYS_SHUTDOWN;
-	if (state != SYS_READY && !works_before_ready(leaf))
-		return TDX_SYS_NOT_READY;
+	if (sl_unlikely(state != SYS_READY)) {
+		if (state == SYS_SHUT_DOWN && RAX_LEAF(rax) != SEAMCALL_tdh_sys_lp_shutdown)
+			return TDX_SYS_SHUTDOWN;
+		if (!leaf->before_ready)
+			return TDX_SYS_NOT_READY;
+	}
 	/* A version too high is for the leaf to refuse, which comes after the module's state. */
-	if (!seamcall_leaf(leaf) || RAX_VERSION(rax) > version_max)
+	if (!leaf->run || RAX_VERSION(rax) > leaf->version_max)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	return 0;
+}
+
+/* The call's record, as its leaf finds it. */
+static void call_begin(struct call *c, struct sl_lp *lp, u64 rax, struct tdx_module_args *args,
+		       const struct leaf_row *leaf)
+{
+	*c = (struct call){ .lp = lp,
+			    .m = lp->machine,
+			    .args = args,
+			    .leaf = leaf,
+			    .version = RAX_VERSION(rax),
+			    .hardened = lp->machine->hardened,
+			    .plan = leaf->plan[RAX_VERSION(rax)] };
 }
 
 static bool status_is_busy(u64 status)
@@ -105,14 +124,14 @@ static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)
 }
 
 /* Every path of a leaf has released what it took: an oracle's business, or else a bug. */
-static void check_released(const struct call *c, const char *leaf, u64 status)
+static void check_released(const struct call *c, const char *(*name)(u32 leaf), u64 rax, u64 status)
 {
 	const struct sl_module_hooks *hooks = c->m->hooks;
 
 	if (sl_likely(!c->held))
 		return;
 	SL_BUG_ON(!hooks || !hooks->leaked);
-	hooks->leaked(c->lp, leaf, status, c->held);
+	hooks->leaked(c->lp, name(RAX_LEAF(rax)), status, c->held);
 }
 
 u32 sl_seamcall_version(const struct sl_machine *m, u32 leaf)
@@ -123,7 +142,7 @@ u32 sl_seamcall_version(const struct sl_machine *m, u32 leaf)
 u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 {
 	struct sl_machine *m = lp->machine;
-	u32 leaf = RAX_LEAF(rax);
+	const struct leaf_row *leaf = row_of(m->seamcall, TDX_SEAMCALL_COUNT, rax);
 	struct call c;
 	u64 st;
 
@@ -131,21 +150,15 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 		return TDX_UNINITIALIZE_ERROR;
 	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
 	env_note(lp->env, SL_NOTE_SEAMCALL_BEGINS, rax, 0);
-	st = seamcall_precheck(lp, rax);
-	if (!st) {
-		c = (struct call){ .lp = lp,
-				   .m = m,
-				   .args = args,
-				   .leaf = leaf,
-				   .version = RAX_VERSION(rax),
-				   .plan = lock_plan(m->cfg.release, false, leaf,
-						     RAX_VERSION(rax)) };
-		st = seamcall_leaf(leaf)(&c);
-		check_released(&c, tdx_seamcall_name(leaf), st);
+	st = seamcall_precheck(lp, rax, leaf);
+	if (sl_likely(!st)) {
+		call_begin(&c, lp, rax, args, leaf);
+		st = leaf->run(&c);
+		check_released(&c, tdx_seamcall_name, rax, st);
 	}
 	if (sl_unlikely(atomic_load_explicit(&m->halted, memory_order_relaxed)))
 		st = TDX_UNINITIALIZE_ERROR;
-	count_seamcall(lp, leaf, st);
+	count_seamcall(lp, RAX_LEAF(rax), st);
 	env_note(lp->env, SL_NOTE_SEAMCALL, rax, st);
 	atomic_store_explicit(&lp->busy, false, memory_order_relaxed);
 	return st;
@@ -205,21 +218,16 @@ static void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
 /* One execution of the leaf. Sets c->restart, c->exits or c->ve as the leaf does. */
 static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, struct call *c)
 {
-	u32 leaf = RAX_LEAF(rax);
-	leaf_fn fn = tdcall_leaf(leaf);
+	const struct leaf_row *leaf = row_of(lp->machine->tdcall, TDX_TDCALL_COUNT, rax);
 	u64 st;
 
-	*c = (struct call){ .lp = lp,
-			    .m = lp->machine,
-			    .args = args,
-			    .leaf = leaf,
-			    .version = RAX_VERSION(rax),
-			    .plan = lock_plan(lp->machine->cfg.release, true, leaf, 0) };
-	/* Only TDG.VM.RD has a version 1. */
-	if ((rax & RAX_RESERVED_MASK) || !fn || RAX_VERSION(rax) > (leaf == TDCALL_tdg_vm_rd))
+	/* For the caller to look at, whatever becomes of the call. */
+	c->restart = c->exits = c->ve = false;
+	if ((rax & RAX_RESERVED_MASK) || !leaf->run || RAX_VERSION(rax) > leaf->version_max)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	st = fn(c);
-	check_released(c, tdx_tdcall_name(leaf), st);
+	call_begin(c, lp, rax, args, leaf);
+	st = leaf->run(c);
+	check_released(c, tdx_tdcall_name, rax, st);
 	return st;
 }
 

@@ -17,15 +17,10 @@ void attr_info(struct call *c, const struct entry_ref *e)
 u64 entry_lock_guest(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
-	enum hp_result r = c->m->hardened ? sept_entry_try_lock(e->entry, HP_GUEST)
-					  : sept_entry_try_lock_published(e->entry, HP_GUEST);
+	enum hp_result r = take_entry(c, e->entry, HP_GUEST);
 
-	if (r != HP_OK) {
-		u64 st = call_refused(c, step, 0);
-
-		return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
-	}
-	c->held++;
+	if (r != HP_OK)
+		return call_refused_guest(c, step, r);
 	e->locked = true;
 	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);
 	e->state = sept_state(e->copy);

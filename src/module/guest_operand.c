@@ -74,37 +74,12 @@ void guest_operand_write(struct call *c, struct hpa page, u64 gpa, const void *f
 u64 rtmr_lock(struct call *c, enum lock_mode mode)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_RTMR, mode, LOCK_WORD);
-	sharex_hp_t *l = &c->lp->tdcs->rtmr_lock;
-	enum hp_result r;
+	enum hp_result r = take_hp(c, &c->lp->tdcs->rtmr_lock, HP_GUEST, mode);
 
-	if (c->m->hardened)
-		r = mode == LOCK_EX ? sharex_hp_try_exclusive(l, HP_GUEST)
-				    : sharex_hp_try_shared(l, HP_GUEST);
-	else
-		r = mode == LOCK_EX ? sharex_hp_try_exclusive_published(l, HP_GUEST)
-				    : sharex_hp_try_shared_published(l, HP_GUEST);
-	if (r != HP_OK) {
-		u64 st = call_refused(c, step, 0);
-
-		return r == HP_BUSY ? st : with_op(TDX_OPERAND_BUSY_HOST_PRIORITY, step->operand);
-	}
-	c->held++;
-	return 0;
+	return r == HP_OK ? 0 : call_refused_guest(c, step, r);
 }
 
 void rtmr_unlock(struct call *c, enum lock_mode mode)
 {
-	sharex_hp_t *l = &c->lp->tdcs->rtmr_lock;
-
-	if (c->m->hardened) {
-		if (mode == LOCK_EX)
-			sharex_hp_release_exclusive(l);
-		else
-			sharex_hp_release_shared(l);
-	} else if (mode == LOCK_EX) {
-		sharex_hp_release_exclusive_published(l);
-	} else {
-		sharex_hp_release_shared_published(l);
-	}
-	c->held--;
+	drop_hp(c, &c->lp->tdcs->rtmr_lock, mode);
 }

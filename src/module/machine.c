@@ -73,6 +73,7 @@ struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *ar
 	m->changes = release_changes(cfg->release);
 	m->hardened = cfg->flavour == SL_HARDENED;
 	m->tree_hp = tree_is_hp(cfg->release);
+	leaf_rows_init(m);
 	for (u32 i = 0; i < cfg->lps; i++) {
 		m->lp[i].machine = m;
 		m->lp[i].index = i;

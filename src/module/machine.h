@@ -351,6 +351,19 @@ struct sl_module_hooks {
 	void (*leaked)(struct sl_lp *lp, const char *leaf, u64 status, u32 words);
 };
 
+struct call;
+struct lock_step;
+
+/* A leaf as the machine's release has it. */
+struct leaf_row {
+	u64 (*run)(struct call *c);      /* NULL: there is no such leaf here */
+	const struct lock_step *plan[2]; /* of version 0 and 1 */
+	u32 entry_states;                /* set of enum sept_state that it accepts */
+	u16 op_states;                   /* set of OP_STATEs that it accepts */
+	u8 version_max;                  /* the highest that it takes */
+	bool before_ready;               /* works before the module is READY */
+};
+
 struct sl_machine {
 	struct sl_machine_config cfg;
 	u64 changes; /* of the release, see changed() */
@@ -366,9 +379,14 @@ struct sl_machine {
 	struct wbt_entry wbt[SL_PACKAGES_MAX];
 	hp_mutex_t key_engine[SL_PACKAGES_MAX]; /* the CPU's key-programming instruction */
 	const struct sl_module_hooks *hooks;
+	struct leaf_row seamcall[TDX_SEAMCALL_COUNT];
+	struct leaf_row tdcall[TDX_TDCALL_COUNT];
 	struct sl_mem mem;
 	struct sl_lp lp[];
 };
+
+/* Fills the rows of all leaves, once the configuration stands. */
+void leaf_rows_init(struct sl_machine *m);
 
 /* Has the machine's release this change? */
 static inline bool changed(const struct sl_machine *m, enum release_change change)

@@ -56,6 +56,21 @@ static const struct md_field fields[] = {
 #undef MD_FIELD
 };
 
+/* Rows of a context stand together: where they begin, and where the next context's do. */
+static const u32 first_row[MD_CONTEXTS + 1] = {
+#define MD_FIELD(context, name, id, count, host, debug, guest, value) +(MD_##context < MD_TD)
+	[MD_TD] = 0
+#include "module/metadata.def"
+	,
+#undef MD_FIELD
+#define MD_FIELD(context, name, id, count, host, debug, guest, value) +(MD_##context < MD_VP)
+	[MD_VP] = 0
+#include "module/metadata.def"
+	,
+#undef MD_FIELD
+	[MD_CONTEXTS] = ARRAY_SIZE(fields),
+};
+
 /* One field: a row and, of rows of several, which. */
 struct md_at {
 	enum md_name name;
@@ -90,11 +105,12 @@ static bool find(const struct md *md, u64 id, struct md_at *at)
 {
 	if (id & (ID_RESERVED | ID_LAST))
 		return false;
-	for (u32 n = 0; n < ARRAY_SIZE(fields); n++) {
+	for (u32 n = first_row[md->context]; n < first_row[md->context + 1]; n++) {
 		u64 i = (id & ID_COMPARED) - (fields[n].id & ID_COMPARED);
 
-		if (fields[n].context != md->context || i >= fields[n].count)
+		if (i >= fields[n].count)
 			continue;
+		SL_BUG_ON(fields[n].context != md->context);
 		*at = (struct md_at){ (enum md_name)n, (u32)i };
 		return true;
 	}
@@ -104,8 +120,8 @@ static bool find(const struct md *md, u64 id, struct md_at *at)
 /* The first readable field from row @n on. */
 static u64 first_from(const struct md *md, u32 n)
 {
-	for (; n < ARRAY_SIZE(fields); n++)
-		if (fields[n].context == md->context && fields[n].access[md->who].rd)
+	for (; n < first_row[md->context + 1]; n++)
+		if (fields[n].access[md->who].rd)
 			return fields[n].id;
 	return MD_NULL_ID;
 }
@@ -124,7 +140,7 @@ u64 md_read(const struct md *md, u64 id, u64 *value, u64 *next)
 
 	*value = 0;
 	if (next && id == MD_NULL_ID) {
-		*next = first_from(md, 0);
+		*next = first_from(md, first_row[md->context]);
 		return TDX_METADATA_FIRST_FIELD_ID_IN_CONTEXT;
 	}
 	if (next)
@@ -152,7 +168,7 @@ static u64 write_timeout(const struct md *md, u64 data, u64 mask)
 	if (data < HP_LOCK_TIMEOUT_MIN_US || data > HP_LOCK_TIMEOUT_MAX_US)
 		return TDX_METADATA_FIELD_VALUE_NOT_VALID;
 	/* Published: cut to 32 bits, so that a long timeout becomes some short one. */
-	if (!md->c->m->hardened)
+	if (!md->c->hardened)
 		ticks = (u32)ticks;
 	atomic_store_explicit(&md->tdcs->hp_lock_timeout, ticks, memory_order_relaxed);
 	return 0;

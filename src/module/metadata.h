@@ -14,11 +14,7 @@
 /* No field: asks for the first one, and stands behind the last one. */
 #define MD_NULL_ID (~0ull)
 
-enum md_context {
-	MD_SYS,
-	MD_TD,
-	MD_VP,
-};
+enum md_context { MD_SYS, MD_TD, MD_VP, MD_CONTEXTS };
 
 enum md_who {
 	MD_HOST,

@@ -65,10 +65,33 @@ static inline u64 sept_state_raw(enum sept_state s)
 
 #define SEPT_FREE_ENTRY (SEPT_SVE | SEPT_CODE_RAW(0x0E))
 
+struct sept_state_row {
+	u8 public_state;
+	u8 flags;
+	const char *name;
+};
+
+extern const struct sept_state_row sept_state_rows[SEPT_STATES];
+extern const u8 sept_state_of_code[128];
+
 /* State of a raw entry. A code outside the table counts as FREE, as in the module. */
-enum sept_state sept_state(u64 entry);
-u32 sept_state_flags(enum sept_state s);
-u32 sept_state_public(enum sept_state s);
+static inline enum sept_state sept_state(u64 entry)
+{
+	u32 code = (u32)((entry >> 9 & 1) | (entry >> 53 & 0xF) << 1 | (entry >> 6 & 3) << 5);
+
+	return (enum sept_state)sept_state_of_code[code];
+}
+
+static inline u32 sept_state_flags(enum sept_state s)
+{
+	return sept_state_rows[s].flags;
+}
+
+static inline u32 sept_state_public(enum sept_state s)
+{
+	return sept_state_rows[s].public_state;
+}
+
 const char *sept_state_name(enum sept_state s);
 
 static inline bool sept_is_leaf(u64 entry)
@@ -100,7 +123,18 @@ static inline u64 sept_make_table(struct hpa table)
 }
 
 /* @entry with its state bits replaced and RWX and memory type as the new state has them. */
-u64 sept_with_state(u64 entry, enum sept_state state);
+static inline u64 sept_with_state(u64 entry, enum sept_state state)
+{
+	bool present = state == SEPT_NL_MAPPED || (sept_state_rows[state].flags & SEPT_GUEST_LEAF);
+
+	entry &= ~(SEPT_STATE_MASK | SEPT_RWX | SEPT_MT_MASK);
+	entry |= sept_state_raw(state);
+	if (entry & SEPT_PS)
+		entry |= SEPT_MT_WB;
+	if (present)
+		entry |= SEPT_RWX;
+	return entry;
+}
 
 /* What unblocking makes of a state; states that are not blocked stay as they are. */
 enum sept_state sept_unblocked(enum sept_state state);
@@ -115,8 +149,33 @@ struct sept_walk {
 };
 
 /* Lock-free walk to @level (spec: "The SEPT walk"). Ignores TDEL and HP on every level. */
-struct sept_walk sept_walk(const struct sl_machine *m, const struct tdcs *tdcs, struct gpa gpa,
-			   u32 level);
+static inline struct sept_walk sept_walk(const struct sl_machine *m, const struct tdcs *tdcs,
+					 struct gpa gpa, u32 level)
+{
+	struct sept_walk w = { .level = tdcs->page_walk };
+	_Atomic u64 *table = mem_frame(m, tdcs->sept_root);
+
+	for (;; w.level--) {
+		u64 index = gpa.v >> SL_LEVEL_SHIFT(w.level) & (SL_ENTRIES - 1);
+
+		w.entry = &table[index];
+		/* Pairs with the committing store of whoever linked the table below. */
+		w.copy = atomic_load_explicit(w.entry, memory_order_acquire);
+		if (w.level == level) {
+			w.reached = true;
+			return w;
+		}
+		if ((w.copy & SEPT_RWX) == 0 || sept_is_leaf(w.copy))
+			return w;
+		/* Present entries of this version are all RWX, and point at memory that exists. */
+		if (sl_unlikely((w.copy & SEPT_RWX) != SEPT_RWX ||
+				!mem_is_private(m, sept_hpa(w.copy)))) {
+			w.halt = true;
+			return w;
+		}
+		table = mem_frame(m, sept_hpa(w.copy));
+	}
+}
 
 /* Fills a S-EPT page with FREE entries. */
 void sept_page_init(const struct sl_machine *m, struct hpa page);

@@ -23,7 +23,7 @@ void zero_step_log(struct sl_lp *lp, u64 gpa)
 /* Does a PENDING page satisfy the filter? */
 static bool pending_passes(const struct call *c, struct tdcs *tdcs)
 {
-	if (c->m->hardened)
+	if (c->hardened)
 		return true;
 	return changed(c->m, CHANGE_PENDING_PASSES) &&
 	       !(atomic_load_explicit(&tdcs->td_ctls, memory_order_relaxed) & 1);

@@ -51,7 +51,7 @@ MUTANTS = [
      "	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, SL_LEVEL_PAGES(mc.e.level),\n"
      "				  memory_order_relaxed);\n",
      "", "contention/zap-vs-accept"),
-    ("pending-still-faults", "src/module/zero_step.c", "	if (c->m->hardened)\n		return true;\n",
+    ("pending-still-faults", "src/module/zero_step.c", "	if (c->hardened)\n		return true;\n",
      "", "contention/zero-step-zap"),
     ("zero-step-keeps-the-tree", "src/module/zero_step.c",
      "		tree_word_unlock(c, tdcs, mode);\n", "		c->held--;\n",
@@ -74,10 +74,10 @@ MUTANTS = [
      "#define SL_HP_RELEASE                   memory_order_relaxed",
      "contention/two-faults-new-table"),
     ("table-published-before-it-is-initialised", "src/module/leaf/tdh_mem_sept_add.c",
-     "	sept_page_init(c->m, page.page);\n	pamt_set_owner(page.entry, mc.td.lock.page);\n",
-     "	entry_commit(c, &mc.e, sept_make_table(page.page), true);\n	sept_page_init(c->m, page.page);\n"
-     "	pamt_set_owner(page.entry, mc.td.lock.page);\n", "contention/two-faults-new-table"),
-    ("parent-keeps-its-share", "src/module/call.c",
+     "	sept_page_init(c->m, page.page);\n",
+     "	entry_commit(c, &mc.e, sept_make_table(page.page), true);\n	sept_page_init(c->m, page.page);\n",
+     "contention/two-faults-new-table"),
+    ("parent-keeps-its-share", "src/module/call.h",
      "	if (l->parent[1])\n		drop_hp(c, &l->parent[1]->lock, LOCK_SH);\n",
      "	if (l->parent[1])\n		c->held--;\n", "contention/zap-vs-accept"),
     ("pending-page-accessible", "src/module/leaf/tdh_mem_page_aug.c",

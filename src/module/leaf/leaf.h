@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prototypes of all leaves, and the prologue that the S-EPT leaves share. Layer: module, private. */
+/* Prototypes of all leaves, and what leaves share. Layer: module, private. */
 #ifndef SL_MODULE_LEAF_H
 #define SL_MODULE_LEAF_H
 
@@ -12,23 +12,6 @@
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
-
-/* Everything that a S-EPT leaf holds once its prologue has succeeded. */
-struct mem_call {
-	struct td_ref td;
-	struct entry_ref e;
-};
-
-#define LEVEL_TOP 0xFF /* as level_max: the level of the TD's root entries */
-
-/*
- * TDR shared, TD state with OP_STATE shared, page info, tree in @tree_mode, walk, entry lock, entry
- * state. Returns 0 with all of it held, or a status with nothing held.
- */
-u64 mem_begin(struct call *c, u64 rcx, u64 tdr, u32 level_min, u32 level_max,
-	      enum lock_mode tree_mode, struct mem_call *mc) SL_WARN_UNUSED;
-/* Releases in the module's order: entry, tree, OP_STATE, TDR; what is already gone is skipped. */
-void mem_end(struct call *c, struct mem_call *mc);
 
 /*
  * TDH.MEM.RD (@data NULL) and TDH.MEM.WR: GPA in RCX and TDR in RDX, from the first check to the last

@@ -43,7 +43,7 @@ static u64 exchange(struct call *c, const struct entry_ref *e, const u64 *data)
  */
 static void release(struct call *c, struct mem_call *mc)
 {
-	if (c->m->hardened || changed(c->m, CHANGE_MEM_DATA_TDR_LAST)) {
+	if (c->hardened || changed(c->m, CHANGE_MEM_DATA_TDR_LAST)) {
 		mem_end(c, mc);
 		return;
 	}
@@ -55,10 +55,12 @@ static void release(struct call *c, struct mem_call *mc)
 
 u64 mem_data(struct call *c, const u64 *data)
 {
-	struct mem_call mc = { .e.gpa.v = c->args->rcx };
-	u64 tdr = c->args->rdx;
+	u64 gpa = c->args->rcx, tdr = c->args->rdx;
+	struct mem_call mc;
 	u64 st;
 
+	entry_begin(&mc.e);
+	mc.e.gpa.v = gpa;
 	c->args->rcx = 0;
 	c->args->rdx = 0;
 	st = tdr_lock(c, tdr, LOCK_SH, &mc.td);

@@ -29,7 +29,7 @@ static bool must_let_go(struct call *c, const struct entry_ref *e)
 {
 	if (lp_interrupt_pending(c->lp))
 		return true;
-	return c->m->hardened && (atomic_load_explicit(e->entry, memory_order_relaxed) & SEPT_HP);
+	return c->hardened && (atomic_load_explicit(e->entry, memory_order_relaxed) & SEPT_HP);
 }
 
 /*
@@ -116,7 +116,7 @@ u64 tdg_mem_page_accept(struct call *c)
 	if (st)
 		return st;
 	/* Published: what the entry was before the lock decides whether it counts as a leaf. */
-	leaf = sept_is_leaf(c->m->hardened ? e.copy : w.copy);
+	leaf = sept_is_leaf(c->hardened ? e.copy : w.copy);
 	flags = sept_state_flags(e.state);
 	if (e.state == SEPT_FREE) {
 		entry_unlock(c, &e);

@@ -57,7 +57,7 @@ u64 tdh_mem_page_aug(struct call *c)
 	call_committed(c, .kind = COMMIT_AUG, .tdr = mc.td.lock.page, .page = page.page,
 		       .level = mc.e.level, .gpa = mc.e.gpa);
 	leaf = sept_make_leaf(SEPT_PENDING, page.page);
-	if (c->m->hardened) {
+	if (c->hardened) {
 		take_page(&mc.td, &page);
 		entry_commit(c, &mc.e, leaf, false);
 	} else {

@@ -24,7 +24,7 @@ static u64 comparable(const struct call *c, u64 child, u32 level)
 		return child & ~(SEPT_A | SEPT_D | SEPT_HP);
 	if (level == 1)
 		child &= ~SEPT_ACCEPT_MASK;
-	return c->m->hardened ? child & ~SEPT_HP : child;
+	return c->hardened ? child & ~SEPT_HP : child;
 }
 
 static bool may_come_first(u64 child, u32 level)
@@ -46,7 +46,7 @@ static u64 children_check(struct call *c, const struct entry_ref *parent, struct
 		u64 child;
 		bool fits;
 
-		if (step && !entry_word_lock(c, e)) {
+		if (step && take_entry(c, e, HP_HOST) != HP_OK) {
 			ext_info(c, parent->copy, parent->level);
 			return call_refused(c, step, 0);
 		}
@@ -68,7 +68,7 @@ static u64 children_check(struct call *c, const struct entry_ref *parent, struct
 static void children_unlock(struct call *c, struct children *ch)
 {
 	for (u32 i = 0; i < ch->locked; i++)
-		entry_word_unlock(c, &ch->entry[i]);
+		drop_entry(c, &ch->entry[i]);
 	ch->locked = 0;
 }
 
@@ -81,7 +81,7 @@ static u64 may_commit(struct call *c, struct mem_call *mc, const struct children
 {
 	u64 st = 0;
 
-	if (c->m->hardened && mc->e.state == SEPT_NL_MAPPED && mc->e.tree_mode == LOCK_SH)
+	if (c->hardened && mc->e.state == SEPT_NL_MAPPED && mc->e.tree_mode == LOCK_SH)
 		st = tree_promote(c, &mc->td, &mc->e);
 	if (!st)
 		st = pamt_promote(c, ch->page, mc->e.level);
@@ -95,7 +95,7 @@ static void commit(struct call *c, struct mem_call *mc, struct children *ch, str
 	/* Read late: a published parent inherits what HOST_PRIORITY child 0 has by now. */
 	u64 leaf = atomic_load_explicit(&ch->entry[0], memory_order_relaxed);
 
-	if (c->m->hardened && ch->level == 1)
+	if (c->hardened && ch->level == 1)
 		leaf &= ~SEPT_ACCEPT_MASK;
 	call_committed(c, .kind = COMMIT_PROMOTE, .tdr = mc->td.lock.page, .page = ch->page,
 		       .level = mc->e.level, .gpa = mc->e.gpa);

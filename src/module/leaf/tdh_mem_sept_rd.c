@@ -15,7 +15,7 @@
 u64 tdh_mem_sept_rd(struct call *c)
 {
 	u64 rcx = c->args->rcx, rdx = c->args->rdx;
-	struct mem_call mc = { 0 };
+	struct mem_call mc;
 	u64 st;
 
 	c->args->rcx = 0;

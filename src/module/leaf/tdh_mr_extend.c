@@ -42,7 +42,7 @@ u64 tdh_mr_extend(struct call *c)
 		st = with_op(TDX_EPT_ENTRY_NOT_PRESENT, TDX_OPERAND_ID_RCX);
 		goto out;
 	}
-	if (!(sept_allowed(c->leaf) >> sept_state(w.copy) & 1)) {
+	if (!(c->leaf->entry_states >> sept_state(w.copy) & 1)) {
 		ext_info(c, w.copy, w.level);
 		st = TDX_EPT_ENTRY_NOT_PRESENT;
 		goto out;

@@ -172,11 +172,13 @@ static u64 emulate_ept_violation(struct call *c, struct entry *e, struct gpa gpa
 u64 tdh_vp_enter(struct call *c)
 {
 	u64 rcx = c->args->rcx;
-	struct entry e = { 0 };
+	struct entry e;
 	struct gpa blocked = { 0 };
 	bool fresh, would_fault = false;
 	u64 st;
 
+	e.referenced = false;
+	e.tree_held = false;
 	if (c->lp->platform & SL_PLATFORM_NT4)
 		return TDX_LIMIT_CPUID_MAXVAL_SET;
 	if (rcx & (GENMASK_ULL(11, 0) | GENMASK_ULL(63, 54)))

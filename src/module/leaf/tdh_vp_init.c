@@ -74,7 +74,7 @@ u64 tdh_vp_init(struct call *c)
 	}
 	st = tsc_first ? 0 : check_tsc(c);
 	if (st) {
-		if (c->m->hardened)
+		if (c->hardened)
 			atomic_fetch_sub_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
 		goto out;
 	}

@@ -10,7 +10,6 @@ u64 vp_begin(struct call *c, u64 tdvpr, bool disabled, struct vp_call *v)
 	bool fresh;
 	u64 st;
 
-	*v = (struct vp_call){ 0 };
 	st = page_lock_explicit(c, LOCK_TDVPR, tdvpr, LOCK_SH, 0, PAMT_TDVPR, &v->tdvpr);
 	if (st)
 		return st;

@@ -76,7 +76,10 @@ static const struct numbered_leaf {
 #undef SL_SEAMCALL
 #undef SL_TDCALL
 #define SL_NEW_SEAMCALL(since_, ident_, number_, name_) \
-	[number_] = { { .number = (number_), .name = (name_), .ident = #ident_ }, (since_) },
+	[number_] = {                                                                   \
+		{ .number = (number_), .name = (name_), .ident = #ident_, .modelled = true }, \
+		(since_)                                                                \
+	},
 #include <seamlab/tdx_release.def>
 #undef SL_NEW_SEAMCALL
 };

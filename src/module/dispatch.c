@@ -13,7 +13,7 @@
 #define RAX_VERSION(rax)  ((u32)((rax) >> TDX_RAX_VERSION_SHIFT & 0xFF))
 #define RAX_RESERVED_MASK (GENMASK_ULL(31, 24) | GENMASK_ULL(63, 32))
 
-static leaf_fn seamcall_leaf(u32 leaf)
+static leaf_fn seamcall_leaf(enum sl_release r, u32 leaf)
 {
 	switch (leaf) {
 #define SL_SEAMCALL(ident, number, name)
@@ -24,6 +24,11 @@ static leaf_fn seamcall_leaf(u32 leaf)
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
+#define SL_NEW_SEAMCALL(since, ident, number, name) \
+	case number:                                \
+		return release_has(r, since) ? ident : NULL;
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_SEAMCALL
 	default:
 		return NULL;
 	}
@@ -79,7 +84,7 @@ static u64 seamcall_precheck(struct sl_lp *lp, u64 rax)
 	if (state != SYS_READY && !works_before_ready(leaf))
 		return TDX_SYS_NOT_READY;
 	/* A version too high is for the leaf to refuse, which comes after the module's state. */
-	if (!seamcall_leaf(leaf) || RAX_VERSION(rax) > version_max)
+	if (!seamcall_leaf(lp->machine->cfg.release, leaf) || RAX_VERSION(rax) > version_max)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	return 0;
 }
@@ -140,7 +145,7 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 				   .version = RAX_VERSION(rax),
 				   .plan = lock_plan(m->cfg.release, false, leaf,
 						     RAX_VERSION(rax)) };
-		st = seamcall_leaf(leaf)(&c);
+		st = seamcall_leaf(m->cfg.release, leaf)(&c);
 		check_released(&c, tdx_seamcall_name(leaf), st);
 	}
 	if (sl_unlikely(atomic_load_explicit(&m->halted, memory_order_relaxed)))

@@ -117,12 +117,17 @@ void pair_unlock(struct call *c, struct pamt_pair *pair)
 			page_unlock(c, &pair->lock[i]);
 }
 
+/* Only what is not zero already: most entries were never used, and then stay words that nobody writes. */
 static void entry_zero(struct pamt_entry *e)
 {
-	atomic_store_explicit(&e->lock.word, 0, memory_order_relaxed);
-	pamt_set_owner(e, (struct hpa){ 0 });
-	pamt_set_bepoch(e, 0);
-	pamt_set_type(e, PAMT_NDA);
+	if (atomic_load_explicit(&e->lock.word, memory_order_relaxed))
+		atomic_store_explicit(&e->lock.word, 0, memory_order_relaxed);
+	if (pamt_owner(e).v)
+		pamt_set_owner(e, (struct hpa){ 0 });
+	if (pamt_bepoch(e))
+		pamt_set_bepoch(e, 0);
+	if (pamt_type(e) != PAMT_NDA)
+		pamt_set_type(e, PAMT_NDA);
 }
 
 void pair_install(struct call *c, const struct pamt_pair *pair, struct pamt_entry *range_entry,

@@ -299,7 +299,7 @@ struct vmm_config {
 	u32 packages;
 	const struct vm_config *vms;
 	u32 vm_count;
-	u32 spare_pages; /* private pages that the VMM itself never uses */
+	u32 spare_pages;   /* private pages that the VMM itself never uses */
 	bool dynamic_pamt; /* as in struct sl_machine_config */
 };
 

@@ -187,8 +187,8 @@ static int external_leaf(struct fault *f)
 		if (HOST_IS(f->vm->vmm->policy, populate, premap))
 			return pamt_ref_get(f->cpu, f->vm, (struct hpa){ args.r8 });
 	}
-	return f->level ? external_call(f, f->leaf_site, &f->leaf, &args) :
-			  external_give(f, f->leaf_site, &f->leaf, &args);
+	return f->level ? external_call(f, f->leaf_site, &f->leaf, &args)
+			: external_give(f, f->leaf_site, &f->leaf, &args);
 }
 
 /* ---- the frozen protocol --------------------------------------------------------------------- */

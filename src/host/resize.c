@@ -84,8 +84,8 @@ static bool split_demote(const struct resize *r, enum host_site site, u64 *statu
 	*status = TDX_OPERAND_BUSY;
 	if (pamt_ref_get(r->cpu, r->vm, table))
 		return false;
-	*status = site == HOST_SITE_split_demote ? resize_commit(r, site, table.v) :
-						   resize_call(r, site, table.v);
+	*status = site == HOST_SITE_split_demote ? resize_commit(r, site, table.v)
+						 : resize_call(r, site, table.v);
 	if (*status == TDX_SUCCESS)
 		pamt_demoted(r->vm->vmm, gfn_hpa(r->vm, r->gfn));
 	else

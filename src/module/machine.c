@@ -87,8 +87,7 @@ struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *ar
 	}
 	mem_init(&m->mem, &a, cfg->private_pages);
 	if (cfg->dynamic_pamt)
-		m->mem.is_pamt =
-			sl_arena_alloc(&a, bitmap_size(cfg->private_pages), SL_CACHELINE);
+		m->mem.is_pamt = sl_arena_alloc(&a, bitmap_size(cfg->private_pages), SL_CACHELINE);
 	return m;
 }
 

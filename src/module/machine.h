@@ -110,7 +110,7 @@ struct sl_mem {
 	struct pamt_entry rsvd;     /* 4 KB entry of every page of a block that is not present */
 	u8 *frames;
 	u8 *shared;
-	_Atomic u64 *is_pamt;    /* dynamic PAMT: one bit per page, it is one of a pair; else NULL */
+	_Atomic u64 *is_pamt; /* dynamic PAMT: one bit per page, it is one of a pair; else NULL */
 	_Atomic u64 initialized; /* end of the initialised part, bytes from base (TDMR.INIT) */
 	hp_mutex_t tdmr_lock;
 };
@@ -336,20 +336,20 @@ struct sl_lp {
 
 /* What a leaf commits: pages that come and go, and what counts for the TD's measurement. */
 enum commit_kind {
-	COMMIT_CONTROL,  /* page: the TD's, as TDR, TDCX, TDVPR or S-EPT page */
-	COMMIT_ADD,      /* page: the TD's, mapped at gpa, with contents that are measured */
-	COMMIT_AUG,      /* page: the TD's, mapped at gpa, for the guest to accept */
-	COMMIT_ACCEPT,   /* page: accepted at gpa */
-	COMMIT_RELOCATE, /* from: free; page takes its place at gpa */
-	COMMIT_DEMOTE,   /* page, mapped at gpa: 512 of the size below */
-	COMMIT_PROMOTE,  /* 512 from page on, mapped from gpa on: one at level */
-	COMMIT_REMOVE,   /* page: free, no longer mapped at gpa */
-	COMMIT_FREE,     /* page: free, a S-EPT page or any page of a TD that is torn down */
-	COMMIT_PAMT_ADD, /* page: holds PAMT entries of the 2 MB at from */
+	COMMIT_CONTROL,     /* page: the TD's, as TDR, TDCX, TDVPR or S-EPT page */
+	COMMIT_ADD,         /* page: the TD's, mapped at gpa, with contents that are measured */
+	COMMIT_AUG,         /* page: the TD's, mapped at gpa, for the guest to accept */
+	COMMIT_ACCEPT,      /* page: accepted at gpa */
+	COMMIT_RELOCATE,    /* from: free; page takes its place at gpa */
+	COMMIT_DEMOTE,      /* page, mapped at gpa: 512 of the size below */
+	COMMIT_PROMOTE,     /* 512 from page on, mapped from gpa on: one at level */
+	COMMIT_REMOVE,      /* page: free, no longer mapped at gpa */
+	COMMIT_FREE,        /* page: free, a S-EPT page or any page of a TD that is torn down */
+	COMMIT_PAMT_ADD,    /* page: holds PAMT entries of the 2 MB at from */
 	COMMIT_PAMT_REMOVE, /* page: free, and so far held PAMT entries of the 2 MB at from */
-	COMMIT_INIT,     /* the measurement begins */
-	COMMIT_EXTEND,   /* 256 bytes at gpa, @data or zeros for NULL, are measured */
-	COMMIT_FINALIZE, /* the measurement ends */
+	COMMIT_INIT,        /* the measurement begins */
+	COMMIT_EXTEND,      /* 256 bytes at gpa, @data or zeros for NULL, are measured */
+	COMMIT_FINALIZE,    /* the measurement ends */
 };
 
 struct commit {
@@ -379,7 +379,7 @@ struct sl_machine {
 	struct sl_machine_config cfg;
 	u64 changes; /* of the release, see changed() */
 	bool hardened;
-	bool tree_hp; /* the S-EPT tree lock is a sharex_hp */
+	bool tree_hp;      /* the S-EPT tree lock is a sharex_hp */
 	bool dynamic_pamt; /* TDH.SYS.CONFIG has switched it on; before the module is READY */
 	_Atomic bool halted;
 	_Atomic u8 sys_state; /* written under sys_lock, read by the dispatcher without */

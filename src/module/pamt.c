@@ -134,8 +134,7 @@ void pair_install(struct call *c, const struct pamt_pair *pair, struct pamt_entr
 		  struct hpa range)
 {
 	for (u32 i = 0; i < 2; i++)
-		call_committed(c, .kind = COMMIT_PAMT_ADD, .page = { pair->reg[i] },
-			       .from = range);
+		call_committed(c, .kind = COMMIT_PAMT_ADD, .page = { pair->reg[i] }, .from = range);
 	/* Those of pages that are not there stay reserved. */
 	for (u32 i = 0; i < SL_ENTRIES; i++)
 		if (pamt_type(child_of(c, range, 1, i)) != PAMT_RSVD)

@@ -6,7 +6,7 @@
 #include "module/machine.h"
 
 /* Relaxed memory-management concurrency, host-priority locks, pending-EPT-violation v2. */
-#define SYS_FEATURES0 (BIT_ULL(4) | BIT_ULL(10) | BIT_ULL(16))
+#define SYS_FEATURES0    (BIT_ULL(4) | BIT_ULL(10) | BIT_ULL(16))
 #define SYS_DYNAMIC_PAMT BIT_ULL(36)
 
 static inline u64 sys_features0(const struct sl_machine *m)

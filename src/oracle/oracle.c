@@ -167,8 +167,7 @@ static void count_page(struct check *c, const struct pamt_entry *e, struct hpa p
 		       struct td_list *l)
 {
 	enum pamt_type type = pamt_type(e);
-	struct td_pages *n =
-		type == PAMT_TDR || type == PAMT_PAMT ? NULL : td_of(l, pamt_owner(e));
+	struct td_pages *n = type == PAMT_TDR || type == PAMT_PAMT ? NULL : td_of(l, pamt_owner(e));
 
 	if (!n)
 		return;

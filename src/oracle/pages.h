@@ -71,7 +71,8 @@ static inline bool rec_is_pamt(u64 rec)
 
 static inline bool rec_belongs(u64 rec, struct hpa tdr)
 {
-	return (rec & REC_OWNED) && !rec_is_pamt(rec) && rec >> REC_OWNER_SHIFT << REC_OWNER_SHIFT == rec_owner(tdr);
+	return (rec & REC_OWNED) && !rec_is_pamt(rec) &&
+	       rec >> REC_OWNER_SHIFT << REC_OWNER_SHIFT == rec_owner(tdr);
 }
 
 /* Same owner, and mapped there. */

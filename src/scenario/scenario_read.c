@@ -147,9 +147,10 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 	if (!ret && keys[DYNAMIC_PAMT].value)
 		ret = scn_get_bool(r, keys[DYNAMIC_PAMT].value, &m->dynamic_pamt);
 	if (!ret && m->dynamic_pamt && !sl_release_has_dynamic_pamt(m->release))
-		ret = scn_fail(r, keys[DYNAMIC_PAMT].value,
-			       "release %s has no dynamic PAMT; expected false, or a release from 1.5.20 on",
-			       sl_release_name(m->release));
+		ret = scn_fail(
+			r, keys[DYNAMIC_PAMT].value,
+			"release %s has no dynamic PAMT; expected false, or a release from 1.5.20 on",
+			sl_release_name(m->release));
 	return ret;
 }
 
@@ -192,10 +193,11 @@ int scn_override_module(struct scenario *s, const char *text, struct sl_err *err
 				     ARRAY_SIZE(releases), err);
 		if (word >= 0 && s->module.dynamic_pamt &&
 		    !sl_release_has_dynamic_pamt((enum sl_release)word))
-			return sl_err_set(err, -EINVAL,
-					  "%s: release %s has no dynamic PAMT, which the scenario asks for; "
-					  "expected a release from 1.5.20 on",
-					  s->path, sl_release_name((enum sl_release)word));
+			return sl_err_set(
+				err, -EINVAL,
+				"%s: release %s has no dynamic PAMT, which the scenario asks for; "
+				"expected a release from 1.5.20 on",
+				s->path, sl_release_name((enum sl_release)word));
 		if (word >= 0)
 			s->module.release = (enum sl_release)word;
 	} else {

@@ -9,9 +9,9 @@
 
 #define GPA 0x40000000ull
 /* 2 MB that have no pair, a page in them; one without a pair in the middle of nowhere. */
-#define FREE_2M FX_HPA(FX_AT_BIG)
-#define FREE_4K FX_HPA(FX_AT_BIG + 5)
-#define BIG     FX_HPA(FX_AT_HIGH_BIG)
+#define FREE_2M    FX_HPA(FX_AT_BIG)
+#define FREE_4K    FX_HPA(FX_AT_BIG + 5)
+#define BIG        FX_HPA(FX_AT_HIGH_BIG)
 #define RANGE(hpa) ((hpa) | 1)
 #define P(i)       FX_HPA(FX_AT_PAIRS + 400 + (i))
 
@@ -36,12 +36,12 @@ static bool is_pamt_page(struct fx *f, u64 hpa)
 }
 
 /* A call that must not change anything. */
-#define refused(f, call, status)             \
-	do {                                 \
-		u64 before_ = fx_digest(f);  \
-                                             \
-		is(call, status);            \
-		eq(fx_digest(f), before_);   \
+#define refused(f, call, status)            \
+	do {                                \
+		u64 before_ = fx_digest(f); \
+                                            \
+		is(call, status);           \
+		eq(fx_digest(f), before_);  \
 	} while (0)
 
 /* ---- switching it on ----------------------------------------------------------------------------- */
@@ -71,10 +71,10 @@ static void test_off(void **state)
 static void test_add_operands(void **state)
 {
 	static const u64 bad_rcx[] = {
-		FREE_2M,             /* level 0 */
-		FREE_2M | 2,         /* level 2 */
-		FREE_2M | 1 | 8,     /* reserved */
-		FREE_4K | 1,         /* not aligned */
+		FREE_2M,         /* level 0 */
+		FREE_2M | 2,     /* level 2 */
+		FREE_2M | 1 | 8, /* reserved */
+		FREE_4K | 1,     /* not aligned */
 		RANGE(FREE_2M) | 1ull << 52,
 		RANGE(FREE_2M) | 1ull << SL_HKID_SHIFT,
 	};
@@ -200,10 +200,10 @@ struct td {
 /* One call, with @page where the pair is missing. */
 typedef u64 (*missing_fn)(const struct td *t, u64 page);
 
-#define CALL(name, leaf, ...)                                      \
-	static u64 name(const struct td *t, u64 page)              \
-	{                                                          \
-		return SC(t->f, 0, leaf, __VA_ARGS__);             \
+#define CALL(name, leaf, ...)                          \
+	static u64 name(const struct td *t, u64 page)  \
+	{                                              \
+		return SC(t->f, 0, leaf, __VA_ARGS__); \
 	}
 CALL(mng_create, tdh_mng_create, .rcx = page, .rdx = FX_MODULE_KEY + 2)
 CALL(mng_addcx_1, tdh_mng_addcx, .rcx = P(9), .rdx = page)
@@ -250,19 +250,19 @@ static const struct missing {
 	missing_fn call;
 	u32 operand;
 } missing[] = {
-	{ mng_create, R_RCX },   { mng_addcx_1, R_RDX },  { mng_addcx_2, R_RCX },
-	{ mng_key_config, R_RCX }, { mng_init, R_RCX },   { mng_rd, R_RCX },
-	{ mng_wr, R_RCX },       { vpflushdone, R_RCX },  { freeid, R_RCX },
-	{ vp_create_1, R_RDX },  { vp_create_2, R_RCX },  { vp_addcx_1, R_RDX },
-	{ vp_addcx_2, R_RCX },   { vp_init, R_RCX },      { vp_flush, R_RCX },
-	{ vp_rd, R_RCX },        { vp_wr, R_RCX },        { vp_enter, R_RCX },
-	{ sept_add_1, R_RDX },   { sept_add_2, R_R8 },    { sept_rd, R_RDX },
-	{ sept_remove, R_RDX },  { page_add_1, R_RDX },   { page_add_2, R_R8 },
-	{ page_aug_1, R_RDX },   { page_aug_2, R_R8 },    { page_remove, R_RDX },
-	{ relocate_1, R_RDX },   { relocate_2, R_R8 },    { demote_1, R_RDX },
-	{ demote_2, R_R8 },      { promote, R_RDX },      { mem_rd, R_RDX },
-	{ mem_wr, R_RDX },       { block, R_RDX },        { unblock, R_RDX },
-	{ track, R_RCX },        { extend, R_RDX },       { finalize, R_RCX },
+	{ mng_create, R_RCX },     { mng_addcx_1, R_RDX }, { mng_addcx_2, R_RCX },
+	{ mng_key_config, R_RCX }, { mng_init, R_RCX },    { mng_rd, R_RCX },
+	{ mng_wr, R_RCX },         { vpflushdone, R_RCX }, { freeid, R_RCX },
+	{ vp_create_1, R_RDX },    { vp_create_2, R_RCX }, { vp_addcx_1, R_RDX },
+	{ vp_addcx_2, R_RCX },     { vp_init, R_RCX },     { vp_flush, R_RCX },
+	{ vp_rd, R_RCX },          { vp_wr, R_RCX },       { vp_enter, R_RCX },
+	{ sept_add_1, R_RDX },     { sept_add_2, R_R8 },   { sept_rd, R_RDX },
+	{ sept_remove, R_RDX },    { page_add_1, R_RDX },  { page_add_2, R_R8 },
+	{ page_aug_1, R_RDX },     { page_aug_2, R_R8 },   { page_remove, R_RDX },
+	{ relocate_1, R_RDX },     { relocate_2, R_R8 },   { demote_1, R_RDX },
+	{ demote_2, R_R8 },        { promote, R_RDX },     { mem_rd, R_RDX },
+	{ mem_wr, R_RDX },         { block, R_RDX },       { unblock, R_RDX },
+	{ track, R_RCX },          { extend, R_RDX },      { finalize, R_RCX },
 };
 
 /* A TD that is not finalized yet, so that every leaf gets as far as its pages. */
@@ -554,18 +554,12 @@ static void test_plans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off),
-		cmocka_unit_test(test_add_operands),
-		cmocka_unit_test(test_add),
-		cmocka_unit_test(test_add_busy),
-		cmocka_unit_test(test_remove),
-		cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_pamt_page),
-		cmocka_unit_test(test_any_level),
-		cmocka_unit_test(test_count),
-		cmocka_unit_test(test_remove_meets_remove),
-		cmocka_unit_test(test_count_bounds),
-		cmocka_unit_test(test_resize),
+		cmocka_unit_test(test_off),          cmocka_unit_test(test_add_operands),
+		cmocka_unit_test(test_add),          cmocka_unit_test(test_add_busy),
+		cmocka_unit_test(test_remove),       cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_pamt_page),    cmocka_unit_test(test_any_level),
+		cmocka_unit_test(test_count),        cmocka_unit_test(test_remove_meets_remove),
+		cmocka_unit_test(test_count_bounds), cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_plans),
 	};
 

@@ -473,10 +473,10 @@ static void test_each_can_fail(void **state)
 		[INV_SEPT_01] = sept_01,       [INV_PAMT_01] = pamt_01,
 		[INV_PAMT_02] = pamt_02,       [INV_PAMT_03] = pamt_03,
 		[INV_EMPTY_03] = empty_03,     [INV_MIRROR_01] = mirror_01,
-		[INV_EMPTY_01] = empty_01,
-		[INV_EMPTY_02] = empty_02,     [INV_WORD_01] = word_01,
-		[INV_WORD_02] = word_02,       [INV_WORD_03] = word_03,
-		[INV_WORD_04] = word_04,       [INV_WORD_05] = word_05,
+		[INV_EMPTY_01] = empty_01,     [INV_EMPTY_02] = empty_02,
+		[INV_WORD_01] = word_01,       [INV_WORD_02] = word_02,
+		[INV_WORD_03] = word_03,       [INV_WORD_04] = word_04,
+		[INV_WORD_05] = word_05,
 	};
 
 	(void)state;

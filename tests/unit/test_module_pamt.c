@@ -419,9 +419,9 @@ static void take_range_back(struct fx *f, struct sl_lp *lp)
 }
 
 /* A page that is removed, in a 2 MB range where it is the only one. */
-static struct fx *last_page(u64 *page)
+static struct fx *last_page(enum sl_flavour flavour, u64 *page)
 {
-	struct fx *f = fx_up_dynamic(SL_PUBLISHED);
+	struct fx *f = fx_up_dynamic(flavour);
 	struct fx_td *td = &f->td[0];
 
 	fx_td_initialized(f, td, 1);
@@ -438,7 +438,7 @@ static void test_remove_meets_remove(void **state)
 	u64 page;
 
 	(void)state;
-	f = last_page(&page);
+	f = last_page(SL_PUBLISHED, &page);
 	/* The entry's lock is the first write to the PAMT page of the model, its type the second. */
 	fx_trap_pamt(f, page, 1, take_range_back);
 	is(SC(f, 0, tdh_mem_page_remove, .rcx = GPA, .rdx = f->td[0].tdr), ST_HALTED);
@@ -446,6 +446,13 @@ static void test_remove_meets_remove(void **state)
 	eq(f->violations, 1);
 	eq(f->kind, SL_VIOLATION_MODULE_HALT);
 	f->violations_expected = 1;
+	fx_down(f);
+	/* Hardened: the page is in use until its lock is free. */
+	f = last_page(SL_HARDENED, &page);
+	fx_trap_pamt(f, page, 1, take_range_back);
+	is(SC(f, 0, tdh_mem_page_remove, .rcx = GPA, .rdx = f->td[0].tdr), ST_SUCCESS);
+	is(between, ST_PAIR_NOT_EMPTY(0));
+	is(take_back(f, RANGE(FX_HPA(FX_AT_HIGH))), ST_SUCCESS);
 	fx_down(f);
 }
 
@@ -455,14 +462,14 @@ static void test_count_bounds(void **state)
 	u64 page;
 
 	(void)state;
-	f = last_page(&page);
+	f = last_page(SL_PUBLISHED, &page);
 	/* Below 0. */
 	pamt_set_bepoch(fx_pamt(f, page, 1), pamt_bepoch(fx_pamt(f, page, 1)) & ~PAMT_COUNT_MASK);
 	is(SC(f, 0, tdh_mem_page_remove, .rcx = GPA, .rdx = f->td[0].tdr), ST_HALTED);
 	f->violations_expected = 1;
 	fx_down(f);
 	/* Over 512. */
-	f = last_page(&page);
+	f = last_page(SL_PUBLISHED, &page);
 	pamt_set_bepoch(fx_pamt(f, page, 1),
 			(pamt_bepoch(fx_pamt(f, page, 1)) & ~PAMT_COUNT_MASK) | 512);
 	is(SC(f, 0, tdh_mem_page_aug, .rcx = GPA + SL_PAGE_SIZE, .rdx = f->td[0].tdr,
@@ -471,7 +478,7 @@ static void test_count_bounds(void **state)
 	f->violations_expected = 1;
 	fx_down(f);
 	/* A page of the TD whose PAMT entry went away. */
-	f = last_page(&page);
+	f = last_page(SL_PUBLISHED, &page);
 	pamt_set_type(fx_pamt(f, page, 1), PAMT_NDA);
 	is(SC(f, 0, tdh_mem_page_remove, .rcx = GPA, .rdx = f->td[0].tdr), ST_HALTED);
 	f->violations_expected = 1;

@@ -6,15 +6,28 @@
 #define ENTRIES_PER_PAGE (SL_PAGE_SIZE / sizeof(struct pamt_entry))
 _Static_assert(2 * ENTRIES_PER_PAGE == SL_ENTRIES, "a pair holds the entries of 2 MB");
 
-/* Read without the children's locks, as in the module: a page that is on its way out may still be locked. */
+/*
+ * Read without the children's locks. Published, that is all: a leaf that has freed the page but still counts it,
+ * or still has its lock, is not waited for (finding N1).
+ */
+static bool is_free(struct call *c, struct hpa page)
+{
+	const struct pamt_entry *e = mem_pamt(c->m, page, 0);
+
+	if (!mem_is_present(c->m, page))
+		return true;
+	if (pamt_type(e) != PAMT_NDA)
+		return false;
+	/* Acquire: pairs with the release of the lock, which comes behind the count. */
+	return !c->m->hardened ||
+	       !(atomic_load_explicit(&e->lock.word, memory_order_acquire) & ~SHAREX_HP_PRIORITY);
+}
+
 static u64 all_are_free(struct call *c, struct hpa range)
 {
-	for (u32 i = 0; i < SL_ENTRIES; i++) {
-		struct hpa page = { range.v + i * SL_PAGE_SIZE };
-
-		if (mem_is_present(c->m, page) && pamt_type(mem_pamt(c->m, page, 0)) != PAMT_NDA)
+	for (u32 i = 0; i < SL_ENTRIES; i++)
+		if (!is_free(c, (struct hpa){ range.v + i * SL_PAGE_SIZE }))
 			return TDX_PAMT_PAGE_NOT_EMPTY + i / ENTRIES_PER_PAGE;
-	}
 	return 0;
 }
 
@@ -23,8 +36,8 @@ static u64 all_are_free(struct call *c, struct hpa range)
  *
  * Side:   host
  * Locks:  the range's 2 MB entry exclusive, 1 GB shared
- * Checks: dynamic PAMT, range, range has a pair, its 512 pages are free, the page count is 0 (or else
- *         the module halts: finding N1)
+ * Checks: dynamic PAMT, range, range has a pair, its 512 pages are free (hardened: and not locked),
+ *         the page count is 0 (or else the module halts: finding N1)
  * Commit: the pages are no PAMT pages any more, the range's type
  * Status: SUCCESS, BUSY (RCX), OPERAND_INVALID (RAX, RCX), OPERAND_ADDR_RANGE_ERROR (RCX),
  *         NO_PAMT_PAGE_PAIR (RCX), PAMT_PAGE_NOT_EMPTY with 0 or 1, the page of the pair that holds the

@@ -51,6 +51,9 @@ SL_API const char *sl_release_name(enum sl_release release);
 /* False if no release has this name. */
 SL_API bool sl_release_find(const char *name, enum sl_release *release);
 
+/* Has the release dynamic PAMT, TDH.PHYMEM.PAMT.ADD and TDH.PHYMEM.PAMT.REMOVE? */
+SL_API bool sl_release_has_dynamic_pamt(enum sl_release release);
+
 enum sl_flavour {
 	SL_PUBLISHED, /* bug for bug */
 	SL_HARDENED,  /* same interface, findings mended */
@@ -77,6 +80,8 @@ struct sl_machine_config {
 	bool contents;                /* TD pages have contents (zeroing, reads and writes) */
 	bool measurement;             /* MRTD, RTMRs and reports are computed; else they are zero */
 	bool interrupts; /* any poll of an interruptible SEAMCALL may find an interrupt */
+	/* TDH.SYS.CONFIG may switch dynamic PAMT on; only if sl_release_has_dynamic_pamt(). */
+	bool dynamic_pamt;
 };
 
 /*

@@ -74,6 +74,7 @@ static int plan_make(const struct scenario *s, struct plan *p, struct sl_err *er
 				      .packages = s->module.packages,
 				      .vms = p->vm,
 				      .vm_count = s->td_count,
+				      .dynamic_pamt = s->module.dynamic_pamt,
 				      .spare_pages = s->lp_count ? SCN_SPARES_MAX : 0 };
 	if (cpus > SL_LPS_MAX)
 		return sl_err_set(err, -EINVAL,

@@ -10,6 +10,8 @@
 #define TDMR_SIZE       1
 #define TDMR_PAMT       2
 #define PAMT_ENTRY_SIZE 16ull
+/* Of R8 of SYS.CONFIG, beside the key id. */
+#define CONFIG_DYNAMIC_PAMT BIT_ULL(16)
 /* TDMR.INIT does 4 MB per call. */
 #define TDMR_INIT_STEP (4ull << 20)
 
@@ -70,7 +72,8 @@ int vmm_bring_up(struct vmm *vmm, struct sl_env *env)
 		return ret;
 	tdmr_write(vmm, size);
 	cpu = cpu_take(vmm, 0, env);
-	ret = sys_call(cpu, HOST_SITE_sys_config, SHARED_PA_TDMR_ARRAY, 1, SL_HKID_PRIVATE);
+	ret = sys_call(cpu, HOST_SITE_sys_config, SHARED_PA_TDMR_ARRAY, 1,
+		       SL_HKID_PRIVATE | (vmm->pamt_refs ? CONFIG_DYNAMIC_PAMT : 0));
 	cpu_put(cpu);
 	if (ret)
 		return ret;

@@ -48,14 +48,30 @@ static int build_call(struct cpu *cpu, struct vm *vm, enum host_site site, u64 r
 	return build_call_args(cpu, vm, site, (struct tdx_module_args){ .rcx = rcx, .rdx = rdx });
 }
 
+/* A control page that may be given to the module; @page stays 0 if there is none. */
+static int control_alloc(struct vm *vm, struct cpu *cpu, struct hpa *page)
+{
+	int ret;
+
+	if (!page_alloc(cpu, page))
+		return -ENOMEM;
+	ret = pamt_ref_get(cpu, vm, *page);
+	if (ret) {
+		page_free(cpu, *page);
+		page->v = 0;
+	}
+	return ret;
+}
+
 /* ---- the TD ---------------------------------------------------------------------------------- */
 
 static int td_create(struct vm *vm, struct cpu *cpu)
 {
 	int ret;
 
-	if (!page_alloc(cpu, &vm->tdr))
-		return -ENOMEM;
+	ret = control_alloc(vm, cpu, &vm->tdr);
+	if (ret)
+		return ret;
 	tdx_lock(cpu);
 	vm->hkid = hkid_alloc(cpu);
 	if (!vm->hkid) {
@@ -95,8 +111,9 @@ static int td_addcx(struct vm *vm, struct cpu *cpu)
 	for (u32 i = 0; i < VM_TDCX_PAGES; i++) {
 		int ret;
 
-		if (!page_alloc(cpu, &vm->tdcx[i]))
-			return -ENOMEM;
+		ret = control_alloc(vm, cpu, &vm->tdcx[i]);
+		if (ret)
+			return ret;
 		ret = build_call(cpu, vm, HOST_SITE_build_addcx, vm->tdcx[i].v, vm->tdr.v);
 		if (ret)
 			return ret;
@@ -126,8 +143,9 @@ static int vcpu_addcx(struct vcpu *v, struct cpu *cpu)
 	for (u32 i = v->tdcx_count; i < VCPU_TDCX_PAGES; i++) {
 		int ret;
 
-		if (!v->tdcx[i].v && !page_alloc(cpu, &v->tdcx[i]))
-			return -ENOMEM;
+		ret = v->tdcx[i].v ? 0 : control_alloc(v->vm, cpu, &v->tdcx[i]);
+		if (ret)
+			return ret;
 		ret = build_call(cpu, v->vm, HOST_SITE_build_vp_addcx, v->tdcx[i].v, v->tdvpr.v);
 		if (ret)
 			return ret;
@@ -159,8 +177,9 @@ static int vcpu_create(struct vcpu *v, struct cpu *cpu)
 	struct vm *vm = v->vm;
 	int ret;
 
-	if (!v->tdvpr.v && !page_alloc(cpu, &v->tdvpr))
-		return -ENOMEM;
+	ret = v->tdvpr.v ? 0 : control_alloc(vm, cpu, &v->tdvpr);
+	if (ret)
+		return ret;
 	ret = build_call(cpu, vm, HOST_SITE_build_vp_create, v->tdvpr.v, vm->tdr.v);
 	if (!ret)
 		v->created = true;

@@ -299,7 +299,8 @@ struct vmm_config {
 	u32 packages;
 	const struct vm_config *vms;
 	u32 vm_count;
-	u32 spare_pages; /* private pages that the VMM itself never uses */
+	u32 spare_pages;   /* private pages that the VMM itself never uses */
+	bool dynamic_pamt; /* as in struct sl_machine_config */
 };
 
 struct vmm {
@@ -324,6 +325,10 @@ struct vmm {
 	u32 free_max;
 	u64 private_pages;
 	struct hpa spare; /* the first spare page */
+	/* Dynamic PAMT, see pamt.c; NULL: it is off. By 2 MB range: references, and the pair's fixed place. */
+	_Atomic u32 *pamt_refs;
+	struct sl_mutex pamt_lock;
+	struct hpa pamt_pairs;
 };
 
 /* 0, or -EINVAL: counts out of bounds, ranges unsorted, misaligned, outside, or 2 MB and MAPPED. */

@@ -116,6 +116,26 @@ static inline struct hpa gfn_hpa(const struct vm *vm, u64 gfn)
 	return (struct hpa){ (vm->base_pfn + gfn) << SL_PAGE_SHIFT };
 }
 
+/* ---- pamt.c ---------------------------------------------------------------------------------- */
+
+/*
+ * With dynamic PAMT, before the module gets the 4 KB page: its 2 MB range has PAMT pages from now on. 0; -EBUSY:
+ * somebody was in the way; -EIO: reported. Nothing happens, at no cost, if PAMT is not dynamic.
+ */
+int pamt_ref_get(struct cpu *cpu, struct vm *vm, struct hpa page) SL_WARN_UNUSED;
+/* The module does not have the page, and nobody is about to name it. */
+void pamt_ref_put(struct cpu *cpu, struct vm *vm, struct hpa page);
+/* The pair for DEMOTE of the 2 MB, in R12 and R13; what follows if it has succeeded, and PROMOTE. */
+void pamt_pair_args(const struct vmm *vmm, struct hpa range, struct tdx_module_args *args);
+void pamt_demoted(struct vmm *vmm, struct hpa range);
+void pamt_promoted(struct vmm *vmm, struct hpa range);
+/*
+ * A host without reference counts, after the SEAMCALL of @site with @in: adds what @status says is missing,
+ * or removes what the outputs say is not needed. True: make the SEAMCALL again.
+ */
+bool pamt_lazy(struct cpu *cpu, enum host_site site, const struct tdx_module_args *in,
+	       const struct tdx_module_args *out, u64 *status);
+
 /* ---- assoc.c --------------------------------------------------------------------------------- */
 
 /* Makes the SEAMCALL of @site with RCX = @rcx on @target and returns its status. */
@@ -259,7 +279,7 @@ bool vm_key_is_gone(const struct vm *vm, bool locked);
 /* mmu_lock held for write: waits, without it, while the key id is being released. True: it has waited. */
 bool vm_key_wait(struct vm *vm, struct cpu *cpu);
 /* Reclaims one leaf that the mirror has given up, of a TD without key id. */
-bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa);
+bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa, u32 level);
 
 /* ---- slot.c ---------------------------------------------------------------------------------- */
 

@@ -137,6 +137,21 @@ static int external_call(struct fault *f, enum host_site site, struct site_visit
 	return HOST_IS(f->vm->vmm->policy, busy_errno, eagain) ? -EAGAIN : -EBUSY;
 }
 
+/* The same for a SEAMCALL that gives the module the 4 KB page in R8. */
+static int external_give(struct fault *f, enum host_site site, struct site_visit *visit,
+			 struct tdx_module_args *args)
+{
+	struct hpa page = { args->r8 };
+	int ret = pamt_ref_get(f->cpu, f->vm, page);
+
+	if (ret)
+		return ret;
+	ret = external_call(f, site, visit, args);
+	if (ret)
+		pamt_ref_put(f->cpu, f->vm, page);
+	return ret;
+}
+
 static int external_link(struct fault *f, u32 level)
 {
 	struct tdx_module_args args = {
@@ -145,7 +160,7 @@ static int external_link(struct fault *f, u32 level)
 		.r8 = mirror_sept_page(&f->vm->mirror, f->gfn, level).v,
 	};
 
-	return external_call(f, HOST_SITE_fault_sept_add, &f->sept_add, &args);
+	return external_give(f, HOST_SITE_fault_sept_add, &f->sept_add, &args);
 }
 
 static int external_leaf(struct fault *f)
@@ -170,9 +185,10 @@ static int external_leaf(struct fault *f)
 		}
 		/* The module is asked later, behind the mirror's back. */
 		if (HOST_IS(f->vm->vmm->policy, populate, premap))
-			return 0;
+			return pamt_ref_get(f->cpu, f->vm, (struct hpa){ args.r8 });
 	}
-	return external_call(f, f->leaf_site, &f->leaf, &args);
+	return f->level ? external_call(f, f->leaf_site, &f->leaf, &args)
+			: external_give(f, f->leaf_site, &f->leaf, &args);
 }
 
 /* ---- the frozen protocol --------------------------------------------------------------------- */

@@ -27,6 +27,8 @@ static u64 resize_call(const struct resize *r, enum host_site site, u64 page)
 					.rdx = r->vm->tdr.v,
 					.r8 = page };
 
+	if (page)
+		pamt_pair_args(r->vm->vmm, gfn_hpa(r->vm, r->gfn), &args);
 	return status_class(site_call_from(r->cpu, r->vm, site, r->context, &args));
 }
 
@@ -74,6 +76,23 @@ static bool split_shoot_down(const struct resize *r)
 	return track_and_kick(r->cpu, r->vm, HOST_SITE_split_track, r->context);
 }
 
+/* DEMOTE, with the S-EPT page that it needs. True: done; else *status says why not. */
+static bool split_demote(const struct resize *r, enum host_site site, u64 *status)
+{
+	struct hpa table = vm_sept_page(r->vm, r->gfn, LARGE);
+
+	*status = TDX_OPERAND_BUSY;
+	if (pamt_ref_get(r->cpu, r->vm, table))
+		return false;
+	*status = site == HOST_SITE_split_demote ? resize_commit(r, site, table.v)
+						 : resize_call(r, site, table.v);
+	if (*status == TDX_SUCCESS)
+		pamt_demoted(r->vm->vmm, gfn_hpa(r->vm, r->gfn));
+	else
+		pamt_ref_put(r->cpu, r->vm, table);
+	return *status == TDX_SUCCESS;
+}
+
 int split_locked(struct cpu *cpu, struct vm *vm, u64 gfn, u64 context)
 {
 	struct resize r = {
@@ -88,8 +107,8 @@ int split_locked(struct cpu *cpu, struct vm *vm, u64 gfn, u64 context)
 	if (!split_shoot_down(&r))
 		return resize_failed(&r);
 	resize_checkpoint(&r, 3);
-	status = resize_commit(&r, HOST_SITE_split_demote, vm_sept_page(vm, r.gfn, LARGE).v);
-	if (status != TDX_SUCCESS && !site_ignores(vm, HOST_SITE_split_demote, status))
+	if (!split_demote(&r, HOST_SITE_split_demote, &status) &&
+	    !site_ignores(vm, HOST_SITE_split_demote, status))
 		return resize_failed(&r);
 	sl_count(cpu->env, SL_CTR_splits);
 	return 0;
@@ -104,10 +123,7 @@ static int split_read_external(const struct resize *r)
 	if (status != TDX_SUCCESS)
 		return status_errno(status);
 	status = site_call_from(r->cpu, r->vm, HOST_SITE_fault_track, r->context, &track);
-	if (status_class(status) == TDX_SUCCESS)
-		status = resize_call(r, HOST_SITE_fault_demote,
-				     vm_sept_page(r->vm, r->gfn, LARGE).v);
-	if (status_class(status) == TDX_SUCCESS)
+	if (status_class(status) == TDX_SUCCESS && split_demote(r, HOST_SITE_fault_demote, &status))
 		return 0;
 	/* Left blocked it would be what the mirror does not say. */
 	return resize_call(r, HOST_SITE_fault_unblock, 0) == TDX_SUCCESS ? -EBUSY : -EIO;
@@ -174,6 +190,8 @@ static int promote_locked(const struct resize *r)
 	status = resize_commit(r, HOST_SITE_promote_page, 0);
 	if (status == TDX_SUCCESS) {
 		mirror_promote(r->vm, r->gfn);
+		pamt_promoted(r->vm->vmm, gfn_hpa(r->vm, r->gfn));
+		pamt_ref_put(r->cpu, r->vm, vm_sept_page(r->vm, r->gfn, LARGE));
 		sl_count(r->cpu->env, SL_CTR_promotes);
 		return 0;
 	}

@@ -128,7 +128,7 @@ static u64 site_rax(const struct cpu *cpu, enum host_site site)
 	return leaf | (u64)version << TDX_RAX_VERSION_SHIFT;
 }
 
-static u64 site_issue(struct cpu *cpu, enum host_site site, struct tdx_module_args *args)
+static u64 site_seamcall(struct cpu *cpu, enum host_site site, struct tdx_module_args *args)
 {
 	u32 tries = HOST_IS(cpu->vmm->policy, no_entropy, fatal) ? 1 : ENTROPY_TRIES;
 	u64 status = TDX_RND_NO_ENTROPY;
@@ -136,6 +136,21 @@ static u64 site_issue(struct cpu *cpu, enum host_site site, struct tdx_module_ar
 	/* No leaf that can run out of entropy has changed its operands by then. */
 	for (u32 i = 0; i < tries && status_class(status) == TDX_RND_NO_ENTROPY; i++)
 		status = seamcall(cpu->lp, site_rax(cpu, site), args);
+	return status;
+}
+
+/* The SEAMCALL with what a host does around it that knows no other way to have PAMT pages. */
+static u64 site_issue(struct cpu *cpu, enum host_site site, struct tdx_module_args *args)
+{
+	const struct tdx_module_args in = *args;
+	u64 status = site_seamcall(cpu, site, args);
+
+	if (sl_likely(!cpu->vmm->pamt_refs || !HOST_IS(cpu->vmm->policy, pamt_get, lazy)))
+		return status;
+	if (pamt_lazy(cpu, site, &in, args, &status)) {
+		*args = in;
+		status = site_seamcall(cpu, site, args);
+	}
 	return status;
 }
 

@@ -28,6 +28,12 @@ static bool reclaim(struct cpu *cpu, struct vm *vm, enum host_site site, struct 
 	return false;
 }
 
+static void control_free(struct cpu *cpu, struct vm *vm, struct hpa page)
+{
+	pamt_ref_put(cpu, vm, page);
+	page_free(cpu, page);
+}
+
 /*
  * Gives a control page back to the allocator; @owned: the module has it, unless @key says that the
  * key id could not be released, in which case nothing can be reclaimed any more.
@@ -40,7 +46,7 @@ static void page_drop(struct cpu *cpu, struct vm *vm, enum host_site site, struc
 	if (owned && key)
 		leak(vm);
 	else if (!owned || reclaim(cpu, vm, site, *page))
-		page_free(cpu, *page);
+		control_free(cpu, vm, *page);
 	page->v = 0;
 }
 
@@ -111,12 +117,15 @@ static void zap_all(struct vm *vm, struct cpu *cpu)
 	env->ops->write_unlock(env, &vm->mmu_lock);
 }
 
-bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa)
+bool reclaim_leaf(struct cpu *cpu, struct vm *vm, u64 hpa, u32 level)
 {
 	struct tdx_module_args args = { .rcx = hpa };
 
-	if (status_class(site_call(cpu, vm, HOST_SITE_reclaim_leaf, &args)) == TDX_SUCCESS)
+	if (status_class(site_call(cpu, vm, HOST_SITE_reclaim_leaf, &args)) == TDX_SUCCESS) {
+		if (level == 0)
+			pamt_ref_put(cpu, vm, (struct hpa){ hpa });
 		return true;
+	}
 	leak(vm);
 	return false;
 }
@@ -132,7 +141,7 @@ static void reclaim_leaves(struct vm *vm, struct cpu *cpu)
 	for (; mirror_next(vm, &gfn, vm->pages, &level); gfn += SL_LEVEL_PAGES(level)) {
 		spte = mirror_zap(vm, gfn, level);
 		if (spte)
-			reclaim_leaf(cpu, vm, spte & SPTE_ADDR);
+			reclaim_leaf(cpu, vm, spte & SPTE_ADDR, level);
 	}
 	env->ops->write_unlock(env, &vm->mmu_lock);
 }
@@ -152,9 +161,9 @@ static void reclaim_tables_at(struct vm *vm, struct cpu *cpu, u32 level, bool ke
 			continue;
 		if (key)
 			leak(vm);
-		else
-			reclaim(cpu, vm, HOST_SITE_reclaim_sept,
-				mirror_sept_page(&vm->mirror, gfn, level));
+		else if (reclaim(cpu, vm, HOST_SITE_reclaim_sept,
+				 mirror_sept_page(&vm->mirror, gfn, level)))
+			pamt_ref_put(cpu, vm, mirror_sept_page(&vm->mirror, gfn, level));
 		atomic_store_explicit(sptep, 0, memory_order_relaxed);
 	}
 }
@@ -187,7 +196,7 @@ static void tdr_free(struct vm *vm, struct cpu *cpu, bool key)
 	if (vm->created && key)
 		leak(vm);
 	else if (!vm->created && vm->tdr.v)
-		page_free(cpu, vm->tdr);
+		control_free(cpu, vm, vm->tdr);
 	vm->tdr.v = 0;
 	vm->created = false;
 }

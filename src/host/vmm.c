@@ -3,7 +3,9 @@
  * Laying out and initialising the VMM in its arena, control pages, the host-global lock.
  *
  * Private memory from SL_PRIVATE_BASE on: the guest memory of each VM (2 MB aligned), the S-EPT
- * pages of each VM, the control pages that all VMs share as a stack, the spare pages. Layer: host.
+ * pages of each VM, the control pages that all VMs share as a stack, the spare pages, the PAMT pages. With
+ * dynamic PAMT VMs without 2 MB pages have their memory side by side, as from a page allocator, so
+ * that they share PAMT pages. Layer: host.
  */
 #include "host/internal.h"
 
@@ -16,8 +18,23 @@ struct layout {
 	u64 control;
 	u64 control_count;
 	u64 spare;
+	u64 pairs;
+	u64 ranges; /* of 2 MB, that have a pair */
 	u64 end;
 };
+
+static u64 large_pages(u64 pages)
+{
+	return (pages + SL_LEVEL_PAGES(1) - 1) >> SL_LEVEL_BITS;
+}
+
+static bool has_large_pages(const struct vm_config *vm)
+{
+	for (u32 i = 0; i < vm->range_count; i++)
+		if (vm->ranges[i].level)
+			return true;
+	return false;
+}
 
 static void layout_compute(const struct vmm_config *cfg, struct layout *l)
 {
@@ -25,9 +42,12 @@ static void layout_compute(const struct vmm_config *cfg, struct layout *l)
 
 	*l = (struct layout){ 0 };
 	for (u32 i = 0; i < cfg->vm_count; i++) {
+		if (!cfg->dynamic_pamt || has_large_pages(&cfg->vms[i]))
+			at = sl_align_up(at, SL_LEVEL_PAGES(1));
 		l->guest[i] = at;
-		at = sl_align_up(at + cfg->vms[i].pages, SL_LEVEL_PAGES(1));
+		at += cfg->vms[i].pages;
 	}
+	at = sl_align_up(at, SL_LEVEL_PAGES(1));
 	for (u32 i = 0; i < cfg->vm_count; i++) {
 		l->sept[i] = at;
 		at += mirror_table_count(cfg->vms[i].pages) - 1;
@@ -35,7 +55,9 @@ static void layout_compute(const struct vmm_config *cfg, struct layout *l)
 	}
 	l->control = at;
 	l->spare = at + l->control_count;
-	l->end = l->spare + cfg->spare_pages;
+	l->pairs = l->spare + cfg->spare_pages;
+	l->ranges = cfg->dynamic_pamt ? large_pages(l->pairs) : 0;
+	l->end = l->pairs + 2 * l->ranges;
 }
 
 static int range_check(const struct vm_config *vm, const struct vm_range *range, u64 from)
@@ -91,11 +113,6 @@ static u64 bitmap_words(u64 bits)
 	return (bits + 63) / 64;
 }
 
-static u64 large_pages(u64 pages)
-{
-	return (pages + SL_LEVEL_PAGES(1) - 1) >> SL_LEVEL_BITS;
-}
-
 size_t vmm_arena_size(const struct vmm_config *cfg)
 {
 	struct layout l;
@@ -103,6 +120,7 @@ size_t vmm_arena_size(const struct vmm_config *cfg)
 
 	layout_compute(cfg, &l);
 	size += bitmap_words(l.control_count) * sizeof(u64) + SL_CACHELINE;
+	size += l.ranges * sizeof(u32) + SL_CACHELINE;
 	for (u32 i = 0; i < cfg->vm_count; i++) {
 		const struct vm_config *vm = &cfg->vms[i];
 
@@ -131,6 +149,9 @@ static void pages_init(struct vmm *vmm, struct sl_arena *arena, const struct lay
 {
 	vmm->private_pages = l->end;
 	vmm->spare.v = SL_PRIVATE_BASE + (l->spare << SL_PAGE_SHIFT);
+	vmm->pamt_pairs.v = SL_PRIVATE_BASE + (l->pairs << SL_PAGE_SHIFT);
+	if (l->ranges)
+		vmm->pamt_refs = sl_arena_alloc(arena, l->ranges * sizeof(u32), SL_CACHELINE);
 	vmm->free_max = (u32)l->control_count;
 	vmm->free_count = vmm->free_max;
 	vmm->control_pfn = l->control;
@@ -192,6 +213,7 @@ struct vmm *vmm_init(struct sl_arena *arena, const struct vmm_config *cfg,
 	vmm->vm_count = cfg->vm_count;
 	env->ops->mutex_init(env, &vmm->tdx_lock);
 	env->ops->mutex_init(env, &vmm->page_lock);
+	env->ops->mutex_init(env, &vmm->pamt_lock);
 	cpus_init(vmm, arena, cfg);
 	pages_init(vmm, arena, &l);
 	for (u32 i = 0; i < cfg->vm_count; i++)

@@ -117,7 +117,7 @@ static bool zap_external(struct cpu *cpu, struct vm *vm, const struct zap *z, u6
 
 	zap_checkpoint(cpu, z, 1);
 	if (vm_key_is_gone(vm, true))
-		return reclaim_leaf(cpu, vm, spte & SPTE_ADDR);
+		return reclaim_leaf(cpu, vm, spte & SPTE_ADDR, z->level);
 	if (!zap_call(cpu, vm, z, HOST_SITE_zap_block, page))
 		goto leaked;
 	zap_checkpoint(cpu, z, 2);
@@ -129,6 +129,8 @@ static bool zap_external(struct cpu *cpu, struct vm *vm, const struct zap *z, u6
 	zap_checkpoint(cpu, z, 4);
 	if (!zap_wbinvd(cpu, vm, z, spte & SPTE_ADDR))
 		goto leaked;
+	if (z->level == 0)
+		pamt_ref_put(cpu, vm, (struct hpa){ spte & SPTE_ADDR });
 	zap_checkpoint(cpu, z, 5);
 	sl_count_add(cpu->env, SL_CTR_pages_zapped, SL_LEVEL_PAGES(z->level));
 	return true;

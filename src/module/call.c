@@ -72,7 +72,7 @@ bool call_plan_lists(const struct call *c, enum lock_object object)
 /* ---- PAMT ----------------------------------------------------------------------------- */
 
 /* Format and coverage of a private page address (spec: "Common operand formats"). */
-static u64 private_page_check(const struct sl_machine *m, u64 hpa, u32 level, u32 operand)
+u64 private_page_check(const struct sl_machine *m, u64 hpa, u32 level, u32 operand)
 {
 	u32 align = level == LEVEL_ANY ? 0 : level;
 
@@ -88,8 +88,10 @@ static u64 private_page_check(const struct sl_machine *m, u64 hpa, u32 level, u3
 }
 
 /* Is a 1 GB or 2 MB entry the leaf of a walk? */
-static bool walk_stops(const struct call *c, const struct pamt_entry *e)
+static bool walk_stops(const struct call *c, const struct pamt_entry *e, u32 level)
 {
+	if (c->m->dynamic_pamt && level == 1)
+		return pamt_type(e) != PAMT_PAMT;
 	if (changed(c->m, CHANGE_WALK_STOPS_AT_ANY_TYPE))
 		return pamt_type(e) != PAMT_NDA;
 	return pamt_type(e) == PAMT_REG;
@@ -119,7 +121,7 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 	l->level = 2;
 	if (take_hp(c, &e1g->lock, HP_HOST, LOCK_SH) != HP_OK)
 		return false;
-	if (walk_stops(c, e1g) || target == 2) {
+	if (walk_stops(c, e1g, 2) || target == 2) {
 		if (walk_ends_at(c, l, e1g, 2, &busy))
 			return true;
 		goto drop_1g;
@@ -127,7 +129,7 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 	l->level = 1;
 	if (take_hp(c, &e2m->lock, HP_HOST, LOCK_SH) != HP_OK)
 		goto drop_1g;
-	if (walk_stops(c, e2m) || target == 1) {
+	if (walk_stops(c, e2m, 1) || target == 1) {
 		l->parent[1] = e1g;
 		if (walk_ends_at(c, l, e2m, 1, &busy))
 			return true;
@@ -148,26 +150,45 @@ drop_1g:
 	return false;
 }
 
+u64 page_walk(struct call *c, const struct lock_step *step, struct hpa page, enum lock_mode mode,
+	      u32 level, struct page_lock *out)
+{
+	/* Filled where it stays: a copy of what has just been written piece by piece is slow. */
+	out->page = page;
+	out->mode = (u8)mode;
+	out->parent[0] = NULL;
+	out->parent[1] = NULL;
+	return pamt_walk(c, out, level) ? 0 : call_refused(c, step, out->level);
+}
+
+/* 0 if the walk has found a page of this size and type. */
+static u64 page_check(const struct call *c, const struct page_lock *l, u32 level,
+		      enum pamt_type type, u32 operand)
+{
+	if (level == LEVEL_ANY)
+		return 0;
+	if (c->m->dynamic_pamt && level == 0 && l->level == 1 && pamt_type(l->entry) == PAMT_NDA)
+		return with_op(TDX_MISSING_PAMT_PAGE_PAIR, operand);
+	if (l->level != level || pamt_type(l->entry) != type ||
+	    (type == PAMT_NDA && level == 0 && mem_is_pamt_page(c->m, l->page)))
+		return with_op(TDX_PAGE_METADATA_INCORRECT, operand);
+	return 0;
+}
+
 u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lock_mode mode,
 		       u32 level, enum pamt_type type, struct page_lock *out)
 {
 	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WALK);
 	u64 st = private_page_check(c->m, hpa, level, step->operand);
 
+	if (!st)
+		st = page_walk(c, step, (struct hpa){ hpa }, mode, level, out);
 	if (st)
 		return st;
-	/* Filled where it stays: a copy of what has just been written piece by piece is slow. */
-	out->page.v = hpa;
-	out->mode = (u8)mode;
-	out->parent[0] = NULL;
-	out->parent[1] = NULL;
-	if (!pamt_walk(c, out, level))
-		return call_refused(c, step, out->level);
-	if (level != LEVEL_ANY && (out->level != level || pamt_type(out->entry) != type)) {
+	st = page_check(c, out, level, type, step->operand);
+	if (st)
 		page_unlock(c, out);
-		return with_op(TDX_PAGE_METADATA_INCORRECT, step->operand);
-	}
-	return 0;
+	return st;
 }
 
 struct pamt_entry *pamt_get(struct call *c, struct hpa page, u32 level)
@@ -176,7 +197,12 @@ struct pamt_entry *pamt_get(struct call *c, struct hpa page, u32 level)
 	enum pamt_type type = pamt_type(e);
 
 	/* Read without a lock, as in the module: a page that nobody owns cannot get here. */
-	if (type != PAMT_NDA && type != PAMT_RSVD)
+	if (c->m->dynamic_pamt && level == 0 && pamt_type(mem_pamt(c->m, page, 1)) != PAMT_PAMT) {
+		(void)!module_halt(c->lp, "implicit PAMT get", "page 0x%llx has no PAMT entry",
+				   (unsigned long long)page.v);
+		return NULL;
+	}
+	if (type != PAMT_NDA && type != PAMT_RSVD && type != PAMT_PAMT)
 		return e;
 	(void)!module_halt(c->lp, "implicit PAMT get", "page 0x%llx has type %u",
 			   (unsigned long long)page.v, type);

@@ -165,6 +165,14 @@ struct page_lock {
  */
 u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lock_mode mode,
 		       u32 level, enum pamt_type type, struct page_lock *out) SL_WARN_UNUSED;
+/* Format and coverage of the address of a private page at @level. OPERAND_INVALID, ADDR_RANGE_ERROR. */
+u64 private_page_check(const struct sl_machine *m, u64 hpa, u32 level, u32 operand) SL_WARN_UNUSED;
+/*
+ * The walk alone, under @step, to an address that has been checked: takes the leaf, of whatever type, at
+ * @level or where the walk ends above it.
+ */
+u64 page_walk(struct call *c, const struct lock_step *step, struct hpa page, enum lock_mode mode,
+	      u32 level, struct page_lock *out) SL_WARN_UNUSED;
 /* One PAMT entry only, whatever its type. */
 u64 page_lock_leaf(struct call *c, enum lock_object object, struct hpa page, enum lock_mode mode,
 		   u32 level, struct page_lock *out) SL_WARN_UNUSED;

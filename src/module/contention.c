@@ -75,8 +75,11 @@ static const struct numbered_leaf {
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
-#define SL_NEW_SEAMCALL(since_, ident_, number_, name_) \
-	[number_] = { { .number = (number_), .name = (name_), .ident = #ident_ }, (since_) },
+#define SL_NEW_SEAMCALL(since_, ident_, number_, name_)                                       \
+	[number_] = {                                                                         \
+		{ .number = (number_), .name = (name_), .ident = #ident_, .modelled = true }, \
+		(since_)                                                                      \
+	},
 #include <seamlab/tdx_release.def>
 #undef SL_NEW_SEAMCALL
 };

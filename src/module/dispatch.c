@@ -42,6 +42,12 @@ void leaf_rows_init(struct sl_machine *m)
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
+#define SL_NEW_SEAMCALL(since, ident, number, name)                  \
+	_Static_assert(number < TDX_SEAMCALL_COUNT, "in the table"); \
+	if (release_has(r, since))                                   \
+		m->seamcall[number].run = ident;
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_SEAMCALL
 	for (u32 leaf = 0; leaf < TDX_SEAMCALL_COUNT; leaf++) {
 		struct leaf_row *row = &m->seamcall[leaf];
 

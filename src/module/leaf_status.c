@@ -4,8 +4,6 @@
 
 #include <seamlab/tdx_abi.h>
 
-#include "module/plan.h"
-
 #define TDX_OPERAND_ID_NONE 0
 
 /* The status constants are objects, which C does not take in a static initialiser. */
@@ -13,6 +11,9 @@ enum {
 #define SL_STATUS(name, upper) UPPER_##name = (int)(upper),
 #include <seamlab/tdx_status.def>
 #undef SL_STATUS
+#define SL_NEW_STATUS(since, name, upper, who) UPPER_##name = (int)(upper),
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_STATUS
 };
 
 #define STATUS_TDH_ANY           static const u64 seamcall_any[] = {
@@ -88,9 +89,15 @@ static bool is_listed(const u64 *list, u32 count, u64 status)
 	return false;
 }
 
+const struct lock_step *leaf_status_locks(bool guest, u32 leaf)
+{
+	/* No later plan lacks a status that an earlier one has. */
+	return lock_plan(SL_RELEASES - 1, guest, leaf, 0);
+}
+
 bool leaf_may_return(bool guest, u32 leaf, u64 status)
 {
-	const struct lock_step *s = guest ? lock_plan_tdcall(leaf) : lock_plan_seamcall(leaf);
+	const struct lock_step *s = leaf_status_locks(guest, leaf);
 	const u64 *(*list)(u32, u32 *) = guest ? leaf_status_tdcall : leaf_status_seamcall;
 	const u64 *own, *any;
 	u32 own_count = 0, any_count = 0;

@@ -7,6 +7,7 @@
 #define SL_MODULE_LEAF_STATUS_H
 
 #include "base/types.h"
+#include "module/plan.h"
 
 /* As a leaf number: what the dispatcher returns itself, whatever the leaf. */
 #define LEAF_ANY (~0u)
@@ -18,6 +19,8 @@
 const u64 *leaf_status_seamcall(u32 leaf, u32 *count);
 const u64 *leaf_status_tdcall(u32 leaf, u32 *count);
 
+/* The locks of the leaf in the newest release, whose BUSY statuses are those of all of them. */
+const struct lock_step *leaf_status_locks(bool guest, u32 leaf);
 /* Is @status one that the leaf may return: of its list, of its lock plan, or of the dispatcher? */
 bool leaf_may_return(bool guest, u32 leaf, u64 status);
 

@@ -26,13 +26,19 @@ static u64 blocks_of(u64 pages)
 	return sl_align_up(pages, SL_LEVEL_PAGES(2)) / SL_LEVEL_PAGES(2);
 }
 
+static u64 bitmap_size(u64 bits)
+{
+	return sl_align_up(bits, 64) / 8;
+}
+
 size_t sl_machine_arena_size(const struct sl_machine_config *cfg)
 {
 	u64 blocks = blocks_of(cfg->private_pages);
+	u64 bitmap = cfg->dynamic_pamt ? bitmap_size(cfg->private_pages) + SL_CACHELINE : 0;
 	u64 entries = cfg->private_pages + blocks * (SL_ENTRIES + 1);
 
 	return sizeof(struct sl_machine) + cfg->lps * sizeof(struct sl_lp) +
-	       entries * sizeof(struct pamt_entry) +
+	       entries * sizeof(struct pamt_entry) + bitmap +
 	       (cfg->private_pages + SL_SHARED_PAGES) * SL_PAGE_SIZE + 16 * SL_PAGE_SIZE;
 }
 
@@ -67,6 +73,7 @@ struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *ar
 
 	SL_BUG_ON((u32)cfg->release >= SL_RELEASES);
 	SL_BUG_ON(cfg->lps < 1 || cfg->lps > SL_LPS_MAX || !cfg->private_pages);
+	SL_BUG_ON(cfg->dynamic_pamt && !sl_release_has_dynamic_pamt(cfg->release));
 	SL_BUG_ON(cfg->packages < 1 || cfg->packages > SL_PACKAGES_MAX || cfg->packages > cfg->lps);
 	m = sl_arena_alloc(&a, sizeof(*m) + cfg->lps * sizeof(m->lp[0]), SL_CACHELINE);
 	m->cfg = *cfg;
@@ -80,6 +87,8 @@ struct sl_machine *sl_machine_init(const struct sl_machine_config *cfg, void *ar
 		m->lp[i].package = i % cfg->packages;
 	}
 	mem_init(&m->mem, &a, cfg->private_pages);
+	if (cfg->dynamic_pamt)
+		m->mem.is_pamt = sl_arena_alloc(&a, bitmap_size(cfg->private_pages), SL_CACHELINE);
 	return m;
 }
 

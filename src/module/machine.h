@@ -29,6 +29,7 @@ enum pamt_type {
 	PAMT_TDCX = 5,
 	PAMT_TDVPR = 6,
 	PAMT_EPT = 8,
+	PAMT_PAMT = 15, /* of a 2 MB entry: the 4 KB entries are in two pages of the VMM's */
 };
 
 /*
@@ -76,6 +77,26 @@ static inline void pamt_set_bepoch(struct pamt_entry *e, u64 epoch)
 	atomic_store_explicit(&e->bepoch, epoch, memory_order_relaxed);
 }
 
+/*
+ * The same 16 bytes of a 2 MB entry of type PAMT_PAMT, with dynamic PAMT: the first page of the pair in the
+ * owner's place; in that of the epoch the second one, and how many of the 512 pages are in use. The
+ * count changes under the lock of one of those, the rest under the entry's own, exclusive.
+ */
+#define PAMT_COUNT_MASK   GENMASK_ULL(9, 0)
+#define PAMT_SECOND_SHIFT 28
+
+static inline struct hpa pamt_pair_page(const struct pamt_entry *e, u32 i)
+{
+	if (i == 0)
+		return pamt_owner(e);
+	return (struct hpa){ pamt_bepoch(e) >> PAMT_SECOND_SHIFT << SL_PAGE_SHIFT };
+}
+
+static inline u32 pamt_pages_in_use(const struct pamt_entry *e)
+{
+	return (u32)(pamt_bepoch(e) & PAMT_COUNT_MASK);
+}
+
 /* ---- Physical memory --------------------------------------------------------------------- */
 
 /*
@@ -89,6 +110,7 @@ struct sl_mem {
 	struct pamt_entry rsvd;     /* 4 KB entry of every page of a block that is not present */
 	u8 *frames;
 	u8 *shared;
+	_Atomic u64 *is_pamt; /* dynamic PAMT: one bit per page, it is one of a pair; else NULL */
 	_Atomic u64 initialized; /* end of the initialised part, bytes from base (TDMR.INIT) */
 	hp_mutex_t tdmr_lock;
 };
@@ -314,18 +336,20 @@ struct sl_lp {
 
 /* What a leaf commits: pages that come and go, and what counts for the TD's measurement. */
 enum commit_kind {
-	COMMIT_CONTROL,  /* page: the TD's, as TDR, TDCX, TDVPR or S-EPT page */
-	COMMIT_ADD,      /* page: the TD's, mapped at gpa, with contents that are measured */
-	COMMIT_AUG,      /* page: the TD's, mapped at gpa, for the guest to accept */
-	COMMIT_ACCEPT,   /* page: accepted at gpa */
-	COMMIT_RELOCATE, /* from: free; page takes its place at gpa */
-	COMMIT_DEMOTE,   /* page, mapped at gpa: 512 of the size below */
-	COMMIT_PROMOTE,  /* 512 from page on, mapped from gpa on: one at level */
-	COMMIT_REMOVE,   /* page: free, no longer mapped at gpa */
-	COMMIT_FREE,     /* page: free, a S-EPT page or any page of a TD that is torn down */
-	COMMIT_INIT,     /* the measurement begins */
-	COMMIT_EXTEND,   /* 256 bytes at gpa, @data or zeros for NULL, are measured */
-	COMMIT_FINALIZE, /* the measurement ends */
+	COMMIT_CONTROL,     /* page: the TD's, as TDR, TDCX, TDVPR or S-EPT page */
+	COMMIT_ADD,         /* page: the TD's, mapped at gpa, with contents that are measured */
+	COMMIT_AUG,         /* page: the TD's, mapped at gpa, for the guest to accept */
+	COMMIT_ACCEPT,      /* page: accepted at gpa */
+	COMMIT_RELOCATE,    /* from: free; page takes its place at gpa */
+	COMMIT_DEMOTE,      /* page, mapped at gpa: 512 of the size below */
+	COMMIT_PROMOTE,     /* 512 from page on, mapped from gpa on: one at level */
+	COMMIT_REMOVE,      /* page: free, no longer mapped at gpa */
+	COMMIT_FREE,        /* page: free, a S-EPT page or any page of a TD that is torn down */
+	COMMIT_PAMT_ADD,    /* page: holds PAMT entries of the 2 MB at from */
+	COMMIT_PAMT_REMOVE, /* page: free, and so far held PAMT entries of the 2 MB at from */
+	COMMIT_INIT,        /* the measurement begins */
+	COMMIT_EXTEND,      /* 256 bytes at gpa, @data or zeros for NULL, are measured */
+	COMMIT_FINALIZE,    /* the measurement ends */
 };
 
 struct commit {
@@ -368,7 +392,8 @@ struct sl_machine {
 	struct sl_machine_config cfg;
 	u64 changes; /* of the release, see changed() */
 	bool hardened;
-	bool tree_hp; /* the S-EPT tree lock is a sharex_hp */
+	bool tree_hp;      /* the S-EPT tree lock is a sharex_hp */
+	bool dynamic_pamt; /* TDH.SYS.CONFIG has switched it on; before the module is READY */
 	_Atomic bool halted;
 	_Atomic u8 sys_state; /* written under sys_lock, read by the dispatcher without */
 	sharex_t sys_lock;
@@ -414,6 +439,22 @@ static inline struct pamt_entry *mem_pamt(struct sl_machine *m, struct hpa page,
 	if (level == 0 && at >> SL_PAGE_SHIFT >= m->mem.pages)
 		return &m->mem.rsvd;
 	return &m->mem.pamt[level][at >> SL_LEVEL_SHIFT(level)];
+}
+
+/* The last 1 GB block may go on behind the memory that is there. */
+static inline bool mem_is_present(const struct sl_machine *m, struct hpa page)
+{
+	return (page.v - SL_PRIVATE_BASE) >> SL_PAGE_SHIFT < m->mem.pages;
+}
+
+/* Does the page hold PAMT entries? The bit is set under the page's entry shared or that of its 2 MB. */
+static inline bool mem_is_pamt_page(const struct sl_machine *m, struct hpa page)
+{
+	u64 pfn = (page.v - SL_PRIVATE_BASE) >> SL_PAGE_SHIFT;
+
+	return m->mem.is_pamt && mem_is_present(m, page) &&
+	       (atomic_load_explicit(&m->mem.is_pamt[pfn / 64], memory_order_relaxed) >> pfn % 64 &
+		1);
 }
 
 static inline struct tdcs *tdr_tdcs(const struct sl_machine *m, const struct tdr *tdr)

@@ -31,6 +31,11 @@ bool sl_release_find(const char *name, enum sl_release *release)
 	return false;
 }
 
+bool sl_release_has_dynamic_pamt(enum sl_release r)
+{
+	return release_changes(r) >> CHANGE_DYNAMIC_PAMT & 1;
+}
+
 bool release_has(enum sl_release r, u32 since)
 {
 	return releases[r].patch >= since;

@@ -6,7 +6,13 @@
 #include "module/machine.h"
 
 /* Relaxed memory-management concurrency, host-priority locks, pending-EPT-violation v2. */
-#define SYS_FEATURES0 (BIT_ULL(4) | BIT_ULL(10) | BIT_ULL(16))
+#define SYS_FEATURES0    (BIT_ULL(4) | BIT_ULL(10) | BIT_ULL(16))
+#define SYS_DYNAMIC_PAMT BIT_ULL(36)
+
+static inline u64 sys_features0(const struct sl_machine *m)
+{
+	return SYS_FEATURES0 | (m->cfg.dynamic_pamt ? SYS_DYNAMIC_PAMT : 0);
+}
 
 #define SYS_MAX_TDMRS    64
 #define SYS_MAX_RESERVED 16

@@ -113,7 +113,9 @@ static void check_record(struct check *c, const struct pamt_entry *e, struct hpa
 	bool agree;
 
 	if (type == PAMT_NDA)
-		agree = !rec;
+		agree = !rec || (level == 0 && rec_is_pamt(rec));
+	else if (type == PAMT_PAMT)
+		agree = !rec && level == 1;
 	else
 		agree = rec_belongs(rec, tdr) && !!(rec & REC_MAPPED) == (type == PAMT_REG);
 	if (!agree)
@@ -121,6 +123,35 @@ static void check_record(struct check *c, const struct pamt_entry *e, struct hpa
 		       "page 0x%llx (level %u): type %u of TD 0x%llx, but it was given to TD 0x%llx",
 		       ull(page.v), level, type, ull(type == PAMT_NDA ? 0 : tdr.v),
 		       ull(rec ? rec_tdr(rec).v : 0));
+}
+
+/* The 4 KB entries of a 2 MB range, and what holds them. */
+static void check_range(struct check *c, struct hpa range)
+{
+	const struct pamt_entry *e = mem_pamt(c->m, range, 1);
+	bool paired = pamt_type(e) == PAMT_PAMT;
+	u32 used = 0;
+
+	for (u32 i = 0; i < SL_ENTRIES; i++) {
+		struct hpa page = { range.v + i * SL_PAGE_SIZE };
+
+		used += mem_is_present(c->m, page) &&
+			pamt_type(mem_pamt(c->m, page, 0)) != PAMT_NDA;
+	}
+	if (used != (paired ? pamt_pages_in_use(e) : 0))
+		BROKEN(c, PAMT_03, "2 MB at 0x%llx: %u pages are in use, %u are counted",
+		       ull(range.v), used, paired ? pamt_pages_in_use(e) : 0);
+	for (u32 i = 0; paired && i < 2; i++)
+		if (rec_read(c->o, pamt_pair_page(e, i), 0) != rec_pamt(range) ||
+		    !mem_is_pamt_page(c->m, pamt_pair_page(e, i)))
+			BROKEN(c, PAMT_03, "2 MB at 0x%llx: page 0x%llx is not its PAMT page",
+			       ull(range.v), ull(pamt_pair_page(e, i).v));
+}
+
+static void check_ranges(struct check *c)
+{
+	for (u64 i = 0; c->m->dynamic_pamt && i << SL_LEVEL_BITS < c->m->mem.pages; i++)
+		check_range(c, page_at(i, 1));
 }
 
 static void check_vcpu(struct check *c, struct hpa page, struct td_pages *n)
@@ -136,7 +167,7 @@ static void count_page(struct check *c, const struct pamt_entry *e, struct hpa p
 		       struct td_list *l)
 {
 	enum pamt_type type = pamt_type(e);
-	struct td_pages *n = type == PAMT_TDR ? NULL : td_of(l, pamt_owner(e));
+	struct td_pages *n = type == PAMT_TDR || type == PAMT_PAMT ? NULL : td_of(l, pamt_owner(e));
 
 	if (!n)
 		return;
@@ -365,6 +396,7 @@ u32 oracle_check_at_rest(struct oracle *o, struct vmm *vmm, struct sl_env *env,
 	u64 from = 0;
 
 	check_global_locks(&c);
+	check_ranges(&c);
 	do {
 		bool first = from == 0;
 
@@ -394,7 +426,11 @@ u32 oracle_check_empty(struct oracle *o, struct sl_env *env)
 		for (u64 i = 0, n = rec_count(mem, level); i < n; i++) {
 			enum pamt_type type = pamt_type(&mem->pamt[level][i]);
 
-			if (sl_unlikely(type != PAMT_NDA))
+			if (sl_unlikely(type == PAMT_PAMT))
+				BROKEN(&c, EMPTY_03,
+				       "2 MB at 0x%llx still has its PAMT pages after teardown",
+				       ull(page_at(i, level).v));
+			else if (sl_unlikely(type != PAMT_NDA))
 				BROKEN(&c, EMPTY_01,
 				       "page 0x%llx (level %u) still has PAMT type %u after teardown",
 				       ull(page_at(i, level).v), level, type);

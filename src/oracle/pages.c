@@ -103,6 +103,52 @@ static void relocate(struct oracle *o, struct sl_lp *lp, const struct commit *x)
 	take(o, lp, x, REC_MAPPED | rec_gfn(x->gpa) | (from & REC_ACCEPTED));
 }
 
+/* ---- pages of the PAMT (dynamic PAMT) ----------------------------------------------------------- */
+
+static void pamt_take(struct oracle *o, struct sl_lp *lp, const struct commit *x)
+{
+	u64 old = who_has(o, x->page, 0);
+	u64 own = atomic_exchange_explicit(rec_at(o, x->page, 0), rec_pamt(x->from),
+					   memory_order_relaxed);
+
+	if (own || old)
+		BROKEN(lp, PAGE_01,
+		       "page 0x%llx is to hold PAMT entries of 0x%llx, and somebody has it",
+		       ull(x->page.v), ull(x->from.v));
+}
+
+/* Whoever still has a lock there will write into a page that is the VMM's. */
+static void pamt_entries_unused(struct oracle *o, struct sl_lp *lp, struct hpa range)
+{
+	for (u32 i = 0; i < SL_ENTRIES; i++) {
+		struct hpa page = { range.v + i * SL_PAGE_SIZE };
+		const sharex_hp_t *lock = &mem_pamt(o->m, page, 0)->lock;
+
+		env_observe(lp->env, &lock->word);
+		if (atomic_load_explicit(&lock->word, memory_order_relaxed) & ~SHAREX_HP_PRIORITY) {
+			BROKEN(lp, PAMT_02,
+			       "PAMT entry of page 0x%llx is locked, and the page that holds it goes",
+			       ull(page.v));
+			return;
+		}
+	}
+}
+
+static void pamt_give(struct oracle *o, struct sl_lp *lp, const struct commit *x)
+{
+	u64 rec = atomic_exchange_explicit(rec_at(o, x->page, 0), 0, memory_order_relaxed);
+
+	if (rec != rec_pamt(x->from))
+		BROKEN(lp, PAGE_01,
+		       "page 0x%llx is given back as one that held PAMT entries of 0x%llx, which it did not",
+		       ull(x->page.v), ull(x->from.v));
+	/* Once for the pair. */
+	if (pamt_pair_page(mem_pamt(o->m, x->from, 1), 0).v == x->page.v)
+		pamt_entries_unused(o, lp, x->from);
+}
+
+/* ---- pages that change their size --------------------------------------------------------------- */
+
 static struct hpa piece(struct hpa page, u32 level, u32 i)
 {
 	return (struct hpa){ page.v + i * SL_LEVEL_SIZE(level - 1) };
@@ -250,6 +296,12 @@ static void on_commit(struct sl_lp *lp, const struct commit *x)
 	case COMMIT_REMOVE:
 	case COMMIT_FREE:
 		give(o, lp, x);
+		break;
+	case COMMIT_PAMT_ADD:
+		pamt_take(o, lp, x);
+		break;
+	case COMMIT_PAMT_REMOVE:
+		pamt_give(o, lp, x);
 		break;
 	case COMMIT_INIT:
 	case COMMIT_EXTEND:

@@ -19,6 +19,8 @@
 #define REC_GFN_MASK    GENMASK_ULL(41, 3)
 #define REC_OWNER_SHIFT 42 /* 63:42, the TDR: see rec_owner() */
 #define REC_OWNER_BITS  22
+/* Accepted without being mapped: of a page that holds PAMT entries; the 2 MB in the place of the GFN. */
+#define REC_PAMT (REC_OWNED | REC_ACCEPTED)
 
 /* The measurement of the TD that has a key id, as it should be. TDR exclusive. */
 struct td_measurement {
@@ -57,9 +59,20 @@ static inline struct gpa rec_gpa(u64 rec)
 	return (struct gpa){ (rec & REC_GFN_MASK) >> REC_GFN_SHIFT << SL_PAGE_SHIFT };
 }
 
+static inline u64 rec_pamt(struct hpa range)
+{
+	return REC_PAMT | rec_gfn((struct gpa){ range.v });
+}
+
+static inline bool rec_is_pamt(u64 rec)
+{
+	return (rec & (REC_PAMT | REC_MAPPED)) == REC_PAMT;
+}
+
 static inline bool rec_belongs(u64 rec, struct hpa tdr)
 {
-	return (rec & REC_OWNED) && rec >> REC_OWNER_SHIFT << REC_OWNER_SHIFT == rec_owner(tdr);
+	return (rec & REC_OWNED) && !rec_is_pamt(rec) &&
+	       rec >> REC_OWNER_SHIFT << REC_OWNER_SHIFT == rec_owner(tdr);
 }
 
 /* Same owner, and mapped there. */

@@ -103,7 +103,8 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		CONTENTS,
 		MEASUREMENT,
 		INTERRUPTS,
-		ENTROPY_FAILS
+		ENTROPY_FAILS,
+		DYNAMIC_PAMT
 	};
 	struct scn_key keys[] = {
 		[RELEASE] = { .name = "release" },
@@ -115,6 +116,7 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		[MEASUREMENT] = { .name = "measurement" },
 		[INTERRUPTS] = { .name = "interrupts" },
 		[ENTROPY_FAILS] = { .name = "entropy-fails" },
+		[DYNAMIC_PAMT] = { .name = "dynamic-pamt" },
 	};
 	struct sl_machine_config *m = &r->s->module;
 	u32 word;
@@ -142,6 +144,13 @@ static int read_module(struct scn_reader *r, const struct scn_node *n)
 		ret = scn_get_bool(r, keys[INTERRUPTS].value, &m->interrupts);
 	if (!ret && keys[ENTROPY_FAILS].value)
 		ret = scn_get_bool(r, keys[ENTROPY_FAILS].value, &r->s->entropy_fails);
+	if (!ret && keys[DYNAMIC_PAMT].value)
+		ret = scn_get_bool(r, keys[DYNAMIC_PAMT].value, &m->dynamic_pamt);
+	if (!ret && m->dynamic_pamt && !sl_release_has_dynamic_pamt(m->release))
+		ret = scn_fail(
+			r, keys[DYNAMIC_PAMT].value,
+			"release %s has no dynamic PAMT; expected false, or a release from 1.5.20 on",
+			sl_release_name(m->release));
 	return ret;
 }
 
@@ -182,6 +191,13 @@ int scn_override_module(struct scenario *s, const char *text, struct sl_err *err
 				s->path);
 		word = override_word("release", text + sizeof(release) - 1, releases,
 				     ARRAY_SIZE(releases), err);
+		if (word >= 0 && s->module.dynamic_pamt &&
+		    !sl_release_has_dynamic_pamt((enum sl_release)word))
+			return sl_err_set(
+				err, -EINVAL,
+				"%s: release %s has no dynamic PAMT, which the scenario asks for; "
+				"expected a release from 1.5.20 on",
+				s->path, sl_release_name((enum sl_release)word));
 		if (word >= 0)
 			s->module.release = (enum sl_release)word;
 	} else {

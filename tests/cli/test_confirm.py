@@ -70,7 +70,7 @@ class Confirm(unittest.TestCase):
                     for c in cells:
                         self.assertIn(c["verdict"], ("seen", "not modelled"), (pair, c))
                         if c["verdict"] == "not modelled":
-                            self.assertIn(c["why"], ("no L2 VMs in this model", "no dynamic PAMT in this model"))
+                            self.assertIn(c["why"], ("no L2 VMs in this model", "only with dynamic PAMT, which these worlds do not have"))
         # All others, too.
         for p in o["pairs"]:
             for c in p["cells"]:

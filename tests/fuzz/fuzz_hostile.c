@@ -197,6 +197,10 @@ static u32 print_counts(const struct hostile_count *n, bool print)
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
+#define SL_NEW_SEAMCALL(since, ident, number, text) \
+	wrong += print_leaf(text, n->seamcall[number], n->seamcall_ok[number], print);
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_SEAMCALL
 	return wrong;
 }
 

@@ -239,9 +239,30 @@ static u64 big_page(struct hostile_lp *l)
 
 /* ---- calls ------------------------------------------------------------------------------------ */
 
+static u64 call(struct hostile_lp *l, u64 rax, struct tdx_module_args *a);
+
+#define RANGE_OF(hpa) (((hpa) & ~(SL_LEVEL_SIZE(1) - 1)) | 1)
+
+/* Gives the 2 MB of the page that @status complains of its PAMT pages, or tries to. */
+static void add_pair(struct hostile_lp *l, const struct tdx_module_args *in, u64 status)
+{
+	u32 operand = (u32)status;
+	struct tdx_module_args add = {
+		.rcx = operand == TDX_OPERAND_ID_RCX   ? in->rcx
+		       : operand == TDX_OPERAND_ID_RDX ? in->rdx
+						       : in->r8,
+		.rdx = free_page(l, DATA_FIRST, DATA_COUNT),
+		.r8 = free_page(l, DATA_FIRST, DATA_COUNT),
+	};
+
+	add.rcx = RANGE_OF(add.rcx);
+	call(l, SEAMCALL_tdh_phymem_pamt_add, &add);
+}
+
 static u64 call(struct hostile_lp *l, u64 rax, struct tdx_module_args *a)
 {
 	u32 leaf = (u32)(rax & 0xFFFF);
+	const struct tdx_module_args in = *a;
 	u64 st = seamcall(l->lp, rax, a);
 	/* Of TDH.VP.ENTER a TD exit. */
 	bool ok = leaf == SEAMCALL_tdh_vp_enter ? !(st >> 63) : st == TDX_SUCCESS;
@@ -251,6 +272,8 @@ static u64 call(struct hostile_lp *l, u64 rax, struct tdx_module_args *a)
 		l->count.seamcall[leaf]++;
 		l->count.seamcall_ok[leaf] += ok;
 	}
+	if ((st & TDX_STATUS_CLASS_MASK) == TDX_MISSING_PAMT_PAGE_PAIR)
+		add_pair(l, &in, st);
 	return st;
 }
 
@@ -637,7 +660,9 @@ static void take_away(struct hostile_lp *l, u32 k, u64 info, enum sept_state sta
 			CALL(l, tdh_mem_page_promote, .rcx = info, .rdx = tdr);
 		else if (info & 7)
 			CALL(l, tdh_mem_page_demote, .rcx = info, .rdx = tdr,
-			     .r8 = free_page(l, SEPT_FIRST, SEPT_COUNT));
+			     .r8 = free_page(l, SEPT_FIRST, SEPT_COUNT),
+			     .r12 = free_page(l, DATA_FIRST, DATA_COUNT),
+			     .r13 = free_page(l, DATA_FIRST, DATA_COUNT));
 		else
 			CALL(l, tdh_mem_page_relocate, .rcx = info, .rdx = tdr,
 			     .r8 = free_page(l, DATA_FIRST, DATA_COUNT));
@@ -837,7 +862,10 @@ static void ask(struct hostile_lp *l)
 {
 	u32 k = draw(l, HOSTILE_TDS);
 
-	switch (draw(l, 9)) {
+	switch (draw(l, 10)) {
+	case 9:
+		CALL(l, tdh_phymem_pamt_remove, .rcx = RANGE_OF(hpa_at(draw(l, PAGES))));
+		break;
 	case 0:
 		CALL(l, tdh_sys_rd, .rdx = 0x0A00000300000008ull);
 		break;
@@ -904,6 +932,9 @@ void hostile_config(u64 seed, struct sl_machine_config *cfg)
 	cfg->contents = bits & 4;
 	cfg->zero_step_threshold = bits & 8 ? 1 : 6;
 	cfg->interrupts = bits & 16;
+	/* The published module cannot bear PAMT.REMOVE beside leaves that free pages (finding N1). */
+	cfg->dynamic_pamt = (bits & 32) && cfg->flavour == SL_HARDENED &&
+			    sl_release_has_dynamic_pamt(cfg->release);
 }
 
 static void must(u64 st, const char *what)
@@ -927,7 +958,9 @@ static void bring_up(struct hostile *h)
 	list[0] = SHARED_INFO;
 	info[0] = SL_PRIVATE_BASE;
 	info[1] = 1ull << 30;
-	must(CALL(l, tdh_sys_config, .rcx = SHARED_LIST, .rdx = 1, .r8 = 32), "TDH.SYS.CONFIG");
+	must(CALL(l, tdh_sys_config, .rcx = SHARED_LIST, .rdx = 1,
+		  .r8 = 32 | (h->m->cfg.dynamic_pamt ? BIT_ULL(16) : 0)),
+	     "TDH.SYS.CONFIG");
 	for (u32 i = 0; i < HOSTILE_PACKAGES; i++)
 		while (CALL(&h->lp[i], tdh_sys_key_config, 0) != TDX_SUCCESS)
 			;

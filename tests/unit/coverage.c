@@ -116,7 +116,7 @@ static void check_leaf(bool guest, u32 leaf, u32 *all, u32 *found)
 
 	list = guest ? leaf_status_tdcall(leaf, &count) : leaf_status_seamcall(leaf, &count);
 	if (leaf != LEAF_ANY)
-		s = guest ? lock_plan_tdcall(leaf) : lock_plan_seamcall(leaf);
+		s = leaf_status_locks(guest, leaf);
 	for (u32 i = 0; i < count; i++) {
 		++*all;
 		if (was_seen(guest, leaf, list[i]))
@@ -169,6 +169,11 @@ static bool exists(bool guest, u32 leaf)
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
+#define SL_NEW_SEAMCALL(since, ident, number, name) \
+	if (!guest && leaf == (number))             \
+		return true;
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_SEAMCALL
 	return false;
 }
 

@@ -140,6 +140,7 @@ u64 fx_enter(struct fx *f, u32 lp, u64 vcpu, fx_guest_fn fn)
 #define M_R9   8u
 #define M_R10  16u
 #define M_R11  32u
+#define M_PAIR (64u | 128u) /* R12 and R13 */
 #define M_INFO (M_RCX | M_RDX)
 #define M_ALL  0xFFFFu
 
@@ -189,6 +190,8 @@ static u32 seamcall_outputs(u32 rax)
 	case SEAMCALL_tdh_mem_range_unblock:
 	case SEAMCALL_tdh_mr_extend:
 		return M_INFO;
+	case SEAMCALL_tdh_phymem_pamt_remove:
+		return M_RDX | M_R8;
 	case SEAMCALL_tdh_phymem_page_reclaim:
 	case SEAMCALL_tdh_phymem_page_rdmd:
 		return M_INFO | M_R8 | M_R9 | M_R10 | M_R11;
@@ -219,7 +222,7 @@ static u32 tdcall_outputs(u32 rax)
 	}
 }
 
-/* R12 to RSI are no operands of any leaf but VP.ENTER and VP.VMCALL: they carry a mark. */
+/* R12 to RSI, seldom operands, carry a mark where the test has nothing in them. */
 #define FIRST_MARKED 6
 #define MARK(i)      (0x5EA15EA100000000ull + (i))
 
@@ -228,7 +231,8 @@ static void mark(struct tdx_module_args *args)
 	u64 *reg = &args->rcx;
 
 	for (u32 i = FIRST_MARKED; i < REGS; i++)
-		reg[i] = MARK(i);
+		if (!reg[i])
+			reg[i] = MARK(i);
 }
 
 static void check_marks(const struct tdx_module_args *in, const struct tdx_module_args *out,
@@ -290,6 +294,8 @@ u64 fx_seamcall(struct fx *f, u32 lp, u64 rax, struct tdx_module_args in)
 	struct tdx_module_args regs;
 	u64 st;
 
+	if (f->m->dynamic_pamt && (rax & 0xFFFF) == SEAMCALL_tdh_mem_page_promote)
+		outputs |= M_PAIR;
 	if (outputs != M_ALL)
 		mark(&in);
 	regs = in;
@@ -349,7 +355,8 @@ void fx_eq_at(u64 got, u64 want, const char *what, const char *file, int line)
 
 static void trap_install(void);
 
-static struct fx *new_release(enum sl_release release, enum sl_flavour flavour, bool contents)
+static struct fx *new_release(enum sl_release release, enum sl_flavour flavour, bool contents,
+			      bool dynamic_pamt)
 {
 	struct sl_machine_config cfg;
 	struct fx *f = calloc(1, sizeof(*f));
@@ -366,6 +373,7 @@ static struct fx *new_release(enum sl_release release, enum sl_flavour flavour, 
 	cfg.packages = FX_PACKAGES;
 	cfg.private_pages = FX_PAGES;
 	cfg.contents = contents;
+	cfg.dynamic_pamt = dynamic_pamt;
 	f->size = sl_machine_arena_size(&cfg);
 	f->arena = mmap(NULL, f->size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -390,7 +398,7 @@ static struct fx *new_release(enum sl_release release, enum sl_flavour flavour, 
 
 struct fx *fx_new(enum sl_flavour flavour, bool contents)
 {
-	return new_release(SL_RELEASE_1_5_01, flavour, contents);
+	return new_release(SL_RELEASE_1_5_01, flavour, contents, false);
 }
 
 void fx_sys_init(struct fx *f)
@@ -418,7 +426,9 @@ u64 *fx_tdmr_info(struct fx *f)
 
 u64 fx_sys_config(struct fx *f)
 {
-	return SC(f, 0, tdh_sys_config, .rcx = FX_TDMR_LIST, .rdx = 1, .r8 = FX_MODULE_KEY);
+	u64 flags = f->m->cfg.dynamic_pamt ? BIT_ULL(16) : 0;
+
+	return SC(f, 0, tdh_sys_config, .rcx = FX_TDMR_LIST, .rdx = 1, .r8 = FX_MODULE_KEY | flags);
 }
 
 void fx_tdmr_init(struct fx *f)
@@ -454,7 +464,35 @@ struct fx *fx_up(enum sl_flavour flavour)
 
 struct fx *fx_up_release(enum sl_release release, enum sl_flavour flavour)
 {
-	return up(new_release(release, flavour, true));
+	return up(new_release(release, flavour, true, false));
+}
+
+struct fx *fx_up_bare(enum sl_flavour flavour)
+{
+	return up(new_release(SL_RELEASE_1_5_25, flavour, true, true));
+}
+
+u64 fx_pair_page(u64 hpa, u32 i)
+{
+	return FX_HPA(FX_AT_PAIRS + 2 * ((hpa - SL_PRIVATE_BASE) >> 21) + i);
+}
+
+void fx_pair(struct fx *f, u64 hpa)
+{
+	hpa &= ~((1ull << 21) - 1);
+	is(SC(f, 0, tdh_phymem_pamt_add, .rcx = hpa | 1, .rdx = fx_pair_page(hpa, 0),
+	      .r8 = fx_pair_page(hpa, 1)),
+	   ST_SUCCESS);
+}
+
+struct fx *fx_up_dynamic(enum sl_flavour flavour)
+{
+	static const u32 in_use[] = { FX_AT_TD, FX_AT_VP, FX_AT_SEPT, FX_AT_HIGH };
+	struct fx *f = fx_up_bare(flavour);
+
+	for (u32 i = 0; i < ARRAY_SIZE(in_use); i++)
+		fx_pair(f, FX_HPA(in_use[i]));
+	return f;
 }
 
 struct fx *fx_up_contents(enum sl_flavour flavour)
@@ -1043,6 +1081,8 @@ u64 fx_digest(struct fx *f)
 		for (u64 i = 0; i < m->mem.blocks * SL_LEVEL_PAGES(2 - level); i++)
 			mix_pamt(&h, &m->mem.pamt[level][i]);
 	mix_pamt(&h, &m->mem.rsvd);
+	for (u64 i = 0; m->mem.is_pamt && i < FX_PAGES / 64; i++)
+		mix(&h, atomic_load(&m->mem.is_pamt[i]));
 	mix(&h, atomic_load(&m->sys_state));
 	mix(&h, atomic_load(&m->sys_pkg_bitmap));
 	mix(&h, atomic_load(&m->lps_initialized));

@@ -33,6 +33,8 @@ enum {
 	R_R9 = 9,
 	R_R10 = 10,
 	R_R11 = 11,
+	R_R12 = 12,
+	R_R13 = 13,
 	R_ATTRIBUTES = 64,
 	R_XFAM = 65,
 	R_EXEC_CONTROLS = 66,
@@ -64,6 +66,11 @@ enum {
 #define ST_SYS_BUSY                0x8000020200000000ull
 #define ST_RND_NO_ENTROPY          0x8000020300000000ull
 #define ST_HP_TIMEOUT              0x9000020500000000ull
+#define ST_MISSING_PAIR(op)        (0x8000030800000000ull + (op))
+#define ST_PAGE_TAKEN(op)          (0xC000030300000000ull + (op))
+#define ST_RANGE_NOT_FREE          0xC000030400000001ull
+#define ST_NO_PAIR                 0xC000030500000001ull
+#define ST_PAIR_NOT_EMPTY(i)       (0xC000030600000000ull + (i))
 #define ST_ASSOCIATED_PAGES_EXIST  0xC000040000000000ull
 #define ST_SYS_INIT_NOT_PENDING    0xC000050000000000ull
 #define ST_SYS_LP_INIT_NOT_DONE    0xC000050200000000ull
@@ -179,6 +186,7 @@ enum {
 	FX_AT_BIG = 1024,              /* a free 2 MB page */
 	FX_AT_SEPT = 1536,             /* S-EPT pages */
 	FX_LOW_END = 2048,             /* nothing from here ... */
+	FX_AT_PAIRS = 4096,            /* but PAMT pages, where PAMT is dynamic */
 	FX_AT_HIGH = 262144,           /* ... to here: 4 KB pages for data */
 	FX_AT_HIGH_BIG = 262144 + 512, /* another free 2 MB page */
 	FX_PAGES = 262144 + 1024,      /* the end of memory, in the middle of a block */
@@ -282,6 +290,13 @@ struct fx *fx_up(enum sl_flavour flavour);
 struct fx *fx_up_contents(enum sl_flavour flavour);
 /* The same, contents on, in another release. */
 struct fx *fx_up_release(enum sl_release release, enum sl_flavour flavour);
+/* Release 1.5.25 with dynamic PAMT; the parts that tests use have their pairs, the 2 MB pages none. */
+struct fx *fx_up_dynamic(enum sl_flavour flavour);
+/* The same without any pairs. */
+struct fx *fx_up_bare(enum sl_flavour flavour);
+/* Gives the 2 MB around @hpa its pair, which is always the same two pages. */
+void fx_pair(struct fx *f, u64 hpa);
+u64 fx_pair_page(u64 hpa, u32 i);
 /* Checks that all locks are free and that there were as many findings as expected. */
 void fx_down(struct fx *f);
 

@@ -72,6 +72,9 @@ static void guest_vmcall(struct sl_lp *lp, u64 number, u64 r12, u64 r13)
 	tdcall(lp, TDCALL_tdg_vp_vmcall, &args);
 }
 
+/* Worlds from here on have dynamic PAMT, and the release that has it. */
+static bool dynamic_pamt;
+
 static struct world *world_of(const struct host_policy *policy, u32 vms, u32 packages,
 			      const struct vm_config vm)
 {
@@ -83,6 +86,7 @@ static struct world *world_of(const struct host_policy *policy, u32 vms, u32 pac
 		.packages = packages,
 		.vms = configs,
 		.vm_count = vms,
+		.dynamic_pamt = dynamic_pamt,
 	};
 	struct sl_machine_config mc;
 
@@ -92,6 +96,9 @@ static struct world *world_of(const struct host_policy *policy, u32 vms, u32 pac
 	sl_machine_config_init(&mc);
 	mc.lps = LPS;
 	mc.packages = packages;
+	mc.dynamic_pamt = dynamic_pamt;
+	if (dynamic_pamt)
+		mc.release = SL_RELEASE_1_5_25;
 	mc.private_pages = vmm_private_pages(&cfg);
 	test_arena_init(&w->arena, sl_machine_arena_size(&mc));
 	test_arena_init(&w->host_arena, vmm_arena_size(&cfg));
@@ -2208,6 +2215,109 @@ static void test_flush_inverted(void **state)
 	world_free(w);
 }
 
+/* ---- dynamic PAMT ---------------------------------------------------------------------------- */
+
+static struct pamt_entry *range_entry(struct world *w, u64 i)
+{
+	return mem_pamt(w->m, (struct hpa){ SL_PRIVATE_BASE + i * SL_LEVEL_SIZE(1) }, 1);
+}
+
+/* Every page that the module has stands for one reference; PAMT pages are there where there is one. */
+static u32 assert_refs(struct world *w, bool lazy)
+{
+	u64 end = w->vmm->pamt_pairs.v - SL_PRIVATE_BASE;
+	u32 all = 0;
+
+	for (u64 i = 0; i << SL_LEVEL_SHIFT(1) < end; i++) {
+		struct pamt_entry *e = range_entry(w, i);
+		u32 used = pamt_type(e) == PAMT_PAMT ? pamt_pages_in_use(e) : 0;
+
+		assert_int_equal(atomic_load(&w->vmm->pamt_refs[i]), lazy ? 0 : used);
+		assert_int_equal(pamt_type(e) == PAMT_PAMT, used != 0);
+		all += used;
+	}
+	return all;
+}
+
+static void life_with_pamt(const char *get, const char *teardown)
+{
+	bool lazy = !strcmp(get, "lazy");
+	struct world *w = world_policy("kvm-6.19",
+				       SET({ "promote", "try-again" }, { "pamt-get", get },
+					   { "teardown", teardown }),
+				       false);
+	u64 guest = (w->vm->base_pfn - (SL_PRIVATE_BASE >> SL_PAGE_SHIFT)) >> SL_LEVEL_BITS;
+	u32 before;
+
+	assert_int_equal(assert_refs(w, lazy), 0);
+	for (u32 round = 0; round < 2; round++) {
+		assert_int_equal(vm_build(w->vm, w->cpu), 0);
+		before = assert_refs(w, lazy);
+		assert_true(before > 20);
+		/* The large page has none of its own; split it has 512, and there is a S-EPT page more. */
+		assert_int_equal(pamt_type(range_entry(w, guest + (GFN_2M_PEND >> 9))), PAMT_REG);
+		assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+		assert_int_equal(pamt_pages_in_use(range_entry(w, guest + (GFN_2M_PEND >> 9))),
+				 512);
+		assert_int_equal(assert_refs(w, lazy), before + 513);
+		assert_int_equal(host_promote(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+		assert_int_equal(assert_refs(w, lazy), before);
+		assert_int_equal(host_split(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+		assert_int_equal(host_zap(w->vm, w->cpu, GFN_2M_PEND, 1), 0);
+		assert_int_equal(assert_refs(w, lazy), before + 1);
+		assert_int_equal(host_map(w->vm, w->cpu, GFN_FREE, 1), 0);
+		assert_int_equal(assert_refs(w, lazy), before + 2);
+		assert_int_equal(vm_teardown(w->vm, w->cpu), 0);
+		assert_int_equal(assert_refs(w, lazy), 0);
+	}
+	world_end(w);
+}
+
+static void test_pamt_refs(void **state)
+{
+	(void)state;
+	dynamic_pamt = true;
+	life_with_pamt("refcount", "pages-first");
+	life_with_pamt("refcount", "key-first");
+	life_with_pamt("lazy", "pages-first");
+	life_with_pamt("lazy", "key-first");
+	dynamic_pamt = false;
+}
+
+/* Whoever walks in the 2 MB is in the way of the first reference, which then is none. */
+static void test_pamt_busy(void **state)
+{
+	struct hpa page;
+	struct world *w;
+
+	(void)state;
+	dynamic_pamt = true;
+	w = world_policy("kvm-6.19", AS_IS, false);
+	page = gfn_hpa(w->vm, GFN_FREE);
+	assert_int_equal(sharex_hp_try_shared(&range_entry(w, 0)->lock, HP_HOST), HP_OK);
+	assert_int_equal(pamt_ref_get(w->cpu, w->vm, page), -EBUSY);
+	assert_int_equal(atomic_load(&w->vmm->pamt_refs[0]), 0);
+	sharex_hp_release_shared(&range_entry(w, 0)->lock);
+	assert_int_equal(pamt_ref_get(w->cpu, w->vm, page), 0);
+	assert_int_equal(pamt_ref_get(w->cpu, w->vm, page), 0);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_pamt_add].calls, 2);
+	pamt_ref_put(w->cpu, w->vm, page);
+	assert_int_equal(w->env[0].stats.site[HOST_SITE_pamt_remove].calls, 0);
+	/* A last reference that ended, behind whose end one came: the pages are there. */
+	atomic_store(&w->vmm->pamt_refs[0], 0);
+	assert_int_equal(pamt_ref_get(w->cpu, w->vm, page), 0);
+	assert_int_equal(atomic_load(&w->vmm->pamt_refs[0]), 1);
+	pamt_ref_put(w->cpu, w->vm, page);
+	assert_int_equal(pamt_type(range_entry(w, 0)), PAMT_NDA);
+	/* Two that both ended a last one: the second finds nothing to remove. */
+	atomic_store(&w->vmm->pamt_refs[0], 1);
+	pamt_ref_put(w->cpu, w->vm, page);
+	assert_int_equal(w->env[0].violations, 0);
+	assert_int_equal(vm_build(w->vm, w->cpu), 0);
+	world_end(w);
+	dynamic_pamt = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -2262,6 +2372,8 @@ int main(void)
 		cmocka_unit_test(test_stillborn),
 		cmocka_unit_test(test_entropy_fatal),
 		cmocka_unit_test(test_two_builders_unlocked),
+		cmocka_unit_test(test_pamt_refs),
+		cmocka_unit_test(test_pamt_busy),
 		cmocka_unit_test(test_split_and_promote),
 		cmocka_unit_test(test_zap_part),
 		cmocka_unit_test(test_promote_unlike),

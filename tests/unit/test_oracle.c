@@ -50,33 +50,6 @@ static void on_violate(struct sl_env *env, enum sl_violation kind, const char *i
 static struct sl_env_ops at_rest_ops = { .violate = on_violate };
 static struct sl_env at_rest = { .ops = &at_rest_ops };
 
-/* Up to READY, nothing built. */
-static struct watched *watched_empty(void)
-{
-	struct watched *t = calloc(1, sizeof(*t));
-
-	assert_non_null(t);
-	t->f = fx_up_contents(SL_PUBLISHED);
-	t->td = &t->f->td[0];
-	t->size = oracle_size(&t->f->m->cfg);
-	t->room = mmap(NULL, t->size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	assert_true(t->room != MAP_FAILED);
-	t->o = oracle_init(t->room, t->f->m);
-	return t;
-}
-
-/* With a TD that runs and a page of which it has had the use. */
-static struct watched *watched_new(void)
-{
-	struct watched *t = watched_empty();
-
-	fx_td_runnable(t->f, t->td, 1);
-	t->page = fx_page_high(t->f);
-	fx_map(t->f, t->td, GPA, 0, t->page);
-	return t;
-}
-
 static u64 names_at_rest(struct watched *t, bool no_stale_hp)
 {
 	struct oracle_claims claims = { .no_stale_hp = no_stale_hp };
@@ -94,6 +67,49 @@ static u64 names_so_far(struct watched *t)
 		note_name(t->f->id);
 	t->f->violations = 0;
 	return named;
+}
+
+static struct watched *watched_over(struct fx *f)
+{
+	struct watched *t = calloc(1, sizeof(*t));
+
+	assert_non_null(t);
+	t->f = f;
+	t->td = &t->f->td[0];
+	t->size = oracle_size(&t->f->m->cfg);
+	t->room = mmap(NULL, t->size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(t->room != MAP_FAILED);
+	t->o = oracle_init(t->room, t->f->m);
+	return t;
+}
+
+/* Up to READY, nothing built. */
+static struct watched *watched_empty(void)
+{
+	return watched_over(fx_up_contents(SL_PUBLISHED));
+}
+
+/* With dynamic PAMT, and one pair. */
+static struct watched *watched_pair(void)
+{
+	struct watched *t = watched_over(fx_up_bare(SL_PUBLISHED));
+
+	fx_pair(t->f, FX_HPA(FX_AT_HIGH));
+	eq(names_at_rest(t, false), 0);
+	eq(names_so_far(t), 0);
+	return t;
+}
+
+/* With a TD that runs and a page of which it has had the use. */
+static struct watched *watched_new(void)
+{
+	struct watched *t = watched_empty();
+
+	fx_td_runnable(t->f, t->td, 1);
+	t->page = fx_page_high(t->f);
+	fx_map(t->f, t->td, GPA, 0, t->page);
+	return t;
 }
 
 static void watched_free(struct watched *t)
@@ -266,6 +282,52 @@ static u64 pamt_01(struct watched *t)
 	return names_at_rest(t, false);
 }
 
+static u64 pamt_02(struct watched *t)
+{
+	struct watched *p = watched_pair();
+	u64 names;
+
+	(void)t;
+	fx_hold(p->f, fx_w_pamt(p->f, fx_page_high(p->f), 0), true);
+	is(SC(p->f, 0, tdh_phymem_pamt_remove, .rcx = FX_HPA(FX_AT_HIGH) | 1), ST_SUCCESS);
+	names = names_so_far(p);
+	watched_free(p);
+	return names;
+}
+
+static u64 pamt_03(struct watched *t)
+{
+	struct watched *p = watched_pair();
+	struct pamt_entry *e = fx_pamt(p->f, FX_HPA(FX_AT_HIGH), 1);
+	u64 names = BIT_ULL(INV_PAMT_03);
+
+	(void)t;
+	/* The count; a page that is another's; a page in use without an entry. */
+	atomic_fetch_add(&e->bepoch, 1);
+	names &= names_at_rest(p, false);
+	atomic_fetch_sub(&e->bepoch, 1);
+	pamt_set_owner(e, (struct hpa){ FX_HPA(FX_AT_BIG) });
+	names &= names_at_rest(p, false);
+	pamt_set_owner(e, (struct hpa){ fx_pair_page(FX_HPA(FX_AT_HIGH), 0) });
+	pamt_set_type(fx_pamt(p->f, FX_HPA(FX_AT_TD), 0), PAMT_TDCX);
+	names &= names_at_rest(p, false);
+	pamt_set_type(fx_pamt(p->f, FX_HPA(FX_AT_TD), 0), PAMT_NDA);
+	eq(names_at_rest(p, false), 0);
+	watched_free(p);
+	return names;
+}
+
+static u64 empty_03(struct watched *t)
+{
+	struct watched *p = watched_pair();
+
+	(void)t;
+	named = 0;
+	oracle_check_empty(p->o, &at_rest);
+	watched_free(p);
+	return named;
+}
+
 static u64 empty_01(struct watched *t)
 {
 	fx_td_teardown(t->f, t->td);
@@ -409,10 +471,12 @@ static void test_each_can_fail(void **state)
 		[INV_LOCK_02] = lock_02,       [INV_LOCK_03] = lock_03,
 		[INV_EPOCH_01] = epoch_01,     [INV_VCPU_01] = vcpu_01,
 		[INV_SEPT_01] = sept_01,       [INV_PAMT_01] = pamt_01,
-		[INV_MIRROR_01] = mirror_01,   [INV_EMPTY_01] = empty_01,
-		[INV_EMPTY_02] = empty_02,     [INV_WORD_01] = word_01,
-		[INV_WORD_02] = word_02,       [INV_WORD_03] = word_03,
-		[INV_WORD_04] = word_04,       [INV_WORD_05] = word_05,
+		[INV_PAMT_02] = pamt_02,       [INV_PAMT_03] = pamt_03,
+		[INV_EMPTY_03] = empty_03,     [INV_MIRROR_01] = mirror_01,
+		[INV_EMPTY_01] = empty_01,     [INV_EMPTY_02] = empty_02,
+		[INV_WORD_01] = word_01,       [INV_WORD_02] = word_02,
+		[INV_WORD_03] = word_03,       [INV_WORD_04] = word_04,
+		[INV_WORD_05] = word_05,
 	};
 
 	(void)state;

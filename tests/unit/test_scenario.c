@@ -702,7 +702,8 @@ static void test_plugin_path(void **state)
 	"map-gpa-piece, memory-fault, busy-test, operands, aug-pending, track, "          \
 	"enter-on-busy, on-hp-timeout, pending-fault, fences, tdx-lock, accept-level, "   \
 	"split-under-read-lock, interrupted-resize, promote, teardown, key-check, "       \
-	"reclaim-walk, flush, flush-test, flush-guard, or a site such as zap-block"
+	"reclaim-walk, flush, flush-test, flush-guard, pamt-get, pamt-put, "              \
+	"or a site such as zap-block"
 #define SWITCHES "expected one of " SWITCH_NAMES
 
 static void test_override_refused(void **state)
@@ -917,7 +918,7 @@ static const struct bad bad_module[] = {
 	{ "{relase: \"1.5.01\"}",
 	  "2:10: found key 'relase'; expected one of release, flavour, zero-step-threshold,"
 	  " hp-timeout, packages, contents, measurement, interrupts, "
-	  "entropy-fails; did you mean 'release'?" },
+	  "entropy-fails, dynamic-pamt; did you mean 'release'?" },
 	{ "{release: \"1.5.26\"}",
 	  "2:19: found the string '1.5.26'; expected one of 1.5.01, 1.5.25; did you mean "
 	  "'1.5.25'?" },
@@ -926,6 +927,9 @@ static const struct bad bad_module[] = {
 	  "2:19: found 'publshed'; expected one of published, hardened; did you mean "
 	  "'published'?" },
 	{ "{flavour: [hardened]}", "2:19: found a list; expected one of published, hardened" },
+	{ "{dynamic-pamt: yes please}", "2:24: found 'yes please'; expected true or false" },
+	{ "{dynamic-pamt: true}",
+	  "2:24: release 1.5.01 has no dynamic PAMT; expected false, or a release from 1.5.20 on" },
 	{ "{zero-step-threshold: 0}", "2:31: found '0'; expected a whole number from 1 to 255" },
 	{ "{zero-step-threshold: 256}",
 	  "2:31: found '256'; expected a whole number from 1 to 255" },

@@ -12,6 +12,9 @@
 #include <seamlab/tdx_leaf.def>
 #undef SL_SEAMCALL
 #undef SL_TDCALL
+#define SL_NEW_SEAMCALL(since, ident, number, name) u64 ident(struct call *c);
+#include <seamlab/tdx_release.def>
+#undef SL_NEW_SEAMCALL
 
 /*
  * TDH.MEM.RD (@data NULL) and TDH.MEM.WR: GPA in RCX and TDR in RDX, from the first check to the last

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 #include "module/measure.h"
 
 /*
@@ -78,6 +79,7 @@ u64 tdh_mem_page_add(struct call *c)
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_REG);
+	pamt_count_up(c, &page);
 	page_unlock(c, &page);
 out:
 	tdr_unlock(c, &td);

@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
-/* All 4 KB pages under a 2 MB page must be unassigned; read without their locks. */
-static bool children_are_nda(struct sl_machine *m, struct hpa page)
-{
-	for (u32 i = 0; i < SL_ENTRIES; i++) {
-		struct hpa child = { page.v + i * SL_PAGE_SIZE };
-
-		if (pamt_type(mem_pamt(m, child, 0)) != PAMT_NDA)
-			return false;
-	}
-	return true;
-}
-
-static void take_page(struct td_ref *td, struct page_lock *page)
+static void take_page(struct call *c, struct td_ref *td, struct page_lock *page)
 {
 	atomic_fetch_add_explicit(&td->tdr->chldcnt, SL_LEVEL_PAGES(page->level),
 				  memory_order_relaxed);
 	pamt_set_owner(page->entry, td->lock.page);
 	pamt_set_bepoch(page->entry, 0);
 	pamt_set_type(page->entry, PAMT_REG);
+	pamt_count_up(c, page);
 }
 
 /*
@@ -48,7 +38,7 @@ u64 tdh_mem_page_aug(struct call *c)
 	st = page_lock_explicit(c, LOCK_PAGE, new_page, LOCK_EX, mc.e.level, PAMT_NDA, &page);
 	if (st)
 		goto out;
-	if (mc.e.level == 1 && !children_are_nda(c->m, page.page)) {
+	if (mc.e.level == 1 && !pamt_range_is_free(c->m, page.page)) {
 		st = with_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_R8);
 		goto out_page;
 	}
@@ -58,11 +48,11 @@ u64 tdh_mem_page_aug(struct call *c)
 		       .level = mc.e.level, .gpa = mc.e.gpa);
 	leaf = sept_make_leaf(SEPT_PENDING, page.page);
 	if (c->hardened) {
-		take_page(&mc.td, &page);
+		take_page(c, &mc.td, &page);
 		entry_commit(c, &mc.e, leaf, false);
 	} else {
 		entry_commit(c, &mc.e, leaf, false);
-		take_page(&mc.td, &page);
+		take_page(c, &mc.td, &page);
 	}
 out_page:
 	page_unlock(c, &page);

@@ -26,23 +26,27 @@ static void split(struct call *c, const struct entry_ref *e, struct hpa table)
  *
  * Side:   host
  * Locks:  TDR shared; OP_STATE shared; tree shared; entry; new S-EPT page exclusive; the large page's
- *         PAMT entry exclusive, for the PAMT demote only
+ *         PAMT entry exclusive, for the PAMT demote only, and meanwhile, with dynamic PAMT and to 4 KB, the
+ *         two pages of the pair shared
  * Checks: flags, TDR, TD state, page info, walk, entry state, blocked, TLB tracking, new page,
- *         interrupt, large page
+ *         interrupt, large page, the pair
  * Commit: PAMT, then the entry, kept locked, then the new page's PAMT and CHLDCNT. The new page is
  *         filled before the last checks: it stays unassigned when they fail, but is overwritten
- * Status: SUCCESS, BUSY (RDX, OP_STATE, SEPT_TREE, RCX, R8), GPA_RANGE_NOT_BLOCKED,
+ * Status: SUCCESS, BUSY (RDX, OP_STATE, SEPT_TREE, RCX, R8, R12, R13), GPA_RANGE_NOT_BLOCKED,
  *         TLB_TRACKING_NOT_DONE, INTERRUPTED_RESTARTABLE and (since 1.5.20) INTERRUPTED_BUSY with RCX
  *         and RDX as they came in,
- *         EPT_WALK_FAILED, EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID, PAGE_METADATA_INCORRECT and the
- *         TD state codes
+ *         EPT_WALK_FAILED, EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID, PAGE_METADATA_INCORRECT, for the pair
+ *         OPERAND_ADDR_RANGE_ERROR and PAGE_NOT_FREE too, and the TD state codes
  *
- * R9-R11 name S-EPT pages for L2 VMs, which this model does not have: they are ignored.
+ * R9-R11 name S-EPT pages for L2 VMs, which this model does not have: they are ignored. R12 and R13 are the
+ * pair that will hold the PAMT entries of the 512 pages. One that lies in the 2 MB itself is refused
+ * with BUSY, always: the walk to it meets the lock that this leaf has on the large page.
  */
 u64 tdh_mem_page_demote(struct call *c)
 {
 	u64 rcx = c->args->rcx, rdx = c->args->rdx;
 	struct page_lock page;
+	struct pamt_pair pair;
 	struct mem_call mc;
 	struct hpa large;
 	u64 st;
@@ -76,7 +80,8 @@ u64 tdh_mem_page_demote(struct call *c)
 		c->args->rdx = rdx;
 		goto out_page;
 	}
-	st = pamt_demote(c, large, mc.e.level);
+	pair_init(&pair, c->args->r12, c->args->r13);
+	st = pamt_demote(c, large, mc.e.level, &pair);
 	if (st) {
 		ext_info(c, mc.e.copy, mc.e.level);
 		goto out_page;
@@ -89,6 +94,7 @@ u64 tdh_mem_page_demote(struct call *c)
 	entry_commit(c, &mc.e, sept_make_table(page.page), true);
 	pamt_set_owner(page.entry, mc.td.lock.page);
 	pamt_set_type(page.entry, PAMT_EPT);
+	pamt_count_up(c, &page);
 	atomic_fetch_add_explicit(&mc.td.tdr->chldcnt, 1, memory_order_relaxed);
 out_page:
 	page_unlock(c, &page);

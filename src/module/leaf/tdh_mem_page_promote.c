@@ -103,6 +103,7 @@ static void commit(struct call *c, struct mem_call *mc, struct children *ch, str
 	entry_commit(c, &mc->e, leaf, true);
 	atomic_fetch_sub_explicit(&mc->td.tdr->chldcnt, 1, memory_order_relaxed);
 	pamt_set_type(page->entry, PAMT_NDA);
+	c->args->rcx = page->page.v | pamt_count_down(c, page);
 	/* Their locks went with the page. */
 	c->held -= ch->locked;
 	ch->locked = 0;
@@ -124,6 +125,7 @@ static void commit(struct call *c, struct mem_call *mc, struct children *ch, str
  *         1.5.20) INTERRUPTED_BUSY with RCX and RDX as they came in, EPT_WALK_FAILED,
  *         EPT_ENTRY_STATE_INCORRECT, OPERAND_INVALID and the TD state codes
  *
+ * With dynamic PAMT R12 and R13 return the pair that held the PAMT entries of 512 4 KB pages.
  * Version 1 returns the L2 pages that went with it, of which this model has none.
  */
 u64 tdh_mem_page_promote(struct call *c)
@@ -164,7 +166,6 @@ u64 tdh_mem_page_promote(struct call *c)
 
 	/* All checks passed: nothing can fail from here. */
 	commit(c, &mc, &ch, &page);
-	c->args->rcx = page.page.v;
 	no_l2_pages(c);
 out_children:
 	children_unlock(c, &ch);

@@ -2,9 +2,10 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
-/* The page changes hands; nobody can use it meanwhile, its entry is blocked or no vCPU runs. */
-static void move(struct call *c, struct mem_call *mc, struct page_lock *from, struct page_lock *to)
+/* The page changes hands; nobody can use it meanwhile, its entry is blocked or no vCPU runs. The hint for RCX. */
+static u64 move(struct call *c, struct mem_call *mc, struct page_lock *from, struct page_lock *to)
 {
 	u64 value = sept_with_state(mc->e.copy, sept_unblocked(mc->e.state));
 
@@ -16,7 +17,9 @@ static void move(struct call *c, struct mem_call *mc, struct page_lock *from, st
 	pamt_set_owner(to->entry, mc->td.lock.page);
 	pamt_set_bepoch(to->entry, 0);
 	pamt_set_type(to->entry, PAMT_REG);
+	pamt_count_up(c, to);
 	entry_commit(c, &mc->e, (value & ~SEPT_HPA_MASK) | to->page.v, true);
+	return pamt_count_down(c, from);
 }
 
 /*
@@ -65,8 +68,7 @@ u64 tdh_mem_page_relocate(struct call *c)
 		goto out_from;
 
 	/* All checks passed: nothing can fail from here. */
-	move(c, &mc, &from, &to);
-	c->args->rcx = source.v;
+	c->args->rcx = source.v | move(c, &mc, &from, &to);
 	page_unlock(c, &to);
 out_from:
 	page_unlock(c, &from);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 /*
  * tdh_mem_page_remove - take a page back from the TD
@@ -40,7 +41,7 @@ u64 tdh_mem_page_remove(struct call *c)
 	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, SL_LEVEL_PAGES(mc.e.level),
 				  memory_order_relaxed);
 	pamt_set_type(page.entry, PAMT_NDA);
-	c->args->rcx = page.page.v;
+	c->args->rcx = page.page.v | pamt_count_down(c, &page);
 out_page:
 	page_unlock(c, &page);
 out:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 #define SEPT_ADD_ALLOW_EXISTING BIT_ULL(0)
 #define NO_PAGE                 (~0ull)
@@ -62,6 +63,7 @@ u64 tdh_mem_sept_add(struct call *c)
 	pamt_set_owner(page.entry, mc.td.lock.page);
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_EPT);
+	pamt_count_up(c, &page);
 	atomic_fetch_add_explicit(&mc.td.tdr->chldcnt, 1, memory_order_relaxed);
 	entry_commit(c, &mc.e, sept_make_table(page.page), true);
 	if (c->version == 1)

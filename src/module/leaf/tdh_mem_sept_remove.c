@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 /* Read without the children's locks: the tree is exclusive, and no guest can be below. */
 static bool children_are_free(const struct sl_machine *m, struct hpa table)
@@ -54,7 +55,7 @@ u64 tdh_mem_sept_remove(struct call *c)
 	entry_commit(c, &mc.e, SEPT_FREE_ENTRY, false);
 	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, 1, memory_order_relaxed);
 	pamt_set_type(page.entry, PAMT_NDA);
-	c->args->rcx = page.page.v;
+	c->args->rcx = page.page.v | pamt_count_down(c, &page);
 	no_l2_pages(c);
 out_page:
 	page_unlock(c, &page);

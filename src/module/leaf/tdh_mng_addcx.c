@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 /*
  * tdh_mng_addcx - add a page to the TD's control structure (TDCS)
@@ -60,6 +61,7 @@ u64 tdh_mng_addcx(struct call *c)
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_TDCX);
+	pamt_count_up(c, &page);
 out_page:
 	if (changed(c->m, CHANGE_ADDCX_TDR_LAST)) {
 		page_unlock(c, &page);

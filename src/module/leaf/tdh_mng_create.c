@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 /*
  * tdh_mng_create - make a page the root (TDR) of a new TD and give the TD a key id
@@ -46,6 +47,7 @@ u64 tdh_mng_create(struct call *c)
 	pamt_set_owner(page.entry, (struct hpa){ 0 });
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_TDR);
+	pamt_count_up(c, &page);
 out_kot:
 	sharex_unlock(c, &c->m->kot_lock, LOCK_EX);
 out_page:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 /* Locks of the owner and what they say about a page that is not a TDR. */
 static u64 reclaim_from_owner(struct call *c, struct page_lock *page)
@@ -17,6 +18,7 @@ static u64 reclaim_from_owner(struct call *c, struct page_lock *page)
 		atomic_fetch_sub_explicit(&td.tdr->chldcnt, SL_LEVEL_PAGES(page->level),
 					  memory_order_relaxed);
 		pamt_set_type(page->entry, PAMT_NDA);
+		c->args->r9 = pamt_count_down(c, page);
 	}
 	tdr_unlock(c, &td);
 	return st;
@@ -32,6 +34,7 @@ static u64 reclaim_tdr(struct call *c, struct page_lock *page)
 		return TDX_TD_ASSOCIATED_PAGES_EXIST;
 	call_committed(c, .kind = COMMIT_FREE, .tdr = page->page, .page = page->page);
 	pamt_set_type(page->entry, PAMT_NDA);
+	c->args->r9 = pamt_count_down(c, page);
 	return 0;
 }
 

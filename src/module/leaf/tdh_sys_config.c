@@ -4,6 +4,8 @@
 #include "module/sys_info.h"
 
 #define TDMR_INFO_ALIGN 512
+/* Of R8, beside the key id. */
+#define CONFIG_DYNAMIC_PAMT BIT_ULL(16)
 
 /*
  * tdh_sys_config - tell the module its memory (TDMRs) and its own key id
@@ -11,7 +13,7 @@
  * Side:   host
  * Locks:  global exclusive
  * Checks: operands, module state and all LPs initialised, HKID free, each TDMR_INFO
- * Commit: KOT entry of the module's HKID (before the TDMRs are validated, not undone on failure);
+ * Commit: dynamic PAMT on or off; KOT entry of the module's HKID (before the TDMRs are validated, not undone on failure);
  *         state := CONFIG_DONE
  * Status: SUCCESS, SYS_BUSY, OPERAND_INVALID, SYS_CONFIG_NOT_PENDING, INVALID_TDMR,
  *         TDMR_OUTSIDE_CMRS
@@ -24,10 +26,13 @@ u64 tdh_sys_config(struct call *c)
 	struct sl_machine *m = c->m;
 	u64 count = c->args->rdx, hkid = c->args->r8, size = m->mem.blocks << SL_LEVEL_SHIFT(2);
 	const u64 *info_pa, *info;
+	bool dynamic_pamt = m->cfg.dynamic_pamt && (hkid & CONFIG_DYNAMIC_PAMT);
 	u64 st;
 
 	if (count < 1 || count > SYS_MAX_TDMRS)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
+	if (dynamic_pamt)
+		hkid &= ~CONFIG_DYNAMIC_PAMT;
 	if (hkid < SL_HKID_PRIVATE || hkid >= SL_HKIDS)
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 	info_pa = shared_operand(m, c->args->rcx, TDMR_INFO_ALIGN);
@@ -56,6 +61,7 @@ u64 tdh_sys_config(struct call *c)
 		st = with_op(TDX_TDMR_OUTSIDE_CMRS, count > 1);
 		goto out;
 	}
+	m->dynamic_pamt = dynamic_pamt;
 	sys_set_state(m, SYS_CONFIG_DONE);
 out:
 	sharex_unlock(c, &m->sys_lock, LOCK_EX);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 /*
  * tdh_vp_addcx - add a page to a vCPU's control structure (TDVPS)
@@ -47,6 +48,7 @@ u64 tdh_vp_addcx(struct call *c)
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_TDCX);
+	pamt_count_up(c, &page);
 	page_unlock(c, &tdvpr);
 	page_unlock(c, &page);
 	tdr_unlock(c, &td);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "module/leaf/leaf.h"
+#include "module/pamt.h"
 
 /*
  * tdh_vp_create - make a page the root (TDVPR) of a new vCPU
@@ -37,6 +38,7 @@ u64 tdh_vp_create(struct call *c)
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_TDVPR);
+	pamt_count_up(c, &page);
 	page_unlock(c, &page);
 out:
 	tdr_unlock(c, &td);

@@ -70,7 +70,8 @@ class Confirm(unittest.TestCase):
                     for c in cells:
                         self.assertIn(c["verdict"], ("seen", "not modelled"), (pair, c))
                         if c["verdict"] == "not modelled":
-                            self.assertIn(c["why"], ("no L2 VMs in this model", "only with dynamic PAMT, which these worlds do not have"))
+                            self.assertIn(c["why"], ("no L2 VMs in this model",
+                                                       "only with dynamic PAMT, which these worlds do not have"))
         # All others, too.
         for p in o["pairs"]:
             for c in p["cells"]:

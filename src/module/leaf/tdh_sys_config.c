@@ -13,8 +13,8 @@
  * Side:   host
  * Locks:  global exclusive
  * Checks: operands, module state and all LPs initialised, HKID free, each TDMR_INFO
- * Commit: dynamic PAMT on or off; KOT entry of the module's HKID (before the TDMRs are validated, not undone on failure);
- *         state := CONFIG_DONE
+ * Commit: dynamic PAMT on or off; KOT entry of the module's HKID (before the TDMRs are validated, not undone on
+ *         failure); state := CONFIG_DONE
  * Status: SUCCESS, SYS_BUSY, OPERAND_INVALID, SYS_CONFIG_NOT_PENDING, INVALID_TDMR,
  *         TDMR_OUTSIDE_CMRS
  *

@@ -143,10 +143,7 @@ char *check_report_text(const struct sl_check *c)
 		print_limit(f, c);
 	fprintf(f, ", %s\n", check_as_expected(c) ? "as expected" : "NOT as expected");
 	fprintf(f, "  %s\n", s->title);
-	fprintf(f, "  %s%s%s%s%s, %u lanes\n", s->td_count ? "module " : "lock word ",
-		s->td_count ? sl_release_name(s->module.release) : "", s->td_count ? " " : "",
-		s->module.flavour == SL_HARDENED ? "hardened" : "published", policy_text(s).text,
-		c->result.lanes);
+	policy_print_world(f, s, c->result.lanes);
 	print_counts(f, c);
 	if (x->kind == XS_KIND_NONE) {
 		print_bounds(f, c);

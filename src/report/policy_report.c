@@ -11,6 +11,8 @@
 
 #include "engine/plugin.h"
 
+#define WIDTH 100
+
 struct policy_text policy_text(const struct scenario *s)
 {
 	struct policy_text t = { .text = "" };
@@ -35,10 +37,31 @@ void policy_to_json(json_t *o, const struct scenario *s)
 	json_object_set_new(o, "set", set);
 }
 
+void policy_print_world(FILE *f, const struct scenario *s, u32 lanes)
+{
+	char line[700];
+	const char *text = line;
+	u32 indent = 2;
+
+	snprintf(line, sizeof(line), "%s%s%s%s%s, %u lanes", s->td_count ? "module " : "lock word ",
+		 s->td_count ? sl_release_name(s->module.release) : "", s->td_count ? " " : "",
+		 s->module.flavour == SL_HARDENED ? "hardened" : "published", policy_text(s).text,
+		 lanes);
+	while (strlen(text) > WIDTH - indent) {
+		size_t size = WIDTH - indent;
+
+		while (size > 1 && text[size] != ' ')
+			size--;
+		fprintf(f, "%*s%.*s\n", (int)indent, "", (int)size, text);
+		text += size + 1;
+		indent = 4;
+	}
+	fprintf(f, "%*s%s\n", (int)indent, "", text);
+}
+
 /* ---- seamlab policies ------------------------------------------------------------------------ */
 
 #define COLUMN 24
-#define WIDTH  100
 
 /* "  head      text", the text on as many lines as it takes. */
 static void print_row(FILE *f, const char *head, const char *text)

@@ -24,12 +24,8 @@ static void print_outcome(FILE *f, const struct sl_replay *r)
 	style_end(f, style);
 	fputc('\n', f);
 	fprintf(f, "  %s\n", r->scenario->title);
-	fprintf(f, "  scenario %s\n  %s%s%s%s%s, %u lanes\n", t->scenario_path,
-		r->scenario->td_count ? "module " : "lock word ",
-		r->scenario->td_count ? sl_release_name(r->scenario->module.release) : "",
-		r->scenario->td_count ? " " : "",
-		r->scenario->module.flavour == SL_HARDENED ? "hardened" : "published",
-		policy_text(r->scenario).text, r->result.lanes);
+	fprintf(f, "  scenario %s\n", t->scenario_path);
+	policy_print_world(f, r->scenario, r->result.lanes);
 }
 
 static void print_divergence(const struct table_out *out, const struct sl_replay *r)

@@ -123,7 +123,7 @@ class UserTd(unittest.TestCase):
         self.assertEqual((r.returncode, r.stderr), (1, ""))
         self.assertRegex(r.stdout, r"\nshortest counterexample: \d+ steps, 1 preemption\n")
         self.assertRegex(r.stdout, r"\n +TDH.MEM.TRACK +TDX_OPERAND_BUSY\(TD_EPOCH\)\n")
-        self.assertRegex(r.stdout, r"\n +\d+ host +epoch lock +failed cas 2 +sharex_lock\n")
+        self.assertRegex(r.stdout, r"\n +\d+ host +epoch lock +failed cas 2 +tdh_mem_track\n")
         self.assertRegex(r.stdout, r"\n +\d+ vcpu +LP 1 bound +xchg 0 -> 1 +sl_lp_bind\n")
         self.assertNotIn("shared+0x", r.stdout)
 

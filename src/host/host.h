@@ -128,7 +128,7 @@ struct vm_range {
 enum vm_slot {
 	VM_SLOT_VALID,
 	VM_SLOT_INVALID, /* on its way out: a fault has to come again */
-	VM_SLOT_GONE,    /* user space has deleted it, for now */
+	VM_SLOT_GONE,    /* user space has deleted it, and may put it back */
 };
 
 /*

@@ -95,17 +95,28 @@ static int slot_flush(struct vm *vm, struct cpu *cpu, const struct vm_range *ran
 	return ret;
 }
 
-int vm_delete_slot(struct vm *vm, struct cpu *cpu, u64 gfn)
+/* Takes slots_lock and finds the slot around @gfn; -EFAULT, and no lock, where none is. */
+static int slots_lock(struct vm *vm, struct cpu *cpu, u64 gfn, u32 *index)
 {
 	struct sl_env *env = cpu->env;
 	int ret = vm_gfn_level(vm, gfn);
-	u32 index;
 
 	if (ret < 0)
 		return ret;
-	index = slot_index(vm, gfn);
+	*index = slot_index(vm, gfn);
 	cpu_open_interrupts(cpu);
 	env->ops->mutex_lock(env, &vm->slots_lock);
+	return 0;
+}
+
+int vm_delete_slot(struct vm *vm, struct cpu *cpu, u64 gfn)
+{
+	struct sl_env *env = cpu->env;
+	u32 index;
+	int ret = slots_lock(vm, cpu, gfn, &index);
+
+	if (ret < 0)
+		return ret;
 	if (atomic_load_explicit(&vm->slot[index], memory_order_relaxed) == VM_SLOT_GONE) {
 		ret = -ENOENT;
 	} else {
@@ -120,14 +131,11 @@ int vm_delete_slot(struct vm *vm, struct cpu *cpu, u64 gfn)
 int vm_create_slot(struct vm *vm, struct cpu *cpu, u64 gfn)
 {
 	struct sl_env *env = cpu->env;
-	int ret = vm_gfn_level(vm, gfn);
 	u32 index;
+	int ret = slots_lock(vm, cpu, gfn, &index);
 
 	if (ret < 0)
 		return ret;
-	index = slot_index(vm, gfn);
-	cpu_open_interrupts(cpu);
-	env->ops->mutex_lock(env, &vm->slots_lock);
 	ret = -EEXIST;
 	if (atomic_load_explicit(&vm->slot[index], memory_order_relaxed) == VM_SLOT_GONE) {
 		slot_publish(vm, cpu, index, VM_SLOT_VALID);

@@ -124,10 +124,10 @@ static void keep(const struct sl_check *c, const struct answers_evidence *e,
 }
 
 /* DIR/m2-published-1.5.01-NAME.trace */
-static int save(const struct settle *s, struct sl_check *c, const struct answers_row *r, u32 cell,
+static int save(const struct settle *s, struct sl_check *c, struct answers_row *r, u32 cell,
 		u32 evidence, char *err, size_t err_size)
 {
-	struct answers_finding *f = (struct answers_finding *)&r->cell[cell].finding[evidence];
+	struct answers_finding *f = &r->cell[cell].finding[evidence];
 	const char *path = r->claim->evidence[evidence].path, *slash = strrchr(path, '/');
 	int n, rc;
 

@@ -93,23 +93,6 @@ static void init_envs(const struct scenario *s, struct sl_stats *stats)
 	}
 }
 
-struct word_list {
-	struct xs_word *word;
-	u32 count, room;
-};
-
-static void add_word(void *ctx, const void *addr, u8 kind, u8 size)
-{
-	struct word_list *l = ctx;
-
-	if (l->count == l->room) {
-		l->room = l->room ? l->room * 2 : 1024;
-		l->word = realloc(l->word, l->room * sizeof(*l->word));
-		SL_BUG_ON(!l->word);
-	}
-	l->word[l->count++] = (struct xs_word){ .addr = addr, .kind = kind, .size = size };
-}
-
 /* ---- the counterexample ---------------------------------------------------------------------- */
 
 static void keep_shared(struct explore_result *out)
@@ -238,7 +221,7 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 				.lanes = running.lanes,
 				.lane = run_lane,
 				.end = run_end };
-	struct word_list words = { 0 };
+	struct xs_word_list words = { 0 };
 	int rc = 0;
 
 	init_envs(s, out->stats);
@@ -251,7 +234,7 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 		xworld_lane_name(running.world, i, out->lane_name[i], sizeof(out->lane_name[i]));
 	for (u32 i = 0; i < running.lanes; i++)
 		p.class[i] = xworld_lane_class(running.world, i);
-	xworld_words(running.world, add_word, &words);
+	xworld_words(running.world, xs_word_add, &words);
 	set_ghost(&p);
 	p.word = words.word;
 	p.word_count = words.count;

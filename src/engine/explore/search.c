@@ -854,6 +854,18 @@ static void minimise(struct search *s)
 	s->best = NULL;
 }
 
+void xs_word_add(void *ctx, const void *addr, u8 kind, u8 size)
+{
+	struct xs_word_list *l = ctx;
+
+	if (l->count == l->room) {
+		l->room = l->room ? l->room * 2 : 1024;
+		l->word = realloc(l->word, l->room * sizeof(*l->word));
+		SL_BUG_ON(!l->word);
+	}
+	l->word[l->count++] = (struct xs_word){ .addr = addr, .kind = kind, .size = size };
+}
+
 bool xs_open(const struct xs_program *p, const struct xs_options *o)
 {
 	SL_BUG_ON(p->lanes > XP_LANES_MAX || p->arena_size % 8);

@@ -26,6 +26,15 @@ struct xs_word {
 	u8 size; /* bytes */
 };
 
+/* Words of a program, collected one by one; the caller frees @word. */
+struct xs_word_list {
+	struct xs_word *word;
+	u32 count, room;
+};
+
+/* @ctx is a list; as a function for whoever goes through the words. */
+void xs_word_add(void *ctx, const void *addr, u8 kind, u8 size);
+
 /* What is explored. */
 struct xs_program {
 	void *arena;

@@ -808,23 +808,6 @@ static const u8 *arena_end(void)
 	return run.machines > shared_end ? run.machines + run.machines_size : shared_end + PAGE;
 }
 
-struct word_list {
-	struct xs_word *word;
-	u32 count, room;
-};
-
-static void add_word(void *ctx, const void *addr, u8 kind, u8 size)
-{
-	struct word_list *l = ctx;
-
-	if (l->count == l->room) {
-		l->room = l->room ? l->room * 2 : 1024;
-		l->word = realloc(l->word, l->room * sizeof(*l->word));
-		SL_BUG_ON(!l->word);
-	}
-	l->word[l->count++] = (struct xs_word){ .addr = addr, .kind = kind, .size = size };
-}
-
 static int explore(void)
 {
 	struct xs_program p = { .arena = __start_sl_shared,
@@ -834,12 +817,12 @@ static int explore(void)
 				.end = run_end,
 				.invariant = invariant,
 				.stopped = stopped };
-	struct word_list words = { 0 };
+	struct xs_word_list words = { 0 };
 	struct outcome o = { 0 };
 	const char *broken;
 
 	if (&sl_x_module)
-		sl_x_module.words(add_word, &words);
+		sl_x_module.words(xs_word_add, &words);
 	p.word = words.word;
 	p.word_count = words.count;
 	if (run.all_finish)

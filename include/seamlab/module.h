@@ -207,13 +207,13 @@ SL_API uint64_t sl_lp_user_msr(const struct sl_lp *lp);
 SL_API void sl_lp_set_user_msr(struct sl_lp *lp, uint64_t value);
 
 /*
- * Interrupts. raise() marks one as pending: a running guest exits, an interruptible flow lets go; it
- * returns a ticket. take() is the LP opening its interrupts: whatever is pending is taken. wait()
- * returns once the interrupt with this ticket has been taken; @env is the waiter's.
+ * Interrupts. raise() marks one as pending, however many come: a running guest exits, an interruptible flow
+ * lets go. take() is the LP opening its interrupts: whatever is pending is taken. wait() returns once
+ * none is pending; @env is the waiter's.
  */
-SL_API uint32_t sl_lp_interrupt_raise(struct sl_lp *lp);
+SL_API void sl_lp_interrupt_raise(struct sl_lp *lp);
 SL_API bool sl_lp_interrupt_take(struct sl_lp *lp);
-SL_API void sl_lp_interrupt_wait(struct sl_lp *lp, uint32_t ticket, struct sl_env *env);
+SL_API void sl_lp_interrupt_wait(struct sl_lp *lp, struct sl_env *env);
 
 #ifdef __cplusplus
 }

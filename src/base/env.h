@@ -104,6 +104,13 @@ struct sl_env_ops {
 	/* The lane's future depends only on the arena and on (label, a, b). NULL where unused. */
 	void (*checkpoint)(struct sl_env *env, u32 label, u64 a, u64 b);
 	/*
+	 * The same for code that does not know its callers: what has come since the last mark (or
+	 * checkpoint) matters only as far as it is in the arena or in (label, a, b). What came before
+	 * the mark is remembered. NULL where unused.
+	 */
+	void (*mark)(struct sl_env *env);
+	void (*settle)(struct sl_env *env, u32 label, u64 a, u64 b);
+	/*
 	 * An oracle is about to look at @word, which the model itself does not read here: others may
 	 * change it first. NULL where unused.
 	 */
@@ -157,6 +164,18 @@ static inline void env_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 {
 	if (env->ops->checkpoint)
 		env->ops->checkpoint(env, label, a, b);
+}
+
+static inline void env_mark(struct sl_env *env)
+{
+	if (env->ops->mark)
+		env->ops->mark(env);
+}
+
+static inline void env_settle(struct sl_env *env, u32 label, u64 a, u64 b)
+{
+	if (env->ops->settle)
+		env->ops->settle(env, label, a, b);
 }
 
 static inline void env_observe(struct sl_env *env, const volatile void *word)

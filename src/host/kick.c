@@ -52,6 +52,20 @@ static u64 vcpus_in_guest(struct vm *vm)
 
 _Static_assert(VM_VCPUS_MAX <= 64, "vCPUs fit one word");
 
+/* What the rest of a kick depends on, besides what its caller knew before. */
+enum kick_stage {
+	KICK_INTERRUPTS, /* are sent */
+	KICK_WAITS,      /* for acknowledgements */
+	KICK_DONE,
+};
+
+/* @inside: vCPUs that are to get an interrupt yet; @kicked: some vCPU has got one. */
+static void kick_settle(struct cpu *cpu, u64 inside, bool kicked, enum kick_stage stage, u32 next)
+{
+	env_settle(cpu->env, HOST_SETTLED_KICK, inside,
+		   (u64)kicked << 40 | (u64)stage << 32 | next);
+}
+
 /* @hold_late: the keep-out flag is stored behind the looks at mode. */
 static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 {
@@ -59,6 +73,7 @@ static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 	u32 kicked = 0;
 	u64 inside;
 
+	env_mark(cpu->env);
 	/*
 	 * Release: pairs with the load in vcpu_leave_guest(). Who clears it saw all that came
 	 * before.
@@ -68,6 +83,7 @@ static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 	/* Pairs with the fences in vcpu_enter_guest() and vcpu_leave_guest(); see above. */
 	atomic_thread_fence(memory_order_seq_cst);
 	inside = vcpus_in_guest(vm);
+	kick_settle(cpu, inside, false, KICK_INTERRUPTS, 0);
 	if (hold_late)
 		atomic_store_explicit(&vm->keep_out, 1, memory_order_relaxed);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
@@ -79,10 +95,12 @@ static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 		if (index != CPU_NONE)
 			sl_lp_interrupt_raise(vmm->cpu[index].lp);
 		kicked++;
+		kick_settle(cpu, inside & ~GENMASK_ULL(i, 0), true, KICK_INTERRUPTS, i + 1);
 	}
 	for (u32 i = 0; kicked && i < vm->vcpu_count; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
+		kick_settle(cpu, 0, true, KICK_WAITS, i);
 		/* Acquire: pairs with the store in vcpu_leave_guest(). */
 		while (atomic_load_explicit(&v->kick, memory_order_acquire))
 			env_wait_while(cpu->env, &v->kick, 1);
@@ -90,6 +108,7 @@ static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 	sl_count(cpu->env, SL_CTR_kicks);
 	sl_count_add(cpu->env, SL_CTR_kicked_vcpus, kicked);
 	env_note(cpu->env, SL_NOTE_KICK, kicked, vm->index);
+	kick_settle(cpu, 0, false, KICK_DONE, 0);
 }
 
 void kick_all(struct cpu *cpu, struct vm *vm)

@@ -200,6 +200,7 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 {
 	enum entry entry = vcpu_enter_guest(v, cpu->env);
 
+	env_settle(cpu->env, HOST_SETTLED_LOOK, entry, 0);
 	exit->entered = entry == ENTRY_GOES;
 	exit->held_off = entry == ENTRY_HELD_OFF;
 	if (exit->entered) {
@@ -230,8 +231,11 @@ static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *
 			       1 | enter_past(v, visit) << 1);
 		env_pause(cpu->env);
 	}
+	env_mark(cpu->env);
 	vcpu_leave_guest(v);
+	env_settle(cpu->env, HOST_SETTLED_LEFT, 0, 0);
 	cpu_open_interrupts(cpu);
+	env_settle(cpu->env, HOST_SETTLED_LEFT, 1, 0);
 	srcu_read_lock(cpu, v->vm);
 }
 
@@ -566,8 +570,11 @@ static int vcpu_run_locked(struct vcpu *v, struct cpu *cpu)
 		if (exit.entered && !status_is_busy(exit.status))
 			site_visit_end(cpu, HOST_SITE_enter, &visit);
 		ret = handle_exit(v, cpu, &exit);
-		if (ret == EXIT_HANDLED)
+		if (ret == EXIT_HANDLED) {
+			env_checkpoint(cpu->env, HOST_CHECKPOINT_PAUSE, vcpu_id(v),
+				       enter_past(v, &visit) << 1);
 			env_pause(cpu->env);
+		}
 		if (ret > 0)
 			ret = 0;
 	}

@@ -294,6 +294,9 @@ static bool site_second_try(struct cpu *cpu, struct vm *vm, enum host_site site,
 	bool hold = action != SITE_KICK_OPEN, busy;
 
 	sl_count(cpu->env, SL_CTR_second_attempts);
+	if (visit->has_context)
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_SECOND, operands->rcx | (u64)site << 56,
+			       visit->context);
 	keep_out_begin(cpu, vm, hold, action != SITE_HOLD_ONLY);
 	restore_operands(cpu, args, operands);
 	busy = site_attempt(cpu, site, args, visit, status);

@@ -421,6 +421,7 @@ u64 entry_lock_host(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
 
+	env_settle(c->lp->env, MODULE_SETTLED_WALK, e->copy, (u64)(uintptr_t)e->entry);
 	if (take_entry(c, e->entry, HP_HOST) != HP_OK) {
 		/* From the copy that the walk took before the lock. */
 		ext_info(c, e->copy, e->level);
@@ -429,6 +430,8 @@ u64 entry_lock_host(struct call *c, struct entry_ref *e)
 	e->locked = true;
 	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);
 	e->state = sept_state(e->copy);
+	/* What the walk saw on its way, and how often the lock was lost, is of no use any more. */
+	env_settle(c->lp->env, MODULE_SETTLED_ENTRY, e->copy, (u64)(uintptr_t)e->entry);
 	return 0;
 }
 

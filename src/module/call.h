@@ -13,6 +13,16 @@
 #include "module/plan.h"
 #include "module/sept.h"
 
+/* Labels of env_checkpoint() and env_settle() in the module. */
+enum module_checkpoint {
+	MODULE_CHECKPOINT_EXIT = 0x4D01, /* a = TDVPR */
+	MODULE_SETTLED_SEAMCALL,         /* a = status, b = what the registers hold */
+	MODULE_SETTLED_TDCALL,           /* the same */
+	MODULE_SETTLED_AGAIN,            /* a TDCALL starts anew, with the registers that it came with */
+	MODULE_SETTLED_WALK,             /* the same as ENTRY, not locked yet */
+	MODULE_SETTLED_ENTRY,            /* a = S-EPT entry, locked, b = where it is */
+};
+
 struct call {
 	struct sl_lp *lp;
 	struct sl_machine *m;

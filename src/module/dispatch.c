@@ -140,6 +140,20 @@ static void check_released(const struct call *c, const char *(*name)(u32 leaf), 
 	hooks->leaked(c->lp, name(RAX_LEAF(rax)), status, c->held);
 }
 
+/* What a call leaves to whoever made it is in the world, in its status, and in its registers. */
+static void settle_call(struct sl_env *env, enum module_checkpoint label, u64 status,
+			const struct tdx_module_args *args)
+{
+	const u64 *reg = &args->rcx;
+	u64 digest = 0;
+
+	if (sl_likely(!env->ops->settle))
+		return;
+	for (u32 i = 0; i < sizeof(*args) / sizeof(*reg); i++)
+		digest = (digest ^ reg[i]) * 0x9E3779B97F4A7C15ull + (digest >> 29);
+	env_settle(env, label, status, digest);
+}
+
 u32 sl_seamcall_version(const struct sl_machine *m, u32 leaf)
 {
 	return release_seamcall_version(m->cfg.release, leaf);
@@ -156,6 +170,7 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 		return TDX_UNINITIALIZE_ERROR;
 	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
 	env_note(lp->env, SL_NOTE_SEAMCALL_BEGINS, rax, 0);
+	env_mark(lp->env);
 	st = seamcall_precheck(lp, rax, leaf);
 	if (sl_likely(!st)) {
 		call_begin(&c, lp, rax, args, leaf);
@@ -166,6 +181,7 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 		st = TDX_UNINITIALIZE_ERROR;
 	count_seamcall(lp, RAX_LEAF(rax), st);
 	env_note(lp->env, SL_NOTE_SEAMCALL, rax, st);
+	settle_call(lp->env, MODULE_SETTLED_SEAMCALL, st, args);
 	atomic_store_explicit(&lp->busy, false, memory_order_relaxed);
 	return st;
 }
@@ -251,6 +267,7 @@ u64 tdcall_once_through(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 	}
 	lp->ve_injected = false;
 	env_note(lp->env, SL_NOTE_TDCALL_BEGINS, rax, 0);
+	env_mark(lp->env);
 	/* A TDCALL is a VM exit too. */
 	zero_step_on_vm_exit(lp);
 	for (;;) {
@@ -269,10 +286,12 @@ u64 tdcall_once_through(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 			break;
 		/* Transparent restart: the guest executes the same TDCALL again. */
 		*args = in;
+		env_settle(lp->env, MODULE_SETTLED_AGAIN, 0, 0);
 		if (sl_guest_exiting(lp))
 			break;
 	}
 	env_note(lp->env, SL_NOTE_TDCALL, rax, st);
+	settle_call(lp->env, MODULE_SETTLED_TDCALL, st, args);
 	return st;
 }
 

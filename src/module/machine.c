@@ -151,30 +151,26 @@ void sl_lp_set_user_msr(struct sl_lp *lp, u64 value)
 	lp->user_msr = value;
 }
 
-u32 sl_lp_interrupt_raise(struct sl_lp *lp)
+void sl_lp_interrupt_raise(struct sl_lp *lp)
 {
 	/* Pairs with lp_interrupt_pending(): what was written before is seen after the exit. */
-	return atomic_fetch_add_explicit(&lp->irq_raised, 1, memory_order_seq_cst) + 1;
+	atomic_store_explicit(&lp->irq, 1, memory_order_seq_cst);
 }
 
 bool sl_lp_interrupt_take(struct sl_lp *lp)
 {
-	u32 raised = atomic_load_explicit(&lp->irq_raised, memory_order_acquire);
-
-	if (raised == atomic_load_explicit(&lp->irq_taken, memory_order_relaxed))
+	if (!atomic_load_explicit(&lp->irq, memory_order_relaxed))
 		return false;
-	/* Pairs with sl_lp_interrupt_wait(): what this LP did before is seen by the waiter. */
-	atomic_store_explicit(&lp->irq_taken, raised, memory_order_release);
-	return true;
+	/*
+	 * Acquire: pairs with sl_lp_interrupt_raise(). Release: pairs with sl_lp_interrupt_wait(), which
+	 * sees what this LP did before.
+	 */
+	return atomic_exchange_explicit(&lp->irq, 0, memory_order_acq_rel) != 0;
 }
 
-void sl_lp_interrupt_wait(struct sl_lp *lp, u32 ticket, struct sl_env *env)
+void sl_lp_interrupt_wait(struct sl_lp *lp, struct sl_env *env)
 {
-	for (;;) {
-		u32 taken = atomic_load_explicit(&lp->irq_taken, memory_order_acquire);
-
-		if ((s32)(taken - ticket) >= 0)
-			return;
-		env_wait_while(env, &lp->irq_taken, taken);
-	}
+	/* Acquire: pairs with sl_lp_interrupt_take(). */
+	while (atomic_load_explicit(&lp->irq, memory_order_acquire))
+		env_wait_while(env, &lp->irq, 1);
 }

@@ -310,7 +310,7 @@ struct td_exit {
 	struct tdx_module_args args;
 };
 
-/* Private to the LP's own lane, interrupt words and busy flag excepted. */
+/* Private to the LP's own lane, interrupt word and busy flag excepted. */
 struct sl_lp {
 	struct sl_machine *machine;
 	struct sl_env *env;
@@ -319,8 +319,7 @@ struct sl_lp {
 	u32 platform; /* enum sl_platform */
 	_Atomic bool busy;
 	bool initialized;
-	_Alignas(SL_CACHELINE) _Atomic u32 irq_raised;
-	_Atomic u32 irq_taken;
+	_Alignas(SL_CACHELINE) _Atomic u32 irq; /* 1: an interrupt is pending */
 	/* The guest that runs here, between TDH.VP.ENTER and TD exit. */
 	_Alignas(SL_CACHELINE) struct tdvps *vp;
 	struct tdr *tdr;
@@ -472,8 +471,7 @@ u64 module_halt(struct sl_lp *lp, const char *where, const char *fmt, ...) SL_WA
 /* Is an interrupt pending on this LP? */
 static inline bool lp_interrupt_pending(const struct sl_lp *lp)
 {
-	return atomic_load_explicit(&lp->irq_raised, memory_order_acquire) !=
-	       atomic_load_explicit(&lp->irq_taken, memory_order_relaxed);
+	return atomic_load_explicit(&lp->irq, memory_order_acquire) != 0;
 }
 
 #endif

@@ -565,8 +565,10 @@ static void test_interrupt_ends_a_waiting_loop(void **state)
 	start(spin, &s, true);
 	done(SEAMCALL_tdh_vp_flush, TDVPR, 0, 0);
 	assert_int_equal(pthread_create(&t, NULL, run_spinner, &s), 0);
-	for (int i = 0; i < 50; i++)
-		sl_lp_interrupt_wait(other, sl_lp_interrupt_raise(other), sl_lp_env(sl_lp_bound()));
+	for (int i = 0; i < 50; i++) {
+		sl_lp_interrupt_raise(other);
+		sl_lp_interrupt_wait(other, sl_lp_env(sl_lp_bound()));
+	}
 	assert_int_equal(s.at, 0);
 	atomic_store(&s.flag, 1);
 	assert_int_equal(pthread_join(t, NULL), 0);

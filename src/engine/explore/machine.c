@@ -92,7 +92,7 @@ void machine_start(struct machine *m)
 		xp_fiber_make(&xp.fiber[i].sp, xp_stack_top(i) - XP_STACK_SIZE, XP_STACK_SIZE,
 			      fiber_main);
 		/* Who it is says the base; what it has seen is nothing. */
-		xp.fiber[i].hist = 1;
+		xp.fiber[i].hist = xp.fiber[i].base = 1;
 		xp.fiber[i].guest = 0;
 		xp.fiber[i].claims[0] = xp.fiber[i].claims[1] = 0;
 		xp.fiber[i].pending = (struct xp_pending){ .kind = XP_START };

@@ -56,6 +56,8 @@ static void ops_init(void)
 	user.ops.wait_while = wait_while;
 	/* What the module promises is true of its own lanes: a user's has locals that go on. */
 	user.ops.checkpoint = NULL;
+	user.ops.mark = NULL;
+	user.ops.settle = NULL;
 }
 
 struct sl_env *sl_x_env(void)

@@ -215,7 +215,23 @@ static void op_checkpoint(struct sl_env *env, u32 label, u64 a, u64 b)
 {
 	(void)env;
 	if (xp.active && !xp.no_checkpoints)
-		xp.fiber[xp.cur].hist = xp_checkpoint(label, a, b);
+		xp.fiber[xp.cur].base = xp.fiber[xp.cur].hist = xp_checkpoint(label, a, b);
+}
+
+static void op_mark(struct sl_env *env)
+{
+	(void)env;
+	if (xp.active)
+		xp.fiber[xp.cur].base = xp.fiber[xp.cur].hist;
+}
+
+static void op_settle(struct sl_env *env, u32 label, u64 a, u64 b)
+{
+	struct xp_fiber *f = &xp.fiber[xp.cur];
+
+	(void)env;
+	if (xp.active && !xp.no_checkpoints)
+		f->hist = xp_history(xp_history(xp_history(f->base, label), a), b);
 }
 
 /*
@@ -281,6 +297,8 @@ const struct sl_env_ops xenv_ops = {
 	.write_lock = op_write_lock,
 	.write_unlock = op_write_unlock,
 	.checkpoint = op_checkpoint,
+	.mark = op_mark,
+	.settle = op_settle,
 	.observe = op_observe,
 	.note = op_note,
 	.violate = op_violate,

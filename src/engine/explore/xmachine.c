@@ -97,9 +97,7 @@ bool xmachine_describe_lp(const struct sl_machine *m, const void *addr, char *te
 		if (!is_in(addr, lp, sizeof(*lp)))
 			continue;
 		snprintf(text, size, "LP %u %s", i,
-			 is_in(addr, &lp->irq_raised, 4)  ? "interrupt raised"
-			 : is_in(addr, &lp->irq_taken, 4) ? "interrupt taken"
-							  : "state");
+			 is_in(addr, &lp->irq, 4) ? "interrupt" : "state");
 		return true;
 	}
 	return false;

@@ -83,6 +83,7 @@ struct xp_pending {
 struct xp_fiber {
 	void *sp;
 	u64 hist; /* everything seen since the last checkpoint */
+	u64 base; /* what it was at the last mark; part of it, so that nobody has to tell them apart */
 	/* guests.h: 1 + the guest that it is in, whose are the two above; its own meanwhile. */
 	u32 guest;
 	void *outer;

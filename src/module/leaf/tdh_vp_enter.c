@@ -8,8 +8,6 @@
 
 #define ENTER_HINT      BIT_ULL(52)
 #define ENTER_RESUME_L1 BIT_ULL(53)
-/* Label of env_checkpoint(): a = TDVPR. */
-#define MODULE_CHECKPOINT_EXIT 0x4D01u
 #define GUEST_RAX_HINT         BIT_ULL(60)
 
 /* Everything that an entry holds, in the order in which it got it. */

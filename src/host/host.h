@@ -59,6 +59,7 @@ enum host_checkpoint {
 	HOST_CHECKPOINT_ZAP,    /* a = gfn, level and stage, b = the rest of the range */
 	HOST_CHECKPOINT_RESIZE, /* a = gfn and stage, b = what the caller says */
 	HOST_CHECKPOINT_SITE,   /* a = site and RCX, b = caller's context and number of the try */
+	HOST_CHECKPOINT_BUILD, /* a = site and RCX, b = RDX: what is built so far is in the arena */
 };
 
 struct vmm;

@@ -670,8 +670,8 @@ static void leaves(u32 lives, bool json)
 	if (json)
 		printf("\"leaves\": {");
 	else
-		printf("%s, 1.5.01, uncontended, ns per call, median of %u lives of a TD; ratios: call to\n"
-		       "its locks alone, and to its locks with the work that it is there for, both timed alone\n"
+		printf("%s, 1.5.01, uncontended, ns per call, median of %u lives of a TD; ratio: of the\n"
+		       "call to its locks alone; behind them: to its locks with its work done while they are held\n"
 		       "  %-26s %8s %9s %9s %6s %9s %6s  %s\n",
 		       b.flavour == SL_HARDENED ? "hardened" : "published", lives, "leaf",
 		       "in a row", "call", "its locks", "ratio", "with work", "ratio",

@@ -3,7 +3,8 @@
  * What a leaf costs besides its locks, and how many calls a hostile host gets through.
  *
  *  leaves:  each leaf's successful call, nobody in its way, against the lock operations of its plan on
- *           the same words alone; one core, contents off, no oracle
+ *           the same words alone, and against those with the work that the leaf is there for done while
+ *           the locks are held (bench_work.h); one core, contents off, no oracle
  *  hostile: random SEAMCALLs and TDCALLs on four LPs, a thread each, all oracles on (hostile.h)
  *
  * A TD is built, run and torn down again and again; a leaf is called for many pages in a row where it
@@ -13,6 +14,7 @@
  * bench_leaf [--lives N] [--seconds S] [--hardened] [--json]
  */
 #include "bench_env.h"
+#include "bench_work.h"
 
 #include <pthread.h>
 
@@ -48,46 +50,6 @@
 #define SHARED_PARAMS 0x2000ull
 #define SHARED_SOURCE 0x3000ull
 
-/* What a leaf does besides locks, where that is more than checks and a few words. */
-static const struct {
-	bool guest;
-	u32 leaf;
-	const char *does;
-} besides[] = {
-	{ false, SEAMCALL_tdh_mng_create, "clears the TDR" },
-	{ false, SEAMCALL_tdh_mng_addcx, "clears the TDCS, fills the S-EPT root (512 entries)" },
-	{ false, SEAMCALL_tdh_mng_init, "copies and checks 1 KB of TD_PARAMS, begins SHA-384" },
-	{ false, SEAMCALL_tdh_vp_create, "clears the TDVPS" },
-	{ false, SEAMCALL_tdh_mem_sept_add, "walk; fills 512 entries" },
-	{ false, SEAMCALL_tdh_mem_page_add, "walk; SHA-384 of 128 bytes" },
-	{ false, SEAMCALL_tdh_mr_extend, "walk; SHA-384 of 384 bytes" },
-	{ false, SEAMCALL_tdh_mr_finalize, "SHA-384" },
-	{ false, SEAMCALL_tdh_mem_sept_remove, "walk; looks at 512 entries" },
-	{ false, SEAMCALL_tdh_mem_page_demote, "walk; fills 512 entries, writes 512 PAMT entries" },
-	{ false, SEAMCALL_tdh_mem_page_promote,
-	  "walk; compares 512 entries, writes 512 PAMT entries" },
-	{ false, SEAMCALL_tdh_mem_page_aug, "walk" },
-	{ false, SEAMCALL_tdh_mem_page_remove, "walk; reads the epoch (16 bytes at once)" },
-	{ false, SEAMCALL_tdh_mem_page_relocate, "walk; reads the epoch (16 bytes at once)" },
-	{ false, SEAMCALL_tdh_mem_range_block, "walk" },
-	{ false, SEAMCALL_tdh_mem_range_unblock, "walk; reads the epoch (16 bytes at once)" },
-	{ false, SEAMCALL_tdh_mem_sept_rd, "walk" },
-	{ false, SEAMCALL_tdh_mem_rd, "walk" },
-	{ false, SEAMCALL_tdh_mem_wr, "walk" },
-	{ false, SEAMCALL_tdh_vp_enter, "counts the epoch in and out, world switch" },
-	{ false, SEAMCALL_tdh_vp_flush, "flushes the TLB" },
-	{ false, SEAMCALL_tdh_phymem_cache_wb, "goes through the KOT" },
-	{ false, SEAMCALL_tdh_mng_rd, "finds a field by its id" },
-	{ false, SEAMCALL_tdh_mng_wr, "finds a field by its id" },
-	{ false, SEAMCALL_tdh_vp_rd, "finds a field by its id" },
-	{ false, SEAMCALL_tdh_vp_wr, "finds a field by its id" },
-	{ true, TDCALL_tdg_mem_page_accept, "walk" },
-	{ true, TDCALL_tdg_mem_page_attr_rd, "walk" },
-	{ true, TDCALL_tdg_mem_page_attr_wr, "walk" },
-	{ true, TDCALL_tdg_mr_rtmr_extend, "walk; SHA-384 of 96 bytes" },
-	{ true, TDCALL_tdg_mr_report, "two walks; SHA-384, HMAC-SHA-256" },
-};
-
 /* One lock operation, and the one that undoes it. */
 struct op {
 	void *word;
@@ -98,8 +60,8 @@ struct op {
 
 struct row {
 	u32 samples;
-	u32 in_a_row;                             /* calls, of each life */
-	double leaf[LIVES_MAX], locks[LIVES_MAX]; /* ticks per call */
+	u32 in_a_row;                                              /* calls, of each life */
+	double leaf[LIVES_MAX], locks[LIVES_MAX], work[LIVES_MAX]; /* ticks per call */
 };
 
 static struct {
@@ -112,6 +74,7 @@ static struct {
 	u32 ops[PIECE];
 	struct op many[OPS_MAX];
 	struct row seamcall[TDX_SEAMCALL_COUNT], tdcall[TDX_TDCALL_COUNT];
+	struct work_place work;
 	double ticks_per_ns;
 } b;
 
@@ -307,18 +270,30 @@ static inline __attribute__((always_inline)) void drop(const struct op *o, bool 
 	}
 }
 
-static inline __attribute__((always_inline)) u64 locks_alone(u32 count, bool children,
-							     bool hardened)
+/* The locks of a piece of the batch; with @work that of the calls in between, else nothing. */
+static inline __attribute__((always_inline)) u64 locks_of(const struct about *piece, u32 at,
+							  u32 count, bool children, bool hardened,
+							  const struct leaf_work *work)
 {
 	u64 t0 = __rdtsc();
 
 	for (u32 i = 0; i < count; i++) {
 		u32 n = b.ops[i];
+		bool walk = work;
 
-		for (u32 k = 0; k < n; k++)
+		for (u32 k = 0; k < n; k++) {
+			if (walk && b.op[i][k].kind == LOCK_KIND_TDEL) {
+				work_walk(&b.work, work, piece[i].gpa, piece[i].level);
+				walk = false;
+			}
 			take(&b.op[i][k], hardened);
+		}
+		if (walk)
+			work_walk(&b.work, work, piece[i].gpa, piece[i].level);
 		for (u32 k = 0; children && k < SL_ENTRIES; k++)
 			take(&b.many[k], hardened);
+		if (work)
+			work_do(&b.work, work, at + i, (struct hpa){ piece[i].page });
 		for (u32 k = 0; children && k < SL_ENTRIES; k++)
 			drop(&b.many[k], hardened);
 		while (n--)
@@ -329,12 +304,24 @@ static inline __attribute__((always_inline)) u64 locks_alone(u32 count, bool chi
 
 static __attribute__((noinline)) u64 locks_published(u32 count, bool children)
 {
-	return locks_alone(count, children, false);
+	return locks_of(NULL, 0, count, children, false, NULL);
 }
 
 static __attribute__((noinline)) u64 locks_hardened(u32 count, bool children)
 {
-	return locks_alone(count, children, true);
+	return locks_of(NULL, 0, count, children, true, NULL);
+}
+
+static __attribute__((noinline)) u64 work_published(const struct about *piece, u32 at, u32 count,
+						    bool children, const struct leaf_work *work)
+{
+	return locks_of(piece, at, count, children, false, work);
+}
+
+static __attribute__((noinline)) u64 work_hardened(const struct about *piece, u32 at, u32 count,
+						   bool children, const struct leaf_work *work)
+{
+	return locks_of(piece, at, count, children, true, work);
 }
 
 /* ---- timed calls ---------------------------------------------------------------------------------- */
@@ -346,15 +333,20 @@ static const char *name_of(const struct about *x)
 	return x->guest ? tdx_tdcall_name((u32)x->rax) : tdx_seamcall_name((u32)x->rax);
 }
 
+struct ticks {
+	u64 locks, work, calls;
+};
+
 /*
- * A piece of the batch: its locks alone, once to warm up, then its calls. Pieces are small, so that
- * neither the list of locks nor the registers of the calls have to come from further than the L1
- * cache: on a processor they would be registers.
+ * A piece of the batch: its locks alone and with the work, once to warm up, then its calls. Pieces are
+ * small, so that neither the list of locks nor the registers of the calls have to come from further
+ * than the L1 cache: on a processor they would be registers.
  */
-static void timed_piece(const struct about *x, struct about *piece, u32 count, u64 *locks,
-			u64 *calls)
+static void timed_piece(const struct about *x, u32 at, u32 count, struct ticks *sum)
 {
+	const struct leaf_work *work = leaf_work(x->guest, (u32)x->rax);
 	bool children = !x->guest && x->rax == SEAMCALL_tdh_mem_page_promote;
+	struct about *piece = &batch[at];
 	u64 t0, ticks = 0, bad = 0;
 
 	/* Before the calls: some of them take their words away. */
@@ -364,7 +356,14 @@ static void timed_piece(const struct about *x, struct about *piece, u32 count, u
 		for (u32 warm = 0; warm < 2; warm++)
 			ticks = b.flavour == SL_HARDENED ? locks_hardened(count, children)
 							 : locks_published(count, children);
-		*locks += ticks;
+		sum->locks += ticks;
+	}
+	for (u32 warm = 0; warm < 2 && work && work->work[0].kind; warm++) {
+		work_prepare(&b.work, work);
+		ticks = b.flavour == SL_HARDENED ? work_hardened(piece, at, count, children, work)
+						 : work_published(piece, at, count, children, work);
+		if (warm)
+			sum->work += ticks;
 	}
 	t0 = __rdtsc();
 	for (u32 i = 0; i < count; i++) {
@@ -374,7 +373,7 @@ static void timed_piece(const struct about *x, struct about *piece, u32 count, u
 		if (sl_unlikely(st) && !bad)
 			bad = st;
 	}
-	*calls += __rdtsc() - t0;
+	sum->calls += __rdtsc() - t0;
 	if (bad && !(!x->guest && x->rax == SEAMCALL_tdh_vp_enter &&
 		     bad == EXIT_REASON_EXTERNAL_INTERRUPT))
 		die(name_of(x), bad);
@@ -385,16 +384,16 @@ static void timed(u32 count)
 {
 	const struct about x = batch[0];
 	struct row *row = x.guest ? &b.tdcall[x.rax] : &b.seamcall[x.rax];
-	u64 locks = 0, calls = 0;
+	struct ticks sum = { 0 };
 
 	for (u32 at = 0; at < count; at += PIECE)
-		timed_piece(&x, &batch[at], count - at < PIECE ? count - at : PIECE, &locks,
-			    &calls);
+		timed_piece(&x, at, count - at < PIECE ? count - at : PIECE, &sum);
 	if (row->samples == LIVES_MAX)
 		return;
 	row->in_a_row = count;
-	row->leaf[row->samples] = (double)calls / count;
-	row->locks[row->samples++] = (double)locks / count;
+	row->leaf[row->samples] = (double)sum.calls / count;
+	row->work[row->samples] = (double)sum.work / count;
+	row->locks[row->samples++] = (double)sum.locks / count;
 }
 
 #define EACH(i, count, ...)                                       \
@@ -425,6 +424,21 @@ static u64 gpa_at(u32 i)
 	return (u64)i << SL_PAGE_SHIFT;
 }
 
+/* What the work of the calls that come next reads. */
+static void field_is(enum md_context context, enum md_who who, u64 id)
+{
+	static struct call c;
+
+	c = (struct call){ .lp = b.lp, .m = b.m };
+	b.work.field = id;
+	b.work.md = (struct md){ .context = context,
+				 .who = who,
+				 .c = &c,
+				 .tdr = mem_frame(b.m, (struct hpa){ hpa_at(0) }),
+				 .tdcs = b.tdcs,
+				 .vp = mem_frame(b.m, (struct hpa){ hpa_at(AT_TDVPR) }) };
+}
+
 static void build(void)
 {
 	u8 *p = sl_machine_shared(b.m, SHARED_PARAMS);
@@ -441,6 +455,7 @@ static void build(void)
 	EACH(i, 6u, HOST(tdh_mng_addcx), .page = hpa_at(AT_TDCX + i),
 	     ARGS(.rcx = hpa_at(AT_TDCX + i), .rdx = tdr));
 	b.tdcs = mem_frame(b.m, (struct hpa){ hpa_at(AT_TDCX) });
+	b.work.tdcs = b.tdcs;
 	EACH(i, 1u, HOST(tdh_mng_init), ARGS(.rcx = tdr, .rdx = SHARED_PARAMS));
 	EACH(i, 1u, HOST(tdh_vp_create), .page = vp, ARGS(.rcx = vp, .rdx = tdr));
 	EACH(i, 5u, HOST(tdh_vp_addcx), .page = hpa_at(AT_VCX + i),
@@ -472,6 +487,7 @@ static void guest_run(struct sl_guest *g, struct sl_lp *lp)
 	EACH(i, 16u, GUEST(tdg_mr_rtmr_extend), ARGS(.rcx = gpa_at(i), .rdx = 1));
 	EACH(i, 16u, GUEST(tdg_mr_report), ARGS(.rcx = gpa_at(i), .rdx = gpa_at(i + 16)));
 	EACH(i, BATCH, GUEST(tdg_vp_info), .gpa = 0);
+	field_is(MD_TD, MD_GUEST, 0x9110000300000010);
 	EACH(i, BATCH, GUEST(tdg_vm_rd), ARGS(.rdx = 0x9110000300000010));
 	EACH(i, BATCH, GUEST(tdg_vm_wr), ARGS(.rdx = 0x9110000300000010, .r8 = 1, .r9 = 1));
 	tdcall(lp, TDCALL_tdg_vp_vmcall, &a);
@@ -493,9 +509,11 @@ static void use(void)
 	EACH(i, BATCH, HOST(tdh_mem_sept_rd), .gpa = gpa_at(i), ARGS(.rcx = gpa_at(i), .rdx = tdr));
 	EACH(i, BATCH, HOST(tdh_mem_rd), .gpa = gpa_at(i), ARGS(.rcx = gpa_at(i), .rdx = tdr));
 	EACH(i, BATCH, HOST(tdh_mem_wr), .gpa = gpa_at(i), ARGS(.rcx = gpa_at(i), .rdx = tdr));
+	field_is(MD_TD, MD_HOST, 0x9110000300000011);
 	EACH(i, BATCH, HOST(tdh_mng_rd), ARGS(.rcx = tdr, .rdx = 0x9110000300000011));
 	EACH(i, BATCH, HOST(tdh_mng_wr),
 	     ARGS(.rcx = tdr, .rdx = 0x9110000300000011, .r8 = 1000000, .r9 = ~0ull));
+	field_is(MD_VP, MD_HOST, 0xA02000000000000B);
 	EACH(i, BATCH, HOST(tdh_vp_rd), ARGS(.rcx = vp, .rdx = 0xA02000000000000B));
 	EACH(i, BATCH, HOST(tdh_vp_wr),
 	     ARGS(.rcx = vp, .rdx = 0xA02000000000000B, .r8 = 1, .r9 = 1));
@@ -579,6 +597,7 @@ static void machine_up(void)
 	b.m = sl_machine_init(&mc, bench_arena(size), size);
 	b.lp = sl_machine_lp(b.m, 0);
 	sl_lp_set_env(b.lp, &b.env);
+	b.work.lp = b.lp;
 	list = sl_machine_shared(b.m, SHARED_LIST);
 	info = sl_machine_shared(b.m, SHARED_INFO);
 	list[0] = SHARED_INFO;
@@ -592,36 +611,47 @@ static void machine_up(void)
 		MUST(tdh_sys_tdmr_init, .rcx = SL_PRIVATE_BASE);
 }
 
-static const char *also(bool guest, u32 leaf)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(besides); i++)
-		if (besides[i].guest == guest && besides[i].leaf == leaf)
-			return besides[i].does;
-	return "";
-}
-
 static bool printed_one;
 
-static void print_row(struct row *r, const char *name, const char *also_does, bool json)
+static void print_json(const struct row *r, const char *name, const struct leaf_work *work,
+		       double leaf, double locks, double with_work)
 {
-	double leaf, locks;
+	printf("%s\"%s\": {\"ns\": %.1f, \"locks_ns\": %.1f, ", printed_one ? ", " : "", name, leaf,
+	       locks);
+	if (with_work > 0)
+		printf("\"locks_and_work_ns\": %.1f, ", with_work);
+	printf("\"in_a_row\": %u, \"work\": \"%s\"}", r->in_a_row, work ? work->does : "");
+	printed_one = true;
+}
+
+/* "TIME RATIO", as wide as the heading; blank where there is nothing to compare with. */
+static void print_against(double leaf, double ns)
+{
+	if (ns > 0)
+		printf(" %9.1f %6.2f", ns, leaf / ns);
+	else
+		printf(" %9s %6s", "", "");
+}
+
+static void print_row(struct row *r, bool guest, u32 number, bool json)
+{
+	const char *name = guest ? tdx_tdcall_name(number) : tdx_seamcall_name(number);
+	const struct leaf_work *work = leaf_work(guest, number);
+	double leaf, locks, with_work;
 
 	if (!r->samples)
 		return;
 	leaf = bench_median(r->leaf, r->samples) / b.ticks_per_ns;
 	locks = bench_median(r->locks, r->samples) / b.ticks_per_ns;
+	with_work = bench_median(r->work, r->samples) / b.ticks_per_ns;
 	if (json) {
-		printf("%s\"%s\": {\"ns\": %.1f, \"locks_ns\": %.1f, \"in_a_row\": %u, "
-		       "\"also\": \"%s\"}",
-		       printed_one ? ", " : "", name, leaf, locks, r->in_a_row, also_does);
-		printed_one = true;
-	} else if (locks > 0) {
-		printf("  %-26s %8u %9.1f %9.1f %7.2f  %s\n", name, r->in_a_row, leaf, locks,
-		       leaf / locks, also_does);
-	} else {
-		printf("  %-26s %8u %9.1f %9s %7s  %s\n", name, r->in_a_row, leaf, "none", "",
-		       also_does);
+		print_json(r, name, work, leaf, locks, with_work);
+		return;
 	}
+	printf("  %-26s %8u %9.1f", name, r->in_a_row, leaf);
+	print_against(leaf, locks);
+	print_against(leaf, with_work);
+	printf("  %s\n", work ? work->does : "");
 }
 
 static void leaves(u32 lives, bool json)
@@ -640,14 +670,16 @@ static void leaves(u32 lives, bool json)
 	if (json)
 		printf("\"leaves\": {");
 	else
-		printf("%s, 1.5.01, uncontended, ns per call, median of %u lives of a TD\n"
-		       "  %-26s %8s %9s %9s %7s  %s\n",
+		printf("%s, 1.5.01, uncontended, ns per call, median of %u lives of a TD; ratio: of the\n"
+		       "call to its locks alone; behind them: to its locks with its work done while they are held\n"
+		       "  %-26s %8s %9s %9s %6s %9s %6s  %s\n",
 		       b.flavour == SL_HARDENED ? "hardened" : "published", lives, "leaf",
-		       "in a row", "call", "its locks", "ratio", "does besides");
+		       "in a row", "call", "its locks", "ratio", "with work", "ratio",
+		       "work [not timed alone]");
 	for (u32 i = 0; i < TDX_SEAMCALL_COUNT; i++)
-		print_row(&b.seamcall[i], tdx_seamcall_name(i), also(false, i), json);
+		print_row(&b.seamcall[i], false, i, json);
 	for (u32 i = 0; i < TDX_TDCALL_COUNT; i++)
-		print_row(&b.tdcall[i], tdx_tdcall_name(i), also(true, i), json);
+		print_row(&b.tdcall[i], true, i, json);
 	if (json)
 		printf("}");
 }

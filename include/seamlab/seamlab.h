@@ -109,6 +109,11 @@ struct sl_check_options {
 	uint32_t preemptions;
 	uint32_t runs;     /* not 0: so many random runs instead of a search */
 	uint64_t run_seed; /* the first of them */
+	/*
+	 * Shard @shard, from 1, of @shards; 0 of 0: no shards. Of random runs only those are made that
+	 * fall to it; else it says which scenarios of a set do, see sl_shard_takes().
+	 */
+	uint32_t shard, shards;
 	struct sl_text_style style;
 	void (*progress)(void *ctx, const struct sl_check_progress *p);
 	bool (*interrupted)(void *ctx);
@@ -153,7 +158,54 @@ SL_API char *sl_checks_begin(struct sl_checks *c);
 SL_API char *sl_checks_add(struct sl_checks *c, const struct sl_check *check);
 SL_API char *sl_checks_error(struct sl_checks *c, const char *path, const char *text);
 SL_API char *sl_checks_skip(struct sl_checks *c, const char *path, const char *text);
+/* Nobody has come to it: there was an interruption before. */
+SL_API char *sl_checks_left(struct sl_checks *c, const char *path);
 SL_API char *sl_checks_end(struct sl_checks *c);
+
+/*
+ * Sets of scenarios cut into shards, for several processes or machines. A set is sorted; each scenario falls to
+ * one shard, in turn. With random runs each shard explores every scenario, and the runs are cut.
+ */
+
+/* Does the scenario at @index of the set fall to the shard of @o? */
+SL_API bool sl_shard_takes(const struct sl_check_options *o, uint32_t index);
+/*
+ * To be called in front of sl_checks_begin(), for JSON: the document is one that sl_merge_files() takes. The
+ * set is the @count scenarios in @path, all of them; those of the shard have their turns in their order. @o: as
+ * it is for each of them, besides its path. Limits that differ from machine to machine are left 0. 0, or a
+ * negative errno and a message.
+ */
+SL_API int sl_checks_shard(struct sl_checks *c, const struct sl_check_options *o,
+			   const char *const *path, uint32_t count, char *err, size_t err_size);
+
+struct sl_merge_options {
+	const char *const *path; /* documents of the shards of one set, in any order */
+	uint32_t path_count;
+	struct sl_text_style style;
+};
+
+/* One scenario of the set: explored, not read, or not explored. */
+struct sl_merged {
+	const char *path;
+	const struct sl_check *check; /* or NULL */
+	const char *error, *skipped;  /* one of them instead: why */
+	bool left;                    /* skipped because of an interruption */
+};
+
+struct sl_merge;
+
+/*
+ * Joins shards. 0 and *merge, or a negative errno and a message that names the file: not a shard's document
+ * (-EINVAL), shards of different sets, builds or options, one that is missing or there twice. Free with
+ * sl_merge_free().
+ */
+SL_API int sl_merge_files(const struct sl_merge_options *o, struct sl_merge **merge, char *err,
+			  size_t err_size);
+SL_API uint32_t sl_merge_count(const struct sl_merge *m);
+SL_API const struct sl_merged *sl_merge_at(const struct sl_merge *m, uint32_t index);
+/* What all of them were explored with. */
+SL_API const struct sl_check_options *sl_merge_options(const struct sl_merge *m);
+SL_API void sl_merge_free(struct sl_merge *m);
 
 struct sl_bounds_options {
 	const char *const *path;       /* scenario files */

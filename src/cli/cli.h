@@ -12,10 +12,17 @@ int cmd_bounds(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_matrix(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_policies(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+
+/* What stands behind a command's options. */
+struct cli_words {
+	char **word;
+	int count;
+};
 
 /* Files to work on. */
 struct cli_file {
@@ -30,7 +37,9 @@ struct cli_files {
 };
 
 /* Folders among @args become the *.yaml files below them, sorted. 0 or a negative errno. */
-int cli_files_expand(char **args, int count, struct cli_files *f);
+int cli_files_expand(const struct cli_words *args, struct cli_files *f);
+/* In an order that does not depend on that of the arguments. */
+void cli_files_sort(struct cli_files *f);
 void cli_files_free(struct cli_files *f);
 
 /* Prints "seamlab COMMAND: ..." to standard error; returns SL_EXIT_USAGE. */
@@ -64,6 +73,22 @@ double cli_number(struct argp_state *state, const char *name, const char *arg, d
  * others. 0 if nobody says how much that is.
  */
 size_t cli_default_memory(void);
+/*
+ * --time SECONDS and --memory MB: rows of a table of options, with what a command says of them, and what to do
+ * with their keys. @seconds, or @memory in bytes, is NULL where there is no such row. True if @key was one.
+ */
+#define CLI_TIME_OPTION(text)                               \
+	{                                                   \
+		"time", CLI_OPT_TIME, "SECONDS", 0, text, 0 \
+	}
+#define CLI_MEMORY_OPTION(text)                            \
+	{                                                  \
+		"memory", CLI_OPT_MEMORY, "MB", 0, text, 0 \
+	}
+_Bool cli_limit_option(struct argp_state *state, int key, const char *arg, double *seconds,
+		       size_t *memory);
+/* What stands behind the options; true if @key was about that. */
+_Bool cli_words_option(struct argp_state *state, int key, struct cli_words *w);
 /* The value of --release, likewise. */
 enum sl_release cli_release(struct argp_state *state, const char *arg);
 /*
@@ -76,6 +101,8 @@ enum {
 	CLI_OPT_SET,
 	CLI_OPT_RELEASE,
 	CLI_OPT_FLAVOUR,
+	CLI_OPT_TIME,
+	CLI_OPT_MEMORY,
 };
 #define CLI_POLICY_OPTIONS                                                                 \
 	{ "policy",                                                                        \
@@ -114,6 +141,32 @@ _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, stru
  * standard output could not be written.
  */
 int cli_print(const char *command, char *report, enum sl_format format);
+
+/*
+ * Reports on the scenarios of a set, in their order: cli_reports_new(), _begin(), one of the next four for each
+ * scenario, _end(), which returns the exit code. 0 or an exit code, after a message, where an int is returned.
+ */
+struct cli_reports {
+	const char *command;
+	enum sl_format format; /* of one scenario by itself */
+	_Bool one_document;    /* of all of them */
+	enum sl_checks_format document;
+	_Bool shard; /* JSON is for seamlab merge */
+	struct sl_checks *checks;
+	int count, expected, unexpected, skipped, code;
+};
+/* The value of --format, as in cli_format(). */
+void cli_reports_format(struct argp_state *state, const char *arg, struct cli_reports *r);
+int cli_reports_new(struct cli_reports *r, int count);
+int cli_reports_begin(struct cli_reports *r);
+void cli_reports_check(struct cli_reports *r, const struct sl_check *check);
+/* Could not be read; what is wrong has been said on standard error. */
+void cli_reports_error(struct cli_reports *r, const char *path, const char *err);
+/* Not meant to be explored. */
+void cli_reports_skip(struct cli_reports *r, const char *path, const char *why);
+/* Nobody came to it, because of an interruption. */
+void cli_reports_left(struct cli_reports *r, const char *path);
+int cli_reports_end(struct cli_reports *r, const struct sl_check_options *o);
 
 /* How reports look on standard output: as wide as a terminal, with colours if it has some. */
 struct sl_text_style cli_style(void);

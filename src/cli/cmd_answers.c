@@ -14,13 +14,13 @@ struct answers_args {
 	struct sl_answers_options o;
 	enum sl_answers_format format;
 	bool list;
+	struct cli_words claims;
 };
 
 enum {
 	OPT_FILE = 256,
 	OPT_LIST,
 	OPT_FORMAT,
-	OPT_TIME,
 	OPT_TRACE_DIR,
 };
 
@@ -28,7 +28,7 @@ static const struct argp_option options[] = {
 	{ "file", OPT_FILE, "FILE", 0,
 	  "the claims and their scenarios (default: those that come with seamlab)", 0 },
 	{ "list", OPT_LIST, NULL, 0, "only list the claims", 0 },
-	{ "time", OPT_TIME, "SECONDS", 0, "the most for one scenario (default: 60)", 0 },
+	CLI_TIME_OPTION("the most for one scenario (default: 60)"),
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
 	  "write each counterexample to DIR; DIR is made if it is not there", 0 },
 	{ "format", OPT_FORMAT, "text|json|html", 0, "form of the report on standard output", 0 },
@@ -50,6 +50,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct answers_args *a = state->input;
 
+	if (cli_limit_option(state, key, arg, &a->o.seconds, NULL) ||
+	    cli_words_option(state, key, &a->claims))
+		return 0;
 	switch (key) {
 	case OPT_FILE:
 		a->o.path = arg;
@@ -57,18 +60,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_LIST:
 		a->list = true;
 		return 0;
-	case OPT_TIME:
-		a->o.seconds = cli_number(state, "--time", arg, 1e7);
-		return 0;
 	case OPT_TRACE_DIR:
 		a->o.trace_dir = arg;
 		return 0;
 	case OPT_FORMAT:
 		a->format = format(state, arg);
-		return 0;
-	case ARGP_KEY_ARGS:
-		a->o.id = (const char *const *)(state->argv + state->next);
-		a->o.id_count = (uint32_t)(state->argc - state->next);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -99,6 +95,8 @@ int cmd_answers(int argc, char **argv)
 	int rc;
 
 	cli_parse("answers", &argp, argc, argv, &a);
+	a.o.id = (const char *const *)a.claims.word;
+	a.o.id_count = (uint32_t)a.claims.count;
 	if (!a.o.path) {
 		cli_data("scenarios/answers/answers.yml", path, sizeof(path));
 		a.o.path = path;

@@ -2,7 +2,6 @@
 /* seamlab bounds. Layer: cli. */
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,22 +17,18 @@ struct bounds_args {
 	struct sl_bounds_options o;
 	struct cli_policy policy;
 	enum sl_format format;
-	char **files;
-	int count;
+	struct cli_words files;
 };
 
 enum {
-	OPT_TIME = 256,
-	OPT_MEMORY,
-	OPT_FORMAT,
+	OPT_FORMAT = 256,
 };
 
 static const struct argp_option options[] = {
 	CLI_POLICY_OPTIONS,
-	{ "time", OPT_TIME, "SECONDS", 0, "stop after so long in all; 0: no limit (default: 180)",
-	  0 },
-	{ "memory", OPT_MEMORY, "MB", 0,
-	  "end an exploration whose states take more (default: half of what is free)", 0 },
+	CLI_TIME_OPTION("stop after so long in all; 0: no limit (default: 180)"),
+	CLI_MEMORY_OPTION(
+		"end an exploration whose states take more (default: half of what is free)"),
 	{ "format", OPT_FORMAT, "text|json", 0, "form of the table on standard output", 0 },
 	{ 0 },
 };
@@ -42,21 +37,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct bounds_args *a = state->input;
 
-	if (cli_policy_option(state, key, arg, &a->policy, &a->o.host))
+	if (cli_policy_option(state, key, arg, &a->policy, &a->o.host) ||
+	    cli_limit_option(state, key, arg, &a->o.seconds, &a->o.memory) ||
+	    cli_words_option(state, key, &a->files))
 		return 0;
 	switch (key) {
-	case OPT_TIME:
-		a->o.seconds = cli_number(state, "--time", arg, 1e7);
-		return 0;
-	case OPT_MEMORY:
-		a->o.memory = (size_t)(cli_number(state, "--memory", arg, 1e7) * 1e6);
-		return 0;
 	case OPT_FORMAT:
 		a->format = cli_format(state, arg);
-		return 0;
-	case ARGP_KEY_ARGS:
-		a->files = state->argv + state->next;
-		a->count = state->argc - state->next;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -96,7 +83,7 @@ int cmd_bounds(int argc, char **argv)
 	a.o.interrupted = cli_interrupted;
 	if (cli_has_progress())
 		a.o.progress = show_progress;
-	code = cli_files_expand(a.files, a.count, &list);
+	code = cli_files_expand(&a.files, &list);
 	if (code) {
 		code = cli_error("bounds", "%s: %s", list.failed, strerror(-code));
 		goto out;

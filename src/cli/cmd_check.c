@@ -14,22 +14,16 @@
 struct check_args {
 	struct sl_check_options o;
 	struct cli_policy policy;
-	enum sl_format format; /* of one scenario by itself */
-	_Bool one_document;    /* of all of them */
-	enum sl_checks_format document;
-	struct sl_checks *checks;
+	struct cli_reports reports;
+	size_t memory;         /* limit in bytes, unless the user has set one */
 	const char *trace;     /* file for the counterexample, or NULL */
 	const char *trace_dir; /* or folder for all of them */
-	char **files;
-	int count;
+	struct cli_words files;
 	struct cli_files list;
-	int skipped;
 };
 
 enum {
-	OPT_TIME = 256,
-	OPT_MEMORY,
-	OPT_DEPTH,
+	OPT_DEPTH = 256,
 	OPT_HASH_SEED,
 	OPT_NO_REDUCTION,
 	OPT_NO_CHECKPOINTS,
@@ -41,6 +35,7 @@ enum {
 	OPT_PREEMPTIONS,
 	OPT_RANDOM,
 	OPT_SEED,
+	OPT_SHARD,
 	OPT_FORMAT,
 	OPT_TRACE,
 	OPT_TRACE_DIR,
@@ -48,9 +43,8 @@ enum {
 
 static const struct argp_option options[] = {
 	CLI_POLICY_OPTIONS,
-	{ "time", OPT_TIME, "SECONDS", 0, "stop after so long (default: no limit)", 0 },
-	{ "memory", OPT_MEMORY, "MB", 0,
-	  "stop when the states take more (default: half of what is free)", 0 },
+	CLI_TIME_OPTION("stop after so long (default: no limit)"),
+	CLI_MEMORY_OPTION("stop when the states take more (default: half of what is free)"),
 	{ "depth", OPT_DEPTH, "N", 0, "go no deeper than N steps", 0 },
 	{ "hash-seed", OPT_HASH_SEED, "N", 0, "another hash of states; counts must not change", 0 },
 	{ "no-reduction", OPT_NO_REDUCTION, NULL, 0,
@@ -74,6 +68,10 @@ static const struct argp_option options[] = {
 	{ "random", OPT_RANDOM, "N", 0,
 	  "no search but N random runs (priorities and uniform); proves nothing", 0 },
 	{ "seed", OPT_SEED, "S", 0, "of the first random run (default 0)", 0 },
+	{ "shard", OPT_SHARD, "K/N", 0,
+	  "only the K-th of N parts: of the scenarios, or with --random of the runs; see seamlab "
+	  "merge",
+	  0 },
 	{ "trace", OPT_TRACE, "FILE", 0,
 	  "write the counterexample to FILE, for seamlab replay (one scenario)", 0 },
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
@@ -85,32 +83,31 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static void set_format(struct argp_state *state, struct check_args *a, const char *arg)
+static void set_shard(struct argp_state *state, struct check_args *a, const char *arg)
 {
-	a->format = SL_FORMAT_TEXT;
-	a->one_document = !strcmp(arg, "ktap") || !strcmp(arg, "junit");
-	a->document = !strcmp(arg, "ktap") ? SL_CHECKS_KTAP : SL_CHECKS_JUNIT;
-	if (a->one_document)
-		return;
-	if (!strcmp(arg, "json"))
-		a->format = SL_FORMAT_JSON;
-	else if (strcmp(arg, "text") != 0)
-		argp_error(state, "--format: found '%s'; expected text, json, ktap or junit", arg);
+	char rest;
+
+	/* Digits only: sscanf() would take a sign, or blanks. */
+	if (arg[strspn(arg, "0123456789/")] ||
+	    sscanf(arg, "%6u/%6u%c", &a->o.shard, &a->o.shards, &rest) != 2 || !a->o.shard ||
+	    a->o.shard > a->o.shards)
+		argp_error(
+			state,
+			"--shard: found '%s'; expected K/N, the K-th of N, such as 1/4 (1 <= K <= N "
+			"<= 999999)",
+			arg);
+	a->reports.shard = true;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct check_args *a = state->input;
 
-	if (cli_policy_option(state, key, arg, &a->policy, &a->o.host))
+	if (cli_policy_option(state, key, arg, &a->policy, &a->o.host) ||
+	    cli_limit_option(state, key, arg, &a->o.seconds, &a->o.memory) ||
+	    cli_words_option(state, key, &a->files))
 		return 0;
 	switch (key) {
-	case OPT_TIME:
-		a->o.seconds = cli_number(state, "--time", arg, 1e7);
-		return 0;
-	case OPT_MEMORY:
-		a->o.memory = (size_t)(cli_number(state, "--memory", arg, 1e7) * 1e6);
-		return 0;
 	case OPT_DEPTH:
 		a->o.depth = (uint32_t)cli_number(state, "--depth", arg, 1e7);
 		return 0;
@@ -149,8 +146,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_SEED:
 		a->o.run_seed = (uint64_t)cli_number(state, "--seed", arg, 1e15);
 		return 0;
+	case OPT_SHARD:
+		set_shard(state, a, arg);
+		return 0;
 	case OPT_FORMAT:
-		set_format(state, a, arg);
+		cli_reports_format(state, arg, &a->reports);
 		return 0;
 	case OPT_TRACE:
 		a->trace = arg;
@@ -170,14 +170,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 				   "expected a search for all of it");
 		if (a->trace && a->trace_dir)
 			argp_error(state, "found --trace and --trace-dir; expected one of them");
-		if (a->trace && a->count > 1)
+		if (a->trace && a->files.count > 1)
 			argp_error(state,
 				   "--trace: found %d scenarios; expected one, or --trace-dir",
-				   a->count);
-		return 0;
-	case ARGP_KEY_ARGS:
-		a->files = state->argv + state->next;
-		a->count = state->argc - state->next;
+				   a->files.count);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "no scenario; expected one or more files");
@@ -214,6 +210,7 @@ static const char *stem(const char *path, int *size)
 /* Where the counterexample of scenario @index goes. Returns false if nobody wants it. */
 static bool trace_path(const struct check_args *a, int index, char *path, size_t size)
 {
+	char number[16] = "", shard[24] = "";
 	int length, before = 0;
 	const char *name = stem(a->list.file[index].path, &length);
 
@@ -229,125 +226,89 @@ static bool trace_path(const struct check_args *a, int index, char *path, size_t
 		before += n == length && !strncmp(name, other, (size_t)n);
 	}
 	if (before)
-		snprintf(path, size, "%s/%.*s-%d.trace", a->trace_dir, length, name, before + 1);
-	else
-		snprintf(path, size, "%s/%.*s.trace", a->trace_dir, length, name);
+		snprintf(number, sizeof(number), "-%d", before + 1);
+	/* With random runs each shard may find something in the same scenario. */
+	if (a->o.runs && a->o.shards)
+		snprintf(shard, sizeof(shard), ".shard-%u", a->o.shard);
+	snprintf(path, size, "%s/%.*s%s%s.trace", a->trace_dir, length, name, number, shard);
 	return true;
 }
 
-/* Prints a piece of the document. 0, or an exit code. */
-static int put_piece(char *text)
+static void check_one(struct check_args *a, int index)
 {
-	return cli_print("check", text, SL_FORMAT_TEXT);
-}
-
-static int put_error(struct check_args *a, int rc, const char *path, const char *err)
-{
-	int code = cli_file_error("check", rc, path, err);
-
-	if (a->checks)
-		put_piece(sl_checks_error(a->checks, path, err));
-	return code;
-}
-
-static int put_skip(struct check_args *a, const char *path, const char *why)
-{
-	return a->checks ? put_piece(sl_checks_skip(a->checks, path, why)) : 0;
-}
-
-/* The report, as it is or as a piece of the document. 0, or an exit code. */
-static int put_report(const struct check_args *a, const struct sl_check *check)
-{
-	if (a->checks)
-		return put_piece(sl_checks_add(a->checks, check));
-	return cli_print("check", sl_check_report(check, a->format), a->format);
-}
-
-static int check_one(struct check_args *a, int index)
-{
-	const char *path = a->list.file[index].path;
+	struct sl_check_options o = a->o;
 	char err[600], trace[4096];
 	struct sl_check *check;
-	enum sl_exit code;
-	bool saved = true;
 	int rc;
 
-	a->o.path = path;
-	rc = sl_check_scenario(&a->o, &check, err, sizeof(err));
+	o.path = a->list.file[index].path;
+	if (!o.memory)
+		o.memory = a->memory;
+	rc = sl_check_scenario(&o, &check, err, sizeof(err));
 	if (rc == -ENOTSUP && a->list.file[index].from_folder) {
-		a->skipped++;
-		return put_skip(a, path, err);
+		cli_reports_skip(&a->reports, o.path, err);
+		return;
 	}
 	cli_progress_end();
-	if (rc)
-		return put_error(a, rc, path, err);
-	if (trace_path(a, index, trace, sizeof(trace)))
-		saved = sl_check_save(check, trace, err, sizeof(err)) >= 0;
-	code = sl_check_exit(check);
-	rc = put_report(a, check);
-	sl_check_free(check);
-	if (rc)
-		return SL_EXIT_USAGE;
-	if (!saved)
-		return cli_error("check", "%s", err);
-	return (int)code;
-}
-
-/* The worse of two exit codes: input errors, then surprises, then limits. */
-static int worse(int a, int b)
-{
-	static const int order[] = { SL_EXIT_USAGE, SL_EXIT_UNEXPECTED, SL_EXIT_INCONCLUSIVE };
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (a == order[i] || b == order[i])
-			return order[i];
-	return a;
-}
-
-/* All of them, one after the other; those that an interruption leaves are skipped. */
-static int check_all(struct check_args *a)
-{
-	int code = SL_EXIT_EXPECTED, count[2] = { 0 };
-
-	if (a->checks && put_piece(sl_checks_begin(a->checks)))
-		return SL_EXIT_USAGE;
-	for (int i = 0; i < a->list.count; i++) {
-		int one;
-
-		if (cli_interrupted(NULL)) {
-			put_skip(a, a->list.file[i].path, "interrupted");
-			continue;
-		}
-		one = check_one(a, i);
-		count[one == SL_EXIT_EXPECTED]++;
-		code = worse(code, one);
+	if (rc) {
+		cli_file_error("check", rc, o.path, err);
+		cli_reports_error(&a->reports, o.path, err);
+		return;
 	}
-	if (a->checks && put_piece(sl_checks_end(a->checks)))
-		return SL_EXIT_USAGE;
-	if (!a->checks && a->format == SL_FORMAT_TEXT && a->list.count > 1)
-		printf("%d as expected, %d not, %d skipped (for seamlab run only%s)\n",
-		       count[1] - a->skipped, count[0], a->skipped,
-		       a->o.host.policy || a->o.host.set_count ? ", or without a host" : "");
-	return code;
+	if (trace_path(a, index, trace, sizeof(trace)) &&
+	    sl_check_save(check, trace, err, sizeof(err)) < 0)
+		a->reports.code = cli_error("check", "%s", err);
+	cli_reports_check(&a->reports, check);
+	sl_check_free(check);
 }
 
-/* KTAP and JUnit of any number of scenarios, JSON of several. */
+/* The shard of the set, or all of it. */
+static int begin(struct check_args *a)
+{
+	const char **path;
+	char err[600];
+	int mine = 0, rc;
+
+	for (int i = 0; i < a->list.count; i++)
+		mine += sl_shard_takes(&a->o, (uint32_t)i);
+	rc = cli_reports_new(&a->reports, mine);
+	if (rc)
+		return rc;
+	if (a->reports.shard && a->reports.checks) {
+		path = calloc((size_t)a->list.count + 1, sizeof(*path));
+		for (int i = 0; path && i < a->list.count; i++)
+			path[i] = a->list.file[i].path;
+		rc = path ? sl_checks_shard(a->reports.checks, &a->o, path, (uint32_t)a->list.count,
+					    err, sizeof(err))
+			  : -ENOMEM;
+		free(path);
+		if (rc)
+			return cli_error("check", "%s", path ? err : "out of memory");
+	}
+	return cli_reports_begin(&a->reports);
+}
+
+/* One after the other; those that an interruption leaves are named. */
 static int check_files(struct check_args *a)
 {
-	int code;
+	int rc;
 
-	if (a->format == SL_FORMAT_JSON && a->list.count != 1) {
-		a->one_document = 1;
-		a->document = SL_CHECKS_JSON;
+	if (a->reports.shard)
+		cli_files_sort(&a->list);
+	rc = begin(a);
+	for (int i = 0; !rc && i < a->list.count; i++) {
+		if (!sl_shard_takes(&a->o, (uint32_t)i))
+			continue;
+		if (cli_interrupted(NULL))
+			cli_reports_left(&a->reports, a->list.file[i].path);
+		else
+			check_one(a, i);
 	}
-	if (a->one_document) {
-		a->checks = sl_checks_new(a->document, (unsigned int)a->list.count);
-		if (!a->checks)
-			return cli_error("check", "out of memory");
+	if (rc) {
+		sl_checks_free(a->reports.checks);
+		return rc;
 	}
-	code = check_all(a);
-	sl_checks_free(a->checks);
-	return code;
+	return cli_reports_end(&a->reports, &a->o);
 }
 
 int cmd_check(int argc, char **argv)
@@ -361,21 +322,20 @@ int cmd_check(int argc, char **argv)
 		       "Exit status: 0 every verdict as expected, 1 a verdict not as expected, 2 usage or "
 		       "input, 3 inconclusive.",
 	};
-	struct check_args a = { .format = SL_FORMAT_TEXT };
+	struct check_args a = { .reports = { .command = "check" } };
 	int code, rc;
 
 	cli_parse("check", &argp, argc, argv, &a);
 	if (a.trace_dir && mkdir(a.trace_dir, 0777) && errno != EEXIST)
 		return cli_error("check", "%s: cannot make the folder: %s", a.trace_dir,
 				 strerror(errno));
-	if (!a.o.memory)
-		a.o.memory = cli_default_memory();
+	a.memory = cli_default_memory();
 	cli_catch_signals();
 	a.o.interrupted = cli_interrupted;
 	a.o.style = cli_style();
 	if (cli_has_progress())
 		a.o.progress = show_progress;
-	rc = cli_files_expand(a.files, a.count, &a.list);
+	rc = cli_files_expand(&a.files, &a.list);
 	code = rc ? cli_error("check", "%s: %s", a.list.failed, strerror(-rc)) : check_files(&a);
 	cli_files_free(&a.list);
 	return code;

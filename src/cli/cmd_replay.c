@@ -137,8 +137,8 @@ int cmd_replay(int argc, char **argv)
 		.args_doc = "TRACE",
 		.doc = "Play a counterexample again: the steps in the file TRACE, on the scenario that "
 		       "is in it, each checked. Such files come from 'seamlab check --trace'.\v"
-		       "A trace from another build is played, too, and fits as long as the program "
-		       "takes the same steps; the report then names both builds.\n\n"
+		       "A trace from another build is played, too, but mostly does not fit from its first "
+		       "step on; the report then names both builds.\n\n"
 		       "In gdb, 'finish' and then 'step' lead into the lane whose step is next; "
 		       "'continue' plays the rest.\n\n"
 		       "Exit status: 0 the same violation came out, 2 usage or input (no trace of this "

@@ -45,26 +45,46 @@ static int add_folder(struct cli_files *f, char *path)
 	return rc;
 }
 
-int cli_files_expand(char **args, int count, struct cli_files *f)
+int cli_files_expand(const struct cli_words *args, struct cli_files *f)
 {
 	struct stat st;
 	int rc = 0;
 
 	*f = (struct cli_files){ 0 };
-	for (int i = 0; i < count && !rc; i++) {
-		size_t len = strlen(args[i]);
+	for (int i = 0; i < args->count && !rc; i++) {
+		char *arg = args->word[i];
+		size_t len = strlen(arg);
 
-		f->failed = args[i];
-		if (stat(args[i], &st) || !S_ISDIR(st.st_mode)) {
-			rc = add(f, args[i], 0);
+		f->failed = arg;
+		if (stat(arg, &st) || !S_ISDIR(st.st_mode)) {
+			rc = add(f, arg, 0);
 			continue;
 		}
 		/* Without the slash that a shell's completion leaves. */
-		while (len > 1 && args[i][len - 1] == '/')
-			args[i][--len] = '\0';
-		rc = add_folder(f, args[i]);
+		while (len > 1 && arg[len - 1] == '/')
+			arg[--len] = '\0';
+		rc = add_folder(f, arg);
 	}
 	return rc;
+}
+
+/* As folders are read: what is in a folder comes before what begins with its name and goes on otherwise. */
+static int by_path(const void *x, const void *y)
+{
+	const struct cli_file *one = x, *other = y;
+	const char *a = one->path, *b = other->path;
+
+	while (*a && *a == *b)
+		a++, b++;
+	if (!*a && !*b)
+		return one->from_folder - other->from_folder;
+	return (*a == '/' ? 1 : (unsigned char)*a * 2) - (*b == '/' ? 1 : (unsigned char)*b * 2);
+}
+
+void cli_files_sort(struct cli_files *f)
+{
+	if (f->count)
+		qsort(f->file, (size_t)f->count, sizeof(*f->file), by_path);
 }
 
 void cli_files_free(struct cli_files *f)

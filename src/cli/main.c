@@ -26,6 +26,7 @@ static const struct command {
 	  "what a status or a leaf of the TDX module means; - annotates a log" },
 	{ "matrix", cmd_matrix,
 	  "which leaves get into each other's way, where, with which status" },
+	{ "merge", cmd_merge, "join what machines have made of shards of a check" },
 	{ "policies", cmd_policies, "list what hosts can do about BUSY, or show one policy" },
 	{ "replay", cmd_replay, "play a counterexample again, from the file that check wrote" },
 	{ "report", cmd_report, "draw a counterexample or a run: HTML, SVG, Perfetto, mail text" },

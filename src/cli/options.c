@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* The parts of a command line that commands share. Layer: cli. */
 #include <argp.h>
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <seamlab/number.h>
 
 #include "cli/cli.h"
 
@@ -55,14 +55,32 @@ static void add_named(struct argp_state *state, const char *name, const char *ar
 
 double cli_number(struct argp_state *state, const char *name, const char *arg, double max)
 {
-	char *end;
 	double v;
 
-	errno = 0;
-	v = strtod(arg, &end);
-	if (errno || end == arg || *end || !isfinite(v) || v < 0 || v > max)
+	if (!sl_number(arg, max, &v))
 		argp_error(state, "%s: found '%s'; expected a number from 0 to %g", name, arg, max);
 	return v;
+}
+
+_Bool cli_limit_option(struct argp_state *state, int key, const char *arg, double *seconds,
+		       size_t *memory)
+{
+	if (key == CLI_OPT_TIME && seconds)
+		*seconds = cli_number(state, "--time", arg, 1e7);
+	else if (key == CLI_OPT_MEMORY && memory)
+		*memory = (size_t)(cli_number(state, "--memory", arg, 1e7) * 1e6);
+	else
+		return 0;
+	return 1;
+}
+
+_Bool cli_words_option(struct argp_state *state, int key, struct cli_words *w)
+{
+	if (key != ARGP_KEY_ARGS)
+		return 0;
+	w->word = state->argv + state->next;
+	w->count = state->argc - state->next;
+	return 1;
 }
 
 _Bool cli_policy_option(struct argp_state *state, int key, const char *arg, struct cli_policy *p,

@@ -291,25 +291,25 @@ int plugin_check(struct plugin *p, struct sl_err *err)
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-static int hash_file(struct plugin *p, struct sl_err *err)
+int plugin_file_hash(const char *path, u64 *hash, struct sl_err *err)
 {
 	XXH3_state_t *state = XXH3_createState();
-	FILE *f = fopen(p->path, "rb");
+	FILE *f = fopen(path, "rb");
 	char block[4096];
 	size_t n;
 	int rc = 0;
 
 	if (!state || !f) {
 		rc = f ? -ENOMEM : -errno;
-		sl_err_set(err, rc, "%s: cannot open the policy: %s", p->path, strerror(-rc));
+		sl_err_set(err, rc, "%s: cannot open the policy: %s", path, strerror(-rc));
 		goto out;
 	}
 	XXH3_64bits_reset(state);
 	while ((n = fread(block, 1, sizeof(block), f)))
 		XXH3_64bits_update(state, block, n);
-	p->hash = XXH3_64bits_digest(state);
+	*hash = XXH3_64bits_digest(state);
 	if (ferror(f))
-		rc = sl_err_set(err, -EIO, "%s: cannot read the policy", p->path);
+		rc = sl_err_set(err, -EIO, "%s: cannot read the policy", path);
 out:
 	if (f)
 		fclose(f);
@@ -403,7 +403,7 @@ static int open_object(struct plugin *p, struct sl_err *err)
 static int load(struct plugin *p, struct scenario *s, struct sl_err *err)
 {
 	struct host_policy rules;
-	int rc = hash_file(p, err);
+	int rc = plugin_file_hash(p->path, &p->hash, err);
 
 	if (!rc && s->plugin_hash && s->plugin_hash != p->hash)
 		return sl_err_set(

@@ -30,6 +30,8 @@ void plugin_free(struct plugin *p);
  */
 int plugin_check(struct plugin *p, struct sl_err *err) SL_WARN_UNUSED;
 
+/* XXH3 of the bytes of the file @path. 0, or -errno and *err. */
+int plugin_file_hash(const char *path, u64 *hash, struct sl_err *err) SL_WARN_UNUSED;
 const char *plugin_path(const struct plugin *p);
 /* Of the file's bytes. */
 u64 plugin_hash(const struct plugin *p);

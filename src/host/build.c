@@ -26,6 +26,15 @@ static void build_failed(struct vm *vm, enum host_site site, u64 status)
 	atomic_store_explicit(&vm->failed_status, status, memory_order_relaxed);
 }
 
+/*
+ * In front of a build-time SEAMCALL. Its page says how far the builder is: what has been given to the module
+ * before is noted in the arena, and whatever failed has ended the build.
+ */
+static void build_checkpoint(struct cpu *cpu, enum host_site site, u64 rcx, u64 rdx)
+{
+	env_checkpoint(cpu->env, HOST_CHECKPOINT_BUILD, rcx | (u64)site << 56, rdx);
+}
+
 /* A build-time SEAMCALL; remembers what went wrong. */
 static int build_call_args(struct cpu *cpu, struct vm *vm, enum host_site site,
 			   struct tdx_module_args args)
@@ -33,6 +42,7 @@ static int build_call_args(struct cpu *cpu, struct vm *vm, enum host_site site,
 	u64 status;
 
 	cpu_open_interrupts(cpu);
+	build_checkpoint(cpu, site, args.rcx, args.rdx);
 	status = site_call(cpu, vm, site, &args);
 	if (status_class(status) == TDX_SUCCESS)
 		return 0;
@@ -96,7 +106,10 @@ static int td_key_config(struct vm *vm, struct cpu *cpu)
 	struct vmm *vmm = vm->vmm;
 
 	for (u32 i = 0; i < vmm->package_count; i++) {
-		u64 status = cpu_call(cpu, &vmm->cpu[i], vm, HOST_SITE_build_key_config, vm->tdr.v);
+		u64 status;
+
+		build_checkpoint(cpu, HOST_SITE_build_key_config, vm->tdr.v, i);
+		status = cpu_call(cpu, &vmm->cpu[i], vm, HOST_SITE_build_key_config, vm->tdr.v);
 
 		if (status_class(status) != TDX_SUCCESS) {
 			build_failed(vm, HOST_SITE_build_key_config, status);

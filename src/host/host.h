@@ -49,7 +49,7 @@
 #define MIRROR_ROOT_LEVEL 3
 #define GPA_SHARED_BIT    47
 
-/* Labels of env_checkpoint(). */
+/* Labels of env_checkpoint() and env_settle(). */
 enum host_checkpoint {
 	HOST_CHECKPOINT_RUN =
 		0x4801,         /* a = vCPU id, b = 1: between two entries with interrupts off */
@@ -59,11 +59,12 @@ enum host_checkpoint {
 	HOST_CHECKPOINT_ZAP,    /* a = gfn, level and stage, b = the rest of the range */
 	HOST_CHECKPOINT_RESIZE, /* a = gfn and stage, b = what the caller says */
 	HOST_CHECKPOINT_SITE,   /* a = site and RCX, b = caller's context and number of the try */
+	HOST_CHECKPOINT_BUILD, /* a = site and RCX, b = RDX: what is built so far is in the arena */
 	HOST_CHECKPOINT_SECOND, /* as SITE, in front of the second and last try */
 	HOST_CHECKPOINT_PAUSE,  /* a = vCPU id, b = as RUN: an exit has been handled */
-	HOST_SETTLED_KICK,      /* a = who was in the guest, b = which vCPU comes next, and what for */
-	HOST_SETTLED_LOOK,      /* a = enum entry: what forbids to enter, b = 0 */
-	HOST_SETTLED_LEFT,      /* a = 0: the guest is left, 1: interrupts have been open, b = 0 */
+	HOST_SETTLED_KICK, /* a = who was in the guest, b = which vCPU comes next, and what for */
+	HOST_SETTLED_LOOK, /* a = enum entry: what forbids to enter, b = 0 */
+	HOST_SETTLED_LEFT, /* a = 0: the guest is left, 1: interrupts have been open, b = 0 */
 };
 
 struct vmm;

@@ -27,6 +27,18 @@ static const bool tested[HOST_SITE_COUNT] = {
 };
 
 static const struct {
+	u8 site, sw, value;
+} needs[] = {
+#define SL_SITE_NEEDS(site, sw, value) { HOST_SITE_##site, HOST_SWITCH_##sw, HOST_##sw##_##value },
+#include "host/policy.def"
+};
+
+static const char *const endless[HOST_SITE_COUNT] = {
+#define SL_SITE_ENDLESS(site, text) [HOST_SITE_##site] = (text),
+#include "host/policy.def"
+};
+
+static const struct {
 	const char *name;
 	u32 rooms;
 	const char *text;
@@ -376,6 +388,39 @@ u32 host_site_actions(enum host_site site)
 bool host_site_is_tested(enum host_site site)
 {
 	return tested[site];
+}
+
+bool host_site_need(enum host_site site, u32 nth, enum host_switch *sw, enum host_value *value)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(needs); i++) {
+		if (needs[i].site != site || nth-- > 0)
+			continue;
+		*sw = (enum host_switch)needs[i].sw;
+		*value = (enum host_value)needs[i].value;
+		return true;
+	}
+	return false;
+}
+
+bool host_policy_reaches(const struct host_policy *p, enum host_site site)
+{
+	enum host_switch sw;
+	enum host_value value;
+
+	for (u32 i = 0; host_site_need(site, i, &sw, &value); i++)
+		if (p->sw[sw] != value)
+			return false;
+	return true;
+}
+
+const char *host_site_endless(enum host_site site)
+{
+	return endless[site];
+}
+
+const char *host_switch_name(enum host_switch sw)
+{
+	return switches[sw].name;
 }
 
 const char *site_rule_name(const struct site_rule *rule, char *word)

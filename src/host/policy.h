@@ -130,6 +130,13 @@ enum site_room host_site_room(enum host_site site);
 u32 host_site_actions(enum host_site site);
 /* Has the switch busy-test a say at @site? */
 bool host_site_is_tested(enum host_site site);
+/* The @nth setting, from 0, without which the host never comes to @site: true, and switch and value. */
+bool host_site_need(enum host_site site, u32 nth, enum host_switch *sw, enum host_value *value);
+/* Does a host with the policy @p ever come to @site? */
+bool host_policy_reaches(const struct host_policy *p, enum host_site site);
+/* Why no world in which others contend at @site can be explored to the end, or NULL. */
+const char *host_site_endless(enum host_site site);
+const char *host_switch_name(enum host_switch sw);
 /* "kick-once", "blind-16", ...; @word has HOST_WORD_MAX bytes. */
 const char *site_rule_name(const struct site_rule *rule, char *word);
 /* "keep vCPUs out, ..." */

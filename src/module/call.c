@@ -12,24 +12,21 @@ static enum hp_result promote_hp(const struct call *c, sharex_hp_t *l)
 	return c->hardened ? sharex_hp_try_promote(l) : sharex_hp_try_promote_published(l);
 }
 
-const struct lock_step *call_plan_skip(const struct call *c, enum lock_object object)
-{
-	const struct lock_step *s = c->plan;
-
-	SL_BUG_ON(!s);
-	while (s->object != LOCK_END && s->object != object)
-		s++;
-	SL_BUG_ON(s->object != object);
-	return s;
-}
-
 static const struct lock_step *plan_find(const struct call *c, enum lock_object object)
 {
 	const struct lock_step *s = c->plan;
 
-	SL_BUG_ON(!s);
 	while (s->object != LOCK_END && s->object != object)
 		s++;
+	return s;
+}
+
+const struct lock_step *call_plan_skip(const struct call *c, enum lock_object object,
+				       enum lock_mode mode, enum lock_path path)
+{
+	const struct lock_step *s = plan_find(c, object);
+
+	SL_BUG_ON(s->what != LOCK_WHAT(object, path, mode));
 	return s;
 }
 
@@ -78,21 +75,23 @@ u64 private_page_check(const struct sl_machine *m, u64 hpa, u32 level, u32 opera
 
 	if (!sl_is_aligned(hpa, SL_LEVEL_SIZE(align)) || hpa >> SL_HKID_SHIFT)
 		return with_op(TDX_OPERAND_INVALID, operand);
-	/* Pairs with the release store in tdh_sys_tdmr_init(): the block's PAMT is ready. */
-	if (!mem_is_private(m, (struct hpa){ hpa }) ||
-	    hpa - SL_PRIVATE_BASE >=
-		    (atomic_load_explicit(&m->mem.initialized, memory_order_acquire) &
-		     ~(SL_LEVEL_SIZE(2) - 1)))
+	/*
+	 * What is initialised is private. An address below the base is, from there, beyond everything.
+	 * Pairs with the release store in tdh_sys_tdmr_init(): the block's PAMT is ready.
+	 */
+	if (hpa - SL_PRIVATE_BASE >=
+	    (atomic_load_explicit(&m->mem.initialized, memory_order_acquire) &
+	     ~(SL_LEVEL_SIZE(2) - 1)))
 		return with_op(TDX_OPERAND_ADDR_RANGE_ERROR, operand);
 	return 0;
 }
 
 /* Is a 1 GB or 2 MB entry the leaf of a walk? */
-static bool walk_stops(const struct call *c, const struct pamt_entry *e, u32 level)
+static bool walk_stops(const struct sl_machine *m, const struct pamt_entry *e, u32 level)
 {
-	if (c->m->dynamic_pamt && level == 1)
+	if (level == 1 && m->dynamic_pamt)
 		return pamt_type(e) != PAMT_PAMT;
-	if (changed(c->m, CHANGE_WALK_STOPS_AT_ANY_TYPE))
+	if (changed(m, CHANGE_WALK_STOPS_AT_ANY_TYPE))
 		return pamt_type(e) != PAMT_NDA;
 	return pamt_type(e) == PAMT_REG;
 }
@@ -113,15 +112,17 @@ static bool walk_ends_at(struct call *c, struct page_lock *l, struct pamt_entry 
  */
 static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 {
-	struct pamt_entry *e1g = mem_pamt(c->m, l->page, 2);
-	struct pamt_entry *e2m = mem_pamt(c->m, l->page, 1);
-	struct pamt_entry *e4k = mem_pamt(c->m, l->page, 0);
+	struct sl_machine *m = c->m;
+	struct pamt_entry *e1g = mem_pamt(m, l->page, 2);
+	struct pamt_entry *e2m = mem_pamt(m, l->page, 1);
+	struct pamt_entry *e4k = mem_pamt(m, l->page, 0);
+	enum lock_mode mode = (enum lock_mode)l->mode;
 	bool busy;
 
 	l->level = 2;
 	if (take_hp(c, &e1g->lock, HP_HOST, LOCK_SH) != HP_OK)
 		return false;
-	if (walk_stops(c, e1g, 2) || target == 2) {
+	if (walk_stops(m, e1g, 2) || target == 2) {
 		if (walk_ends_at(c, l, e1g, 2, &busy))
 			return true;
 		goto drop_1g;
@@ -129,14 +130,14 @@ static bool pamt_walk(struct call *c, struct page_lock *l, u32 target)
 	l->level = 1;
 	if (take_hp(c, &e2m->lock, HP_HOST, LOCK_SH) != HP_OK)
 		goto drop_1g;
-	if (walk_stops(c, e2m, 1) || target == 1) {
+	if (walk_stops(m, e2m, 1) || target == 1) {
 		l->parent[1] = e1g;
 		if (walk_ends_at(c, l, e2m, 1, &busy))
 			return true;
 		goto drop_2m;
 	}
 	l->level = 0;
-	if (take_hp(c, &e4k->lock, HP_HOST, (enum lock_mode)l->mode) != HP_OK)
+	if (take_hp(c, &e4k->lock, HP_HOST, mode) != HP_OK)
 		goto drop_2m;
 	l->entry = e4k;
 	l->parent[0] = e2m;
@@ -175,8 +176,9 @@ static u64 page_check(const struct call *c, const struct page_lock *l, u32 level
 	return 0;
 }
 
-u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa, enum lock_mode mode,
-		       u32 level, enum pamt_type type, struct page_lock *out)
+SL_FLATTEN u64 page_lock_explicit(struct call *c, enum lock_object object, u64 hpa,
+				  enum lock_mode mode, u32 level, enum pamt_type type,
+				  struct page_lock *out)
 {
 	const struct lock_step *step = call_plan_step(c, object, mode, LOCK_WALK);
 	u64 st = private_page_check(c->m, hpa, level, step->operand);
@@ -254,7 +256,7 @@ void mutex_unlock(struct call *c, hp_mutex_t *l)
 
 /* ---- TD state ------------------------------------------------------------------------- */
 
-u64 tdr_lock(struct call *c, u64 hpa, enum lock_mode mode, struct td_ref *td)
+SL_FLATTEN u64 tdr_lock(struct call *c, u64 hpa, enum lock_mode mode, struct td_ref *td)
 {
 	u64 st = page_lock_explicit(c, LOCK_TDR, hpa, mode, 0, PAMT_TDR, &td->lock);
 
@@ -313,6 +315,7 @@ bool op_state_tracks(u32 op_state)
 u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 {
 	const struct lock_step *step;
+	struct tdcs *tdcs;
 	enum hp_result r;
 
 	if (atomic_load_explicit(&td->tdr->fatal, memory_order_relaxed))
@@ -321,16 +324,17 @@ u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 		return TDX_TD_KEYS_NOT_CONFIGURED;
 	if (td->tdr->num_tdcx < TDCX_MIN)
 		return TDX_TDCS_NOT_ALLOCATED;
-	td->tdcs = tdr_tdcs(c->m, td->tdr);
+	tdcs = tdr_tdcs(c->m, td->tdr);
+	td->tdcs = tdcs;
 	if (lock) {
 		step = call_plan_step(c, LOCK_OP_STATE, LOCK_SH, LOCK_WORD);
-		r = take_hp(c, &td->tdcs->op_state_lock, HP_HOST, LOCK_SH);
+		r = take_hp(c, &tdcs->op_state_lock, HP_HOST, LOCK_SH);
 		if (r != HP_OK)
 			return call_refused(c, step, 0);
 		td->op_state_held = true;
 	}
-	if (!op_state_allowed(c, td->tdcs)) {
-		u64 st = op_state_incorrect(c, td->tdcs);
+	if (!op_state_allowed(c, tdcs)) {
+		u64 st = op_state_incorrect(c, tdcs);
 
 		op_state_unlock(c, td);
 		return st;
@@ -393,15 +397,19 @@ u64 tree_promote(struct call *c, struct td_ref *td, struct entry_ref *e)
 
 u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struct entry_ref *e)
 {
+	struct sl_machine *m = c->m;
+	struct tdcs *tdcs = td->tdcs;
+	struct gpa gpa = e->gpa;
+	u32 level = e->level;
 	struct sept_walk w;
 	u64 st;
 
-	if (!sept_gpa_is_private(td->tdcs, e->gpa))
+	if (!sept_gpa_is_private(tdcs, gpa))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	st = tree_lock(c, td, mode, e);
 	if (st)
 		return st;
-	w = sept_walk(c->m, td->tdcs, e->gpa, e->level);
+	w = sept_walk(m, tdcs, gpa, level);
 	if (w.halt)
 		st = module_halt(c->lp, "S-EPT walk", "misconfigured entry 0x%llx at level %u",
 				 (unsigned long long)w.copy, w.level);
@@ -420,18 +428,21 @@ u64 tree_lock_walk(struct call *c, struct td_ref *td, enum lock_mode mode, struc
 u64 entry_lock_host(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
+	_Atomic u64 *entry = e->entry;
+	u64 copy;
 
-	env_settle(c->lp->env, MODULE_SETTLED_WALK, e->copy, (u64)(uintptr_t)e->entry);
-	if (take_entry(c, e->entry, HP_HOST) != HP_OK) {
+	env_settle(c->lp->env, MODULE_SETTLED_WALK, e->copy, (u64)(uintptr_t)entry);
+	if (take_entry(c, entry, HP_HOST) != HP_OK) {
 		/* From the copy that the walk took before the lock. */
 		ext_info(c, e->copy, e->level);
 		return call_refused(c, step, 0);
 	}
 	e->locked = true;
-	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);
-	e->state = sept_state(e->copy);
+	copy = atomic_load_explicit(entry, memory_order_relaxed);
+	e->copy = copy;
+	e->state = sept_state(copy);
 	/* What the walk saw on its way, and how often the lock was lost, is of no use any more. */
-	env_settle(c->lp->env, MODULE_SETTLED_ENTRY, e->copy, (u64)(uintptr_t)e->entry);
+	env_settle(c->lp->env, MODULE_SETTLED_ENTRY, copy, (u64)(uintptr_t)entry);
 	return 0;
 }
 
@@ -515,6 +526,31 @@ SL_FLATTEN void mem_end(struct call *c, struct mem_call *mc)
 	entry_unlock(c, &mc->e);
 	tree_unlock(c, &mc->td, &mc->e);
 	tdr_unlock(c, &mc->td);
+}
+
+/* In one piece, as mem_begin(). */
+SL_FLATTEN u64 tdvpr_lock(struct call *c, u64 hpa, struct page_lock *tdvpr, struct td_ref *td)
+{
+	u64 st = page_lock_explicit(c, LOCK_TDVPR, hpa, LOCK_SH, 0, PAMT_TDVPR, tdvpr);
+
+	if (st)
+		return st;
+	st = tdr_lock_implicit(c, tdvpr, td);
+	if (st)
+		goto out_tdvpr;
+	st = td_state_check(c, td, true);
+	if (!st)
+		return 0;
+	tdr_unlock(c, td);
+out_tdvpr:
+	page_unlock(c, tdvpr);
+	return st;
+}
+
+SL_FLATTEN void tdvpr_unlock(struct call *c, struct page_lock *tdvpr, struct td_ref *td)
+{
+	tdr_unlock(c, td);
+	page_unlock(c, tdvpr);
 }
 
 u64 must_give_way(const struct call *c, const struct tdcs *tdcs)

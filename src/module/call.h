@@ -18,9 +18,9 @@ enum module_checkpoint {
 	MODULE_CHECKPOINT_EXIT = 0x4D01, /* a = TDVPR */
 	MODULE_SETTLED_SEAMCALL,         /* a = status, b = what the registers hold */
 	MODULE_SETTLED_TDCALL,           /* the same */
-	MODULE_SETTLED_AGAIN,            /* a TDCALL starts anew, with the registers that it came with */
-	MODULE_SETTLED_WALK,             /* the same as ENTRY, not locked yet */
-	MODULE_SETTLED_ENTRY,            /* a = S-EPT entry, locked, b = where it is */
+	MODULE_SETTLED_AGAIN, /* a TDCALL starts anew, with the registers that it came with */
+	MODULE_SETTLED_WALK,  /* the same as ENTRY, not locked yet */
+	MODULE_SETTLED_ENTRY, /* a = S-EPT entry, locked, b = where it is */
 };
 
 struct call {
@@ -30,11 +30,15 @@ struct call {
 	const struct leaf_row *leaf;
 	u32 version;
 	bool hardened;                /* the machine's flavour */
-	const struct lock_step *plan; /* next step that may be taken */
+	const struct lock_step *plan; /* next step that may be taken; never NULL */
 	u32 held;                     /* lock words held now; 0 when the leaf returns */
-	bool restart;                 /* TDCALL: nothing happened as far as the guest can tell */
-	bool exits;                   /* TDCALL: a TD exit is pending */
-	bool ve;                      /* TDCALL: #VE was injected instead */
+	/*
+	 * TDCALL: nothing happened as far as the guest can tell. A leaf that says so has not written to
+	 * args: the dispatcher keeps no copy.
+	 */
+	bool restart;
+	bool exits; /* TDCALL: a TD exit is pending */
+	bool ve;    /* TDCALL: #VE was injected instead */
 };
 
 /* Status with an operand id. */
@@ -55,8 +59,9 @@ SL_COLD u64 call_refused(const struct call *c, const struct lock_step *step, u32
 SL_COLD u64 call_refused_guest(const struct call *c, const struct lock_step *step,
 			       enum hp_result r);
 
-/* The step of @object in the rest of the plan, which must have one. */
-SL_COLD const struct lock_step *call_plan_skip(const struct call *c, enum lock_object object);
+/* The step of @object in the rest of the plan, which must have one, of just this path and mode. */
+SL_COLD const struct lock_step *call_plan_skip(const struct call *c, enum lock_object object,
+					       enum lock_mode mode, enum lock_path path);
 
 /* Takes the step of @object in the plan; a lock that the plan does not allow here is a bug. */
 SL_INLINE const struct lock_step *call_plan_step(struct call *c, enum lock_object object,
@@ -65,9 +70,8 @@ SL_INLINE const struct lock_step *call_plan_step(struct call *c, enum lock_objec
 	const struct lock_step *s = c->plan;
 
 	/* Steps that this call goes without come in between, rarely. */
-	if (sl_unlikely(!s || s->object != object))
-		s = call_plan_skip(c, object);
-	SL_BUG_ON(s->mode != mode || s->path != path);
+	if (sl_unlikely(s->what != LOCK_WHAT(object, path, mode)))
+		s = call_plan_skip(c, object, mode, path);
 	c->plan = s + 1;
 	return s;
 }
@@ -258,6 +262,14 @@ static inline void tdr_unlock(struct call *c, struct td_ref *td)
 	op_state_unlock(c, td);
 	page_unlock(c, &td->lock);
 }
+
+/*
+ * What the leaves that use a vCPU begin with: TDVPR shared, TDR shared (implicit), TD state with OP_STATE
+ * shared. Returns 0 with all of it held, or a status with nothing held.
+ */
+u64 tdvpr_lock(struct call *c, u64 hpa, struct page_lock *tdvpr, struct td_ref *td) SL_WARN_UNUSED;
+/* Releases in the module's order: OP_STATE if held, TDR, TDVPR. */
+void tdvpr_unlock(struct call *c, struct page_lock *tdvpr, struct td_ref *td);
 
 /* ---- S-EPT ------------------------------------------------------------------------------ */
 

@@ -31,6 +31,15 @@ static bool works_before_ready(u32 leaf)
 	}
 }
 
+/* As lock_plan(), for the calls to go through: one that takes no lock has nothing but an end. */
+static const struct lock_step *plan_of(enum sl_release r, bool guest, u32 leaf, u32 version)
+{
+	static const struct lock_step none = { .object = LOCK_END };
+	const struct lock_step *plan = lock_plan(r, guest, leaf, version);
+
+	return plan ? plan : &none;
+}
+
 void leaf_rows_init(struct sl_machine *m)
 {
 	enum sl_release r = m->cfg.release;
@@ -51,8 +60,8 @@ void leaf_rows_init(struct sl_machine *m)
 	for (u32 leaf = 0; leaf < TDX_SEAMCALL_COUNT; leaf++) {
 		struct leaf_row *row = &m->seamcall[leaf];
 
-		row->plan[0] = lock_plan(r, false, leaf, 0);
-		row->plan[1] = lock_plan(r, false, leaf, 1);
+		row->plan[0] = plan_of(r, false, leaf, 0);
+		row->plan[1] = plan_of(r, false, leaf, 1);
 		row->entry_states = sept_allowed(leaf);
 		row->op_states = (u16)release_op_allowed(r, leaf);
 		row->version_max = (u8)release_seamcall_version(r, leaf);
@@ -61,7 +70,7 @@ void leaf_rows_init(struct sl_machine *m)
 	for (u32 leaf = 0; leaf < TDX_TDCALL_COUNT; leaf++) {
 		struct leaf_row *row = &m->tdcall[leaf];
 
-		row->plan[0] = row->plan[1] = lock_plan(r, true, leaf, 0);
+		row->plan[0] = row->plan[1] = plan_of(r, true, leaf, 0);
 		/* Only TDG.VM.RD has a version 1. */
 		row->version_max = leaf == TDCALL_tdg_vm_rd;
 	}
@@ -113,9 +122,9 @@ static bool status_is_busy(u64 status)
 {
 	u64 class = status & TDX_STATUS_CLASS_MASK;
 
-	return class == TDX_OPERAND_BUSY || class == TDX_OPERAND_BUSY_HOST_PRIORITY ||
-	       class == TDX_SYS_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY ||
-	       class == TDX_INTERRUPTED_BUSY;
+	return status && (class == TDX_OPERAND_BUSY || class == TDX_OPERAND_BUSY_HOST_PRIORITY ||
+			  class == TDX_SYS_BUSY || class == TDX_PREVIOUS_TLB_EPOCH_BUSY ||
+			  class == TDX_INTERRUPTED_BUSY);
 }
 
 static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)
@@ -130,14 +139,12 @@ static void count_seamcall(struct sl_lp *lp, u32 leaf, u64 status)
 }
 
 /* Every path of a leaf has released what it took: an oracle's business, or else a bug. */
-static void check_released(const struct call *c, const char *(*name)(u32 leaf), u64 rax, u64 status)
+SL_COLD static void not_released(const struct call *c, const char *leaf, u64 status)
 {
 	const struct sl_module_hooks *hooks = c->m->hooks;
 
-	if (sl_likely(!c->held))
-		return;
 	SL_BUG_ON(!hooks || !hooks->leaked);
-	hooks->leaked(c->lp, name(RAX_LEAF(rax)), status, c->held);
+	hooks->leaked(c->lp, leaf, status, c->held);
 }
 
 /* What a call leaves to whoever made it is in the world, in its status, and in its registers. */
@@ -147,7 +154,7 @@ static void settle_call(struct sl_env *env, enum module_checkpoint label, u64 st
 	const u64 *reg = &args->rcx;
 	u64 digest = 0;
 
-	if (sl_likely(!env->ops->settle))
+	if (!env_settles(env))
 		return;
 	for (u32 i = 0; i < sizeof(*args) / sizeof(*reg); i++)
 		digest = (digest ^ reg[i]) * 0x9E3779B97F4A7C15ull + (digest >> 29);
@@ -175,7 +182,8 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 	if (sl_likely(!st)) {
 		call_begin(&c, lp, rax, args, leaf);
 		st = leaf->run(&c);
-		check_released(&c, tdx_seamcall_name, rax, st);
+		if (sl_unlikely(c.held))
+			not_released(&c, tdx_seamcall_name(RAX_LEAF(rax)), st);
 	}
 	if (sl_unlikely(atomic_load_explicit(&m->halted, memory_order_relaxed)))
 		st = TDX_UNINITIALIZE_ERROR;
@@ -249,13 +257,13 @@ static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, 
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	call_begin(c, lp, rax, args, leaf);
 	st = leaf->run(c);
-	check_released(c, tdx_tdcall_name, rax, st);
+	if (sl_unlikely(c->held))
+		not_released(c, tdx_tdcall_name(RAX_LEAF(rax)), st);
 	return st;
 }
 
 u64 tdcall_once_through(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 {
-	struct tdx_module_args in = *args;
 	struct call c;
 	u64 st;
 
@@ -284,8 +292,7 @@ u64 tdcall_once_through(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 		st = hp_timer(lp, st, args);
 		if (!c.restart)
 			break;
-		/* Transparent restart: the guest executes the same TDCALL again. */
-		*args = in;
+		/* Transparent restart: the guest executes the same TDCALL again, on the same registers. */
 		env_settle(lp->env, MODULE_SETTLED_AGAIN, 0, 0);
 		if (sl_guest_exiting(lp))
 			break;

@@ -17,15 +17,12 @@ void attr_info(struct call *c, const struct entry_ref *e)
 u64 entry_lock_guest(struct call *c, struct entry_ref *e)
 {
 	const struct lock_step *step = call_plan_step(c, LOCK_ENTRY, LOCK_EX, LOCK_IN_ENTRY);
-	enum hp_result r;
+	enum hp_result r = take_entry(c, e->entry, HP_GUEST);
 
-	env_settle(c->lp->env, MODULE_SETTLED_WALK, e->copy, (u64)(uintptr_t)e->entry);
-	r = take_entry(c, e->entry, HP_GUEST);
 	if (r != HP_OK)
 		return call_refused_guest(c, step, r);
 	e->locked = true;
 	e->copy = atomic_load_explicit(e->entry, memory_order_relaxed);
 	e->state = sept_state(e->copy);
-	env_settle(c->lp->env, MODULE_SETTLED_ENTRY, e->copy, (u64)(uintptr_t)e->entry);
 	return 0;
 }

@@ -4,12 +4,14 @@
 
 #include "module/sys_info.h"
 
-#define ID_CODE      GENMASK_ULL(23, 0)
-#define ID_CLASS     GENMASK_ULL(61, 56)
-#define ID_LAST      GENMASK_ULL(46, 34) /* last element, last field: of a list of fields only */
-#define ID_RESERVED  (GENMASK_ULL(31, 24) | GENMASK_ULL(49, 47) | BIT_ULL(55) | BIT_ULL(62))
-#define ID_COMPARED  (ID_CODE | ID_CLASS)
-#define LOAD(object) atomic_load_explicit(&(object), memory_order_relaxed)
+#define ID_CODE     GENMASK_ULL(23, 0)
+#define ID_CLASS    GENMASK_ULL(61, 56)
+#define ID_LAST     GENMASK_ULL(46, 34) /* last element, last field: of a list of fields only */
+#define ID_RESERVED (GENMASK_ULL(31, 24) | GENMASK_ULL(49, 47) | BIT_ULL(55) | BIT_ULL(62))
+#define ID_COMPARED (ID_CODE | ID_CLASS)
+/* The same in a context: classes and codes of the contexts overlap. */
+#define IN_CONTEXT(context, id) (((id)&ID_COMPARED) | (u64)(context) << 62)
+#define LOAD(object)            atomic_load_explicit(&(object), memory_order_relaxed)
 
 enum md_name {
 #define MD_FIELD(context, name, id, count, host, debug, guest, value) MD_##name,
@@ -77,18 +79,17 @@ struct md_at {
 	u32 i;
 };
 
-static u64 value_of(const struct md *md, struct md_at at)
+/* Not by a struct md_at, which would be read whole as soon as its halves have been written. */
+static u64 value_of(const struct md *md, enum md_name name, u32 i)
 {
 	const struct sl_lp *lp = md->c->lp;
 	const struct tdr *tdr = md->tdr;
 	struct tdcs *tdcs = md->tdcs;
 	struct tdvps *vp = md->vp;
-	u32 i = at.i;
 
-	(void)i;
-	switch (at.name) {
-#define MD_FIELD(context, name, id, count, host, debug, guest, value) \
-	case MD_##name:                                               \
+	switch (name) {
+#define MD_FIELD(context, field, id, count, host, debug, guest, value) \
+	case MD_##field:                                               \
 		return value;
 #include "module/metadata.def"
 #undef MD_FIELD
@@ -96,25 +97,22 @@ static u64 value_of(const struct md *md, struct md_at at)
 	return 0;
 }
 
-enum md_who md_host(const struct tdcs *tdcs)
-{
-	return tdcs->attributes & TD_ATTR_DEBUG ? MD_HOST_DEBUG : MD_HOST;
-}
-
 static bool find(const struct md *md, u64 id, struct md_at *at)
 {
 	if (id & (ID_RESERVED | ID_LAST))
 		return false;
-	for (u32 n = first_row[md->context]; n < first_row[md->context + 1]; n++) {
-		u64 i = (id & ID_COMPARED) - (fields[n].id & ID_COMPARED);
-
-		if (i >= fields[n].count)
-			continue;
-		SL_BUG_ON(fields[n].context != md->context);
-		*at = (struct md_at){ (enum md_name)n, (u32)i };
-		return true;
+	switch (IN_CONTEXT(md->context, id)) {
+#define MD_FIELD(context, field, id_, count, host, debug, guest, value)                  \
+	case IN_CONTEXT(MD_##context, id_)... IN_CONTEXT(MD_##context, id_) + (count)-1: \
+		at->name = MD_##field;                                                   \
+		break;
+#include "module/metadata.def"
+#undef MD_FIELD
+	default:
+		return false;
 	}
-	return false;
+	at->i = (u32)((id - fields[at->name].id) & ID_CODE);
+	return true;
 }
 
 /* The first readable field from row @n on. */
@@ -150,7 +148,7 @@ u64 md_read(const struct md *md, u64 id, u64 *value, u64 *next)
 	mask = fields[at.name].access[md->who].rd;
 	if (!mask)
 		return TDX_METADATA_FIELD_NOT_READABLE;
-	*value = value_of(md, at) & mask;
+	*value = value_of(md, at.name, at.i) & mask;
 	if (next)
 		*next = next_of(md, at);
 	return 0;
@@ -204,7 +202,7 @@ u64 md_write(const struct md *md, u64 id, u64 data, u64 mask, u64 *old)
 	writable = fields[at.name].access[md->who].wr;
 	if (!writable || (at.name != MD_HP_LOCK_TIMEOUT && !(writable & mask)))
 		return TDX_METADATA_FIELD_NOT_WRITABLE;
-	was = value_of(md, at);
+	was = value_of(md, at.name, at.i);
 	switch (at.name) {
 	case MD_HP_LOCK_TIMEOUT:
 		st = write_timeout(md, data, mask);

@@ -34,7 +34,10 @@ struct md {
 };
 
 /* MD_HOST or MD_HOST_DEBUG, by the TD's attributes. */
-enum md_who md_host(const struct tdcs *tdcs);
+static inline enum md_who md_host(const struct tdcs *tdcs)
+{
+	return tdcs->attributes & TD_ATTR_DEBUG ? MD_HOST_DEBUG : MD_HOST;
+}
 
 /*
  * What the reading leaves do: *value, 0 on failure. If @next, then *next is the id of the next field

@@ -24,13 +24,14 @@ enum {
 #define PLAN_TDG(leaf) PLAN_TDH(leaf)
 #define PLAN_SINCE(since, leaf, version) \
 	static const struct lock_step plan_##leaf##_##since##_##version[] = {
-#define ROW(obj, path_, kind_, mode_, side, busy_, op) \
-	{ .object = LOCK_##obj,                        \
-	  .path = LOCK_PATH_##path_,                   \
-	  .kind = LOCK_KIND_##kind_,                   \
-	  .mode = LOCK_##mode_,                        \
-	  .guest = HP_##side == HP_GUEST,              \
-	  .operand = TDX_OPERAND_ID_##op,              \
+#define ROW(obj, path_, kind_, mode_, side, busy_, op)                    \
+	{ .what = LOCK_WHAT(LOCK_##obj, LOCK_PATH_##path_, LOCK_##mode_), \
+	  .object = LOCK_##obj,                                           \
+	  .path = LOCK_PATH_##path_,                                      \
+	  .kind = LOCK_KIND_##kind_,                                      \
+	  .mode = LOCK_##mode_,                                           \
+	  .guest = HP_##side == HP_GUEST,                                 \
+	  .operand = TDX_OPERAND_ID_##op,                                 \
 	  .busy = (u64)(u32)UPPER_##busy_ << 32 | TDX_OPERAND_ID_##op },
 #define END                        \
 	{                          \

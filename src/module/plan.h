@@ -38,7 +38,11 @@ enum lock_mode {
 	LOCK_EX,
 };
 
+/* What a leaf says of a lock that it takes, in one word: to be compared with a step at once. */
+#define LOCK_WHAT(object, path, mode) ((u32)(object) | (u32)(path) << 8 | (u32)(mode) << 16)
+
 struct lock_step {
+	u32 what; /* LOCK_WHAT() of object, path and mode */
 	u8 object;
 	u8 path;
 	u8 kind;

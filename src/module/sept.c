@@ -52,3 +52,17 @@ void sept_page_init(const struct sl_machine *m, struct hpa page)
 	for (u32 i = 0; i < SL_ENTRIES; i++)
 		table[i] = SEPT_FREE_ENTRY;
 }
+
+bool sept_page_is_free(const struct sl_machine *m, struct hpa page)
+{
+	_Atomic u64 *table = mem_frame(m, page);
+
+	for (u32 i = 0; i < SL_ENTRIES; i++) {
+		u64 entry = atomic_load_explicit(&table[i], memory_order_relaxed);
+
+		/* As it was filled, most often. */
+		if (sl_unlikely(entry != SEPT_FREE_ENTRY) && sept_state(entry) != SEPT_FREE)
+			return false;
+	}
+	return true;
+}

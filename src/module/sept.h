@@ -148,37 +148,55 @@ struct sept_walk {
 	bool halt;          /* a misconfigured entry was met: the caller halts */
 };
 
-/* Lock-free walk to @level (spec: "The SEPT walk"). Ignores TDEL and HP on every level. */
-static inline struct sept_walk sept_walk(const struct sl_machine *m, const struct tdcs *tdcs,
-					 struct gpa gpa, u32 level)
+/*
+ * One level of the walk: reads the entry for @gpa in @table. False: goes on in *table. What depends on
+ * the entry above is kept short, since each level waits for it: only the address of the table.
+ */
+SL_INLINE bool sept_walk_ends(const struct sl_machine *m, uintptr_t frames, struct hpa *table,
+			      struct gpa gpa, u32 level, u32 target, struct sept_walk *w)
 {
-	struct sept_walk w = { .level = tdcs->page_walk };
-	_Atomic u64 *table = mem_frame(m, tdcs->sept_root);
+	uintptr_t place =
+		frames + (gpa.v >> SL_LEVEL_SHIFT(level) & (SL_ENTRIES - 1)) * sizeof(u64);
 
-	for (;; w.level--) {
-		u64 index = gpa.v >> SL_LEVEL_SHIFT(w.level) & (SL_ENTRIES - 1);
-
-		w.entry = &table[index];
-		/* Pairs with the committing store of whoever linked the table below. */
-		w.copy = atomic_load_explicit(w.entry, memory_order_acquire);
-		if (w.level == level) {
-			w.reached = true;
-			return w;
-		}
-		if ((w.copy & SEPT_RWX) == 0 || sept_is_leaf(w.copy))
-			return w;
-		/* Present entries of this version are all RWX, and point at memory that exists. */
-		if (sl_unlikely((w.copy & SEPT_RWX) != SEPT_RWX ||
-				!mem_is_private(m, sept_hpa(w.copy)))) {
-			w.halt = true;
-			return w;
-		}
-		table = mem_frame(m, sept_hpa(w.copy));
+	w->entry = (_Atomic u64 *)(place + table->v);
+	/* Pairs with the committing store of whoever linked the table below. */
+	w->copy = atomic_load_explicit(w->entry, memory_order_acquire);
+	w->level = level;
+	if (level == target) {
+		w->reached = true;
+		return true;
 	}
+	if ((w->copy & SEPT_RWX) == 0 || sept_is_leaf(w->copy))
+		return true;
+	*table = sept_hpa(w->copy);
+	/* Present entries of this version are all RWX, and point at memory that exists. */
+	w->halt = (w->copy & SEPT_RWX) != SEPT_RWX || !mem_is_private(m, *table);
+	return sl_unlikely(w->halt);
+}
+
+/* Lock-free walk to @target (spec: "The SEPT walk"). Ignores TDEL and HP on every level. */
+static inline struct sept_walk sept_walk(const struct sl_machine *m, const struct tdcs *tdcs,
+					 struct gpa gpa, u32 target)
+{
+	struct sept_walk w = { .reached = false };
+	bool five = tdcs->page_walk == 4;
+	struct hpa table = tdcs->sept_root;
+	uintptr_t frames = (uintptr_t)m->mem.frames - SL_PRIVATE_BASE;
+
+	/* Levels are constants here, so that nothing waits for the root's. */
+	if (five && sept_walk_ends(m, frames, &table, gpa, 4, target, &w))
+		return w;
+	(void)(sept_walk_ends(m, frames, &table, gpa, 3, target, &w) ||
+	       sept_walk_ends(m, frames, &table, gpa, 2, target, &w) ||
+	       sept_walk_ends(m, frames, &table, gpa, 1, target, &w) ||
+	       sept_walk_ends(m, frames, &table, gpa, 0, target, &w));
+	return w;
 }
 
 /* Fills a S-EPT page with FREE entries. */
 void sept_page_init(const struct sl_machine *m, struct hpa page);
+/* Are all of its entries FREE? */
+bool sept_page_is_free(const struct sl_machine *m, struct hpa page);
 
 /* Level field of the root's entries: 3 for 4-level, 4 for 5-level tables. */
 static inline u32 sept_top_level(const struct tdcs *tdcs)

@@ -44,8 +44,25 @@ static void keep(const struct explore_result *r, struct bounds_cell *cell)
 		cell->visited |= (u64)(r->stats->site[i].calls != 0) << i;
 }
 
-static int explore_one(const struct sl_bounds *b, u32 policy, u32 path, double seconds,
-		       struct bounds_cell *cell, char name[HOST_WORD_MAX], struct sl_err *err)
+static u64 sites_off(const struct host_policy *p)
+{
+	u64 off = 0;
+
+	for (u32 i = 0; i < HOST_SITE_COUNT; i++)
+		off |= (u64)!host_policy_reaches(p, (enum host_site)i) << i;
+	return off;
+}
+
+static bool is_own(const char *path)
+{
+	for (u32 i = 0; i < bounds_set_count; i++)
+		if (bounds_set[i].path == path)
+			return true;
+	return false;
+}
+
+static int explore_one(struct sl_bounds *b, u32 policy, u32 path, double seconds,
+		       struct bounds_cell *cell, struct sl_err *err)
 {
 	struct sl_policy_options host = b->options.host;
 	struct xs_options xo = { .bounds = true,
@@ -61,12 +78,22 @@ static int explore_one(const struct sl_bounds *b, u32 policy, u32 path, double s
 	host.policy = b->name[policy];
 	if (!rc)
 		rc = override_all(&host, s, &plugin, err);
+	if (rc == -ENOTSUP && is_own(b->path[path])) {
+		*cell = (struct bounds_cell){ .complete = true,
+					      .left_out = true,
+					      .kind = XS_KIND_NONE };
+		snprintf(cell->text, sizeof(cell->text), "%.*s", (int)sizeof(cell->text) - 1,
+			 err->text);
+		rc = 0;
+		goto out;
+	}
 	if (rc)
 		goto out;
 	/* Claims end schedules that others would like to know the end of. */
 	s->bound_count = s->never_count = 0;
 	s->all_finish = false;
-	snprintf(name, HOST_WORD_MAX, "%s", s->rules.name);
+	snprintf(b->policy[policy], HOST_WORD_MAX, "%s", s->rules.name);
+	b->off[policy] = sites_off(&s->rules);
 	if (seconds <= 0) {
 		*cell = (struct bounds_cell){ .limit = limit_name(XS_LIMIT_TIME),
 					      .kind = XS_KIND_NONE };
@@ -94,7 +121,8 @@ static int list_policies(struct sl_bounds *b)
 	b->policies = b->options.host.policy ? 1 : n;
 	b->name = calloc(b->policies, sizeof(*b->name));
 	b->policy = calloc(b->policies, sizeof(*b->policy));
-	if (!b->name || !b->policy)
+	b->off = calloc(b->policies, sizeof(*b->off));
+	if (!b->name || !b->policy || !b->off)
 		return -ENOMEM;
 	for (u32 i = 0; i < b->policies; i++) {
 		const char *name = host_policy_name(i);
@@ -139,7 +167,7 @@ int sl_bounds_find(const struct sl_bounds_options *o, struct sl_bounds **bounds,
 		if (o->progress)
 			o->progress(o->ctx, i, b->policies * b->paths, b->name[policy],
 				    b->path[path]);
-		rc = explore_one(b, policy, path, left, &b->cell[i], b->policy[policy], &e);
+		rc = explore_one(b, policy, path, left, &b->cell[i], &e);
 	}
 	if (rc) {
 		snprintf(err, err_size, "%s", e.text);
@@ -176,6 +204,56 @@ void bounds_sum(const struct sl_bounds *b, u32 policy, u32 site, struct bounds_s
 	}
 }
 
+bool bounds_is_off(const struct sl_bounds *b, u32 policy, u32 site)
+{
+	return b->off[policy] >> site & 1;
+}
+
+bool bounds_is_busy(const struct bounds_sum *s)
+{
+	for (u32 m = 0; m < XS_MEASURES; m++)
+		if (s->bound[m].most || s->bound[m].endless)
+			return true;
+	return false;
+}
+
+static void print_needs(FILE *f, enum host_site site)
+{
+	enum host_switch sw;
+	enum host_value value;
+
+	for (u32 i = 0; host_site_need(site, i, &sw, &value); i++)
+		fprintf(f, "%s%s=%s", i ? ", " : "only with ", host_switch_name(sw),
+			host_value_name(value));
+}
+
+char *bounds_unreached(const struct sl_bounds *b, u32 first, u32 count, u32 site)
+{
+	const char *why = host_site_endless((enum host_site)site);
+	bool off = true;
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	for (u32 i = first; i < first + count; i++) {
+		struct bounds_sum s;
+
+		bounds_sum(b, i, site, &s);
+		if (s.visited)
+			return NULL;
+		off &= bounds_is_off(b, i, site);
+	}
+	f = open_memstream(&text, &size);
+	if (!f)
+		return NULL;
+	if (off)
+		print_needs(f, (enum host_site)site);
+	else
+		fputs(why ? why : "not in these scenarios", f);
+	fclose(f);
+	return text;
+}
+
 enum sl_exit sl_bounds_exit(const struct sl_bounds *b)
 {
 	for (u32 i = 0; i < b->policies * b->paths; i++)
@@ -194,6 +272,7 @@ void sl_bounds_free(struct sl_bounds *b)
 	if (!b)
 		return;
 	free(b->policy);
+	free(b->off);
 	free(b->name);
 	free(b->path);
 	free(b->cell);

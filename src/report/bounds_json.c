@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The table of bounds as one JSON object. Layer: report. */
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "host/policy.h"
 #include "report/bounds_report.h"
@@ -17,10 +18,22 @@ static json_t *site_json(const struct sl_bounds *b, u32 policy, u32 site)
 	from = s.path[s.bound[XS_ROW].most || s.bound[XS_ROW].endless ? XS_ROW : XS_VISIT];
 	return json_pack("{s:o, s:o, s:b, s:s?}", "in_one_visit", bound_json(&s.bound[XS_VISIT]),
 			 "in_a_row", bound_json(&s.bound[XS_ROW]), "exact", !s.open, "scenario",
-			 s.bound[XS_ROW].most || s.bound[XS_ROW].endless ||
-					 s.bound[XS_VISIT].most || s.bound[XS_VISIT].endless
-				 ? b->path[from]
-				 : NULL);
+			 bounds_is_busy(&s) ? b->path[from] : NULL);
+}
+
+/* Sites that no scenario comes to under the policy, and why. */
+static json_t *unreached(const struct sl_bounds *b, u32 policy)
+{
+	json_t *o = json_object();
+
+	for (u32 i = 0; i < HOST_SITE_COUNT; i++) {
+		char *why = bounds_unreached(b, policy, 1, i);
+
+		if (why)
+			json_object_set_new(o, host_site_name((enum host_site)i), json_string(why));
+		free(why);
+	}
+	return o;
 }
 
 static json_t *explorations(const struct sl_bounds *b, u32 policy)
@@ -33,11 +46,11 @@ static json_t *explorations(const struct sl_bounds *b, u32 policy)
 
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:b, s:s?, s:I, s:s?, s:s?}", "file", b->path[i],
-				  "complete", c->complete, "limit", c->limit, "states",
-				  (json_int_t)c->states, "kind",
+			json_pack("{s:s, s:b, s:s?, s:b, s:I, s:s?, s:s?}", "file", b->path[i],
+				  "complete", c->complete, "limit", c->limit, "left_out",
+				  c->left_out, "states", (json_int_t)c->states, "kind",
 				  found ? sl_violation_name((enum sl_violation)c->kind) : NULL,
-				  "detail", found ? c->text : NULL));
+				  "detail", found || c->left_out ? c->text : NULL));
 	}
 	return list;
 }
@@ -58,6 +71,7 @@ char *bounds_report_json(const struct sl_bounds *b)
 		}
 		json_object_set_new(policy, "policy", json_string(b->policy[p]));
 		json_object_set_new(policy, "sites", sites);
+		json_object_set_new(policy, "not_reached", unreached(b, p));
 		json_object_set_new(policy, "scenarios", explorations(b, p));
 		json_array_append_new(list, policy);
 	}

@@ -20,7 +20,8 @@ extern const u32 bounds_set_count;
 struct bounds_cell {
 	bool complete;
 	const char *limit; /* if not: which */
-	u64 visited;       /* sites that the host came to, one bit each */
+	bool left_out; /* the module that was asked for has not got what the scenario is about: @text says so */
+	u64 visited; /* sites that the host came to, one bit each */
 	struct xs_bound bound[SL_SITE_MAX][XS_MEASURES];
 	u32 kind; /* enum sl_violation of a finding that ends some schedule, or XS_KIND_NONE */
 	char id[40];
@@ -34,6 +35,7 @@ struct sl_bounds {
 	char (*policy)[HOST_WORD_MAX]; /* as they call themselves */
 	const char **name;             /* as --policy takes them */
 	const char **path;
+	u64 *off;                 /* [policy]: sites that the policy never comes to, one bit each */
 	struct bounds_cell *cell; /* [policy * paths + path] */
 };
 
@@ -44,6 +46,15 @@ struct bounds_sum {
 	bool visited;
 	bool open; /* some scenario was not looked through: there may be more */
 };
+
+/* Is the policy one that never comes to the site? */
+bool bounds_is_off(const struct sl_bounds *b, u32 policy, u32 site);
+bool bounds_is_busy(const struct bounds_sum *s);
+/*
+ * Why none of @count policies from @first on comes to the site, in the scenarios looked at; NULL if one does. The
+ * caller frees it.
+ */
+char *bounds_unreached(const struct sl_bounds *b, u32 first, u32 count, u32 site);
 
 const struct bounds_cell *bounds_cell(const struct sl_bounds *b, u32 policy, u32 path);
 void bounds_sum(const struct sl_bounds *b, u32 policy, u32 site, struct bounds_sum *sum);

@@ -7,6 +7,7 @@
 
 #include "report/check_report.h"
 #include "report/override.h"
+#include "report/shard.h"
 
 /* Seconds that the search for the shortest counterexample may take. */
 #define MINIMISE_SECONDS 10.0
@@ -58,6 +59,7 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 				 .preemptions = o->preemptions,
 				 .runs = o->runs,
 				 .run_seed = o->run_seed,
+				 .run_block = XS_RUN_BLOCK,
 				 .order_runs = XS_ORDER_RUNS,
 				 .races = true,
 				 .seconds = o->seconds,
@@ -71,6 +73,7 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 	struct sl_err e = { .text = "" };
 	int rc = -ENOMEM;
 
+	shard_runs(o, &xo);
 	if (!c) {
 		sl_err_set(&e, rc, "out of memory");
 		goto out;

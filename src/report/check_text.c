@@ -114,6 +114,8 @@ static void print_again(FILE *f, const struct sl_check *c)
 		fprintf(f, " --preemptions %u", o->preemptions);
 	if (o->runs)
 		fprintf(f, " --random %u --seed %" PRIu64, o->runs, o->run_seed);
+	if (o->runs && o->shards)
+		fprintf(f, " --shard %u/%u", o->shard, o->shards);
 	fprintf(f, " %s\n", c->scenario->path);
 }
 

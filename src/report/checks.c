@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Many scenarios as one document: JSON, KTAP, JUnit. Layer: report. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "report/check_report.h"
 #include "report/explain.h"
 #include "report/markup.h"
+#include "report/shard.h"
 
 struct sl_checks {
 	enum sl_checks_format format;
@@ -17,6 +19,7 @@ struct sl_checks {
 	double seconds;
 	/* JUnit says in its first line how it ended. */
 	FILE *cases;
+	json_t *shard; /* its head, or NULL: no shard */
 	char *text;
 	size_t size;
 };
@@ -41,6 +44,7 @@ void sl_checks_free(struct sl_checks *c)
 {
 	if (!c)
 		return;
+	json_decref(c->shard);
 	if (c->cases)
 		fclose(c->cases);
 	free(c->text);
@@ -141,6 +145,17 @@ static void close_case(FILE *f, const char *element, const char *text)
 
 /* ---- one after the other --------------------------------------------------------------------- */
 
+static void begin_json(const struct sl_checks *c, FILE *f)
+{
+	char *head = c->shard ? json_dumps(c->shard, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+
+	fputs("{\n", f);
+	if (head)
+		fprintf(f, "\"" SHARD_KEY "\": %s,\n", head);
+	fputs("\"results\": [", f);
+	free(head);
+}
+
 char *sl_checks_begin(struct sl_checks *c)
 {
 	struct piece p;
@@ -150,7 +165,7 @@ char *sl_checks_begin(struct sl_checks *c)
 	if (c->format == SL_CHECKS_KTAP)
 		fprintf(p.f, "KTAP version 1\n1..%u\n", c->count);
 	else if (c->format == SL_CHECKS_JSON)
-		fputs("{\n\"results\": [", p.f);
+		begin_json(c, p.f);
 	return piece_end(&p);
 }
 
@@ -170,6 +185,7 @@ char *sl_checks_add(struct sl_checks *c, const struct sl_check *check)
 	const char *path = check->scenario->path;
 	char text[640];
 	struct piece p;
+	json_t *o;
 
 	if (!piece_open(&p))
 		return NULL;
@@ -194,7 +210,10 @@ char *sl_checks_add(struct sl_checks *c, const struct sl_check *check)
 		break;
 	case SL_CHECKS_JSON:
 	default:
-		put_object(c, p.f, check_to_json(check));
+		o = check_to_json(check);
+		if (c->shard)
+			json_object_set_new(o, SHARD_RECORD_KEY, shard_record(check));
+		put_object(c, p.f, o);
 	}
 	return piece_end(&p);
 }
@@ -240,6 +259,21 @@ char *sl_checks_error(struct sl_checks *c, const char *path, const char *text)
 char *sl_checks_skip(struct sl_checks *c, const char *path, const char *text)
 {
 	return without_verdict(c, path, text, false);
+}
+
+char *sl_checks_left(struct sl_checks *c, const char *path)
+{
+	return without_verdict(c, path, SHARD_LEFT, false);
+}
+
+int sl_checks_shard(struct sl_checks *c, const struct sl_check_options *o, const char *const *path,
+		    uint32_t count, char *err, size_t err_size)
+{
+	c->shard = shard_head(o, path, count);
+	if (c->shard)
+		return 0;
+	snprintf(err, err_size, "out of memory");
+	return -ENOMEM;
 }
 
 char *sl_checks_end(struct sl_checks *c)

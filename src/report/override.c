@@ -154,3 +154,21 @@ int override_all(const struct sl_policy_options *o, struct scenario *s, struct p
 
 	return rc ? rc : plugin_attach(s, plugin, err);
 }
+
+int override_read(const char *path, const char *text, size_t size, struct scenario **s,
+		  struct plugin **plugin, struct sl_err *err)
+{
+	size_t skip = override_size(text, size);
+	int rc = scenario_read_text(path, text + skip, size - skip, s, err);
+
+	if (!rc)
+		rc = override_apply(text, size, *s, err);
+	/* Code is loaded only if it is what was used then. */
+	if (!rc && (*s)->plugin && !(*s)->plugin_hash)
+		rc = sl_err_set(
+			err, -EINVAL,
+			"found the policy %s without its hash; expected what seamlab check has "
+			"written",
+			(*s)->plugin);
+	return rc ? rc : plugin_attach(*s, plugin, err);
+}

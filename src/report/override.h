@@ -31,6 +31,12 @@ int override_write(const struct sl_policy_options *o, const struct plugin *plugi
 size_t override_size(const char *text, size_t size);
 /* Prints the line's options as they are given to seamlab check: " --policy NAME --set SWITCH=VALUE", ... */
 void override_print(FILE *f, const char *text, size_t size);
+/*
+ * The scenario that @text holds, with what its line says, and the shared object that it names, if that is still the
+ * one it was: a text that override_write() has seen. @path is where it came from. As override_all() otherwise.
+ */
+int override_read(const char *path, const char *text, size_t size, struct scenario **s,
+		  struct plugin **plugin, struct sl_err *err);
 /* Does to the scenario what the line says. 0 or -errno and *err. */
 int override_apply(const char *text, size_t size, struct scenario *s, struct sl_err *err);
 

@@ -90,7 +90,6 @@ static int load(struct sl_replay *r, const struct sl_replay_options *o, struct s
 {
 	struct sl_err inner = { .text = "" };
 	int rc = trace_read_file(o->path, &r->trace, err);
-	size_t skip;
 
 	if (rc)
 		return rc;
@@ -99,19 +98,8 @@ static int load(struct sl_replay *r, const struct sl_replay_options *o, struct s
 		if (rc)
 			return rc;
 	}
-	skip = override_size(r->trace.scenario, r->trace.scenario_size);
-	rc = scenario_read_text(r->trace.scenario_path, r->trace.scenario + skip,
-				r->trace.scenario_size - skip, &r->scenario, &inner);
-	if (!rc)
-		rc = override_apply(r->trace.scenario, r->trace.scenario_size, r->scenario, &inner);
-	/* Code is loaded only if it is what the trace was made with. */
-	if (!rc && r->scenario->plugin && !r->scenario->plugin_hash)
-		rc = sl_err_set(&inner, -EINVAL,
-				"found the policy %s without its hash; expected a trace that "
-				"seamlab check has written",
-				r->scenario->plugin);
-	if (!rc)
-		rc = plugin_attach(r->scenario, &r->plugin, &inner);
+	rc = override_read(r->trace.scenario_path, r->trace.scenario, r->trace.scenario_size,
+			   &r->scenario, &r->plugin, &inner);
 	if (rc)
 		return sl_err_set(err, rc, "%s: in its scenario: %s", o->path, inner.text);
 	return 0;

@@ -51,6 +51,10 @@ static void print_build(FILE *f, const struct sl_replay *r)
 		build_text(r->trace.build_id, r->trace.build_id_size, a));
 	fprintf(f, "  this program:                    version %s, build id %s\n", sl_version(),
 		build_text(r->build_id, r->build_id_size, b));
+	if (r->result.diverged.step)
+		fputs("  that may be all there is to it: a trace is for the build that made it; see whether "
+		      "seamlab\n  check still finds a violation in this one\n",
+		      f);
 }
 
 char *replay_report_text(const struct sl_replay *r)

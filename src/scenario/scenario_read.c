@@ -194,7 +194,7 @@ int scn_override_module(struct scenario *s, const char *text, struct sl_err *err
 		if (word >= 0 && s->module.dynamic_pamt &&
 		    !sl_release_has_dynamic_pamt((enum sl_release)word))
 			return sl_err_set(
-				err, -EINVAL,
+				err, -ENOTSUP,
 				"%s: release %s has no dynamic PAMT, which the scenario asks for; "
 				"expected a release from 1.5.20 on",
 				s->path, sl_release_name((enum sl_release)word));

@@ -410,6 +410,9 @@ static struct outcome replay(struct files *f, const struct trace *t)
 	text = sl_replay_report(r, SL_FORMAT_TEXT);
 	assert_non_null(text);
 	assert_int_equal(strstr(text, "diverged at step") != NULL, out.code == SL_EXIT_DIVERGED);
+	/* Said where it explains something. */
+	assert_int_equal(strstr(text, "that may be all there is to it") != NULL,
+			 out.code == SL_EXIT_DIVERGED && !out.same_build);
 	free(text);
 	sl_replay_free(r);
 	return out;
@@ -462,6 +465,8 @@ static void test_another_build(void **state)
 	o = replay(&f, &t);
 	assert_int_equal(o.code, SL_EXIT_EXPECTED);
 	assert_false(o.same_build);
+	t.step[0].hash++;
+	diverges(&f, &t, 1, "memory with hash", "other contents");
 	trace_free(&t);
 	files_remove(&f);
 }

@@ -134,21 +134,36 @@ static bool play_found(const struct xs_program *p, const struct xs_options *o,
 	return good;
 }
 
+/* Of random runs, the block in which @x was found. */
+static void narrow_to_block(struct xs_options *o, const struct xs_result *x)
+{
+	u32 block = o->run_block, first, next;
+
+	if (!o->runs || !block)
+		return;
+	first = x->found_run - x->found_run % block;
+	next = o->runs - o->run_drop - first > block ? first + block : o->runs - o->run_drop;
+	o->run_skip = first;
+	o->run_drop = o->runs - next;
+}
+
 /* Searches until what was found can be played again; each time more scheduling points are known. */
 static int search_and_play(const struct xs_program *p, const struct xs_options *o,
 			   struct explore_result *out)
 {
 	struct xs_result *x = &out->search;
+	struct xs_options once_more = *o;
 	u32 known = xp.shared_count;
 	int rc = xs_explore(p, o, x);
 
+	narrow_to_block(&once_more, x);
 	/* What an audit finds does not come out by itself. */
 	while (!rc && x->kind != XS_KIND_NONE && !play_found(p, o, out) &&
 	       xp.shared_count != known && !o->audit) {
 		struct xs_result again;
 
 		known = xp.shared_count;
-		rc = xs_explore(p, o, &again);
+		rc = xs_explore(p, &once_more, &again);
 		if (rc || again.kind == XS_KIND_NONE) {
 			xs_result_free(&again);
 			break;
@@ -157,6 +172,11 @@ static int search_and_play(const struct xs_program *p, const struct xs_options *
 		again.all_states += x->all_states;
 		again.all_transitions += x->all_transitions;
 		again.passes += x->passes;
+		if (o->runs) {
+			again.runs = x->runs;
+			again.transitions = x->transitions;
+			again.depth = x->depth > again.depth ? x->depth : again.depth;
+		}
 		xs_result_free(x);
 		*x = again;
 	}

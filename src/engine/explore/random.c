@@ -134,8 +134,9 @@ static bool is_better(const struct walk *w, const struct xs_result *r)
 	       (w->preemptions == r->preemptions && w->steps < r->steps);
 }
 
-static void keep_finding(struct walk *w, struct xs_result *r)
+static void keep_finding(struct walk *w, u32 run, struct xs_result *r)
 {
+	r->found_run = run;
 	r->kind = xp.violation_kind;
 	memcpy(r->id, xp.violation_id, sizeof(r->id));
 	memcpy(r->text, xp.violation_text, sizeof(r->text));
@@ -166,6 +167,13 @@ static void walk_run(struct walk *w, u64 run)
 	}
 }
 
+/* The next run is the first of a block. */
+static void walk_forget(struct walk *w)
+{
+	xs_forget(w->m.p, w->o);
+	w->longest = 0;
+}
+
 static bool goes_on(const struct xs_options *o, double start, struct xs_result *r)
 {
 	if (o->progress) {
@@ -188,6 +196,7 @@ int xs_random(const struct xs_program *p, const struct xs_options *o, u32 runs, 
 {
 	struct walk w = { .o = o };
 	double start = clock_seconds();
+	u32 from = ordered ? 0 : o->run_skip, to = runs - (ordered ? 0 : o->run_drop);
 	u32 findings = 0;
 
 	if (!race_log_init(&w.races))
@@ -198,9 +207,17 @@ int xs_random(const struct xs_program *p, const struct xs_options *o, u32 runs, 
 		race_log_free(&w.races);
 		return -ENOMEM;
 	}
-	for (u32 i = 0; i < runs; i++) {
+	for (u32 i = from; i < to; i++) {
+		/* What is known in front of the first one, that one may know. */
+		if (!ordered && i != from && o->run_block && !(i % o->run_block)) {
+			if (findings)
+				break;
+			walk_forget(&w);
+		}
 		walk_run(&w, i);
 		r->runs++;
+		if (xp.shared_count > r->shared_words)
+			r->shared_words = xp.shared_count;
 		if (!ordered) {
 			r->all_transitions += w.m.transitions;
 			r->transitions += w.m.transitions;
@@ -208,12 +225,12 @@ int xs_random(const struct xs_program *p, const struct xs_options *o, u32 runs, 
 				r->depth = w.steps;
 		}
 		if (xp.violated && is_better(&w, r))
-			keep_finding(&w, r);
+			keep_finding(&w, i, r);
 		findings += xp.violated;
 		/* A search will shorten what it can find itself; clocks it has none. */
 		if (findings && (strcmp(r->id, XO_RACE_ID) || findings >= ORDERED_ENOUGH))
 			break;
-		if ((i & POLL_RUNS) == POLL_RUNS && !goes_on(o, start, r))
+		if (((i - from) & POLL_RUNS) == POLL_RUNS && !goes_on(o, start, r))
 			break;
 	}
 	xo_free(xp.order);

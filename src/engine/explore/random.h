@@ -16,7 +16,8 @@
 /*
  * @runs runs from @o->run_seed on; ends with the first that finds something, or, with @ordered,
  * with the best of a few that do. What is found is in *r as a search would leave it. @ordered:
- * only the order of memory accesses is looked at. 0 or -ENOMEM.
+ * only the order of memory accesses is looked at; else @o says how they are cut into blocks, and which
+ * ones are left out. 0 or -ENOMEM.
  */
 int xs_random(const struct xs_program *p, const struct xs_options *o, u32 runs, bool ordered,
 	      struct xs_result *r) SL_WARN_UNUSED;

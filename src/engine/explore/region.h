@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 
+#include "base/bug.h"
 #include "base/types.h"
 
 /* Zeroed; NULL if there is no such address space. */
@@ -30,6 +31,12 @@ static inline void *region_map_huge(size_t size)
 	if (p && size > REGION_SMALL)
 		madvise(p + REGION_SMALL, size - REGION_SMALL, MADV_HUGEPAGE);
 	return p;
+}
+
+/* Zeroed again; takes as long as what was used of it is large. */
+static inline void region_clear(void *p, size_t size)
+{
+	SL_BUG_ON(madvise(p, size, MADV_DONTNEED));
 }
 
 static inline void region_unmap(void *p, size_t size)

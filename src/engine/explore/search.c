@@ -866,16 +866,9 @@ void xs_word_add(void *ctx, const void *addr, u8 kind, u8 size)
 	l->word[l->count++] = (struct xs_word){ .addr = addr, .kind = kind, .size = size };
 }
 
-bool xs_open(const struct xs_program *p, const struct xs_options *o)
+/* What holds before anything is learned. */
+static void know_words(const struct xs_program *p, const struct xs_options *o)
 {
-	SL_BUG_ON(p->lanes > XP_LANES_MAX || p->arena_size % 8);
-	if (!xp_open(p->arena, p->arena_size, o->seed))
-		return false;
-	xp.ghost_start = p->ghost_start;
-	xp.ghost_end = p->ghost_end;
-	xp.no_entropy = p->no_entropy;
-	xp.no_checkpoints = o->no_checkpoints;
-	xp.bounds = o->bounds;
 	for (size_t g = 0; o->no_reduction && g < p->arena_size / 8; g++)
 		xp.granule[g].shared = 0xF;
 	for (u32 i = 0; !o->no_reduction && i < p->word_count; i++) {
@@ -894,7 +887,26 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 	}
 	/* Words of known kinds are hashed without what does not matter in them. */
 	xp.hash = xp_arena_hash();
+}
+
+bool xs_open(const struct xs_program *p, const struct xs_options *o)
+{
+	SL_BUG_ON(p->lanes > XP_LANES_MAX || p->arena_size % 8);
+	if (!xp_open(p->arena, p->arena_size, o->seed))
+		return false;
+	xp.ghost_start = p->ghost_start;
+	xp.ghost_end = p->ghost_end;
+	xp.no_entropy = p->no_entropy;
+	xp.no_checkpoints = o->no_checkpoints;
+	xp.bounds = o->bounds;
+	know_words(p, o);
 	return true;
+}
+
+void xs_forget(const struct xs_program *p, const struct xs_options *o)
+{
+	xp_forget();
+	know_words(p, o);
 }
 
 void xs_close(const struct xs_program *p)
@@ -1015,7 +1027,8 @@ int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs
 
 	*r = (struct xs_result){ .kind = XS_KIND_NONE, .symmetric = count_symmetric(p, o) };
 	rc = o->runs ? run_randomly(p, o, r) : search(p, o, r);
-	r->shared_words = xp.shared_count;
+	if (xp.shared_count > r->shared_words)
+		r->shared_words = xp.shared_count;
 	return rc;
 }
 

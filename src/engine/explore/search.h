@@ -68,6 +68,7 @@ enum xs_limit {
 	XS_LIMIT_PREEMPTIONS, /* asked for: schedules with more were left out */
 	XS_LIMIT_RUNS,        /* asked for: random runs, which prove nothing */
 	XS_LIMIT_SITES,       /* more kinds of steps at sites of the host than can be told apart */
+	XS_LIMIT_LAST = XS_LIMIT_SITES,
 };
 
 struct xs_progress {
@@ -102,6 +103,8 @@ struct xs_bound {
 };
 /* A relaxed release that matters shows in a handful of runs; the rest is for rare paths. */
 #define XS_ORDER_RUNS 200u
+/* To start from nothing costs each block a few runs more. */
+#define XS_RUN_BLOCK 64u
 
 struct xs_options {
 	u64 seed;          /* of the hash; verdict and counts do not depend on it */
@@ -119,13 +122,17 @@ struct xs_options {
 	bool exact;     /* compare states themselves, not their fingerprints */
 	bool bounded;   /* only schedules with at most this many preemptions */
 	u32 preemptions;
-	u32 runs;       /* not 0: so many random runs instead of a search */
-	u32 order_runs; /* after a search without a finding: random runs that watch the order of
+	u32 runs; /* not 0: so many random runs instead of a search */
+	u32 run_block; /* runs that learn from each other; every next block starts from nothing, so that it comes
+				 to the same wherever it is run. 0: all of them */
+	u32 run_skip,
+		run_drop; /* of @runs, the first and the last ones that others make: whole blocks */
+	u32 order_runs;   /* after a search without a finding: random runs that watch the order of
 				 memory accesses (order.h); XS_ORDER_RUNS find what they can find */
-	u64 run_seed;   /* of random runs */
-	double seconds; /* 0: no limit */
-	size_t memory;  /* bytes for states and edges; 0: no limit */
-	u32 depth;      /* 0: no limit */
+	u64 run_seed;     /* of random runs */
+	double seconds;   /* 0: no limit */
+	size_t memory;    /* bytes for states and edges; 0: no limit */
+	u32 depth;        /* 0: no limit */
 	double minimise_seconds; /* for the shortest counterexample */
 	void (*progress)(void *ctx, const struct xs_progress *p);
 	bool (*interrupted)(void *ctx);
@@ -142,6 +149,7 @@ struct xs_result {
 	u64 all_states, all_transitions; /* of all passes */
 	u64 audited;                     /* visits that the audit compared */
 	u64 runs;                        /* random runs, of either kind */
+	u32 found_run;                   /* the one that has found something: the first is 0 */
 	double lost;                     /* states that fingerprints may have hidden, expected */
 	/* With bounds, and complete: what any schedule can do at each site. */
 	struct xs_bound bound[SL_SITE_MAX][XS_MEASURES];
@@ -163,6 +171,8 @@ struct xs_result {
  */
 bool xs_open(const struct xs_program *p, const struct xs_options *o) SL_WARN_UNUSED;
 void xs_close(const struct xs_program *p);
+/* What was learned since xs_open() is as unknown as then. */
+void xs_forget(const struct xs_program *p, const struct xs_options *o);
 
 /* 0, or -ENOMEM. The arena is back where it was afterwards. Free with xs_result_free(). */
 int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r);

@@ -8,13 +8,13 @@
  * is known by more than what it has seen: two histories that leave the same bytes on its stack are one.
  */
 #include <seamlab/explore.h>
+#include <seamlab/number.h>
 
 #include "engine/explore/usercode.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -656,12 +656,9 @@ static const struct argp_option options[] = {
 
 static double number(struct argp_state *state, const char *name, const char *arg, double max)
 {
-	char *end;
 	double v;
 
-	errno = 0;
-	v = strtod(arg, &end);
-	if (errno || end == arg || *end || !isfinite(v) || v < 0 || v > max)
+	if (!sl_number(arg, max, &v))
 		argp_error(state, "%s: found '%s'; expected a number from 0 to %g", name, arg, max);
 	return v;
 }

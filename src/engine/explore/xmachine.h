@@ -24,7 +24,7 @@ static inline bool is_in(const void *addr, const void *base, size_t size)
 /* What lies at @addr within the TDCS: "epoch lock"; *kind: how to read it. */
 const char *xmachine_tdcs_field(const struct tdcs *t, const void *addr, bool tree_hp,
 				enum xworld_word *kind);
-/* "LP 1 interrupt raised"; false if @addr is in none of them. */
+/* "LP 1 interrupt"; false if @addr is in none of them. */
 bool xmachine_describe_lp(const struct sl_machine *m, const void *addr, char *text, size_t size);
 /* All of it, by physical addresses: "S-EPT entry 0x40001000 level 0". Empty if unknown. */
 void xmachine_describe(struct sl_machine *m, const void *addr, char *text, size_t size);

@@ -37,6 +37,13 @@ void xp_close(void)
 	xp = (struct xp_state){ 0 };
 }
 
+void xp_forget(void)
+{
+	region_clear(xp.granule, xp.arena_size / 8 * sizeof(*xp.granule));
+	xp.shared_count = xp.spins = 0;
+	xp.busy_sites = 0;
+}
+
 static u64 hash_page(u32 first, u32 count)
 {
 	u64 hash = 0;

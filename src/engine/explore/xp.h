@@ -360,6 +360,8 @@ static inline u64 xp_checkpoint(u32 label, u64 a, u64 b)
  */
 bool xp_open(void *arena, size_t size, u64 seed) SL_WARN_UNUSED;
 void xp_close(void);
+/* Nothing is known of any granule, as behind xp_open(). */
+void xp_forget(void);
 /* The arena's hash computed anew: xp.hash, unless somebody wrote unseen. */
 u64 xp_arena_hash(void);
 

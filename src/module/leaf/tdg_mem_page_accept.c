@@ -112,11 +112,13 @@ u64 tdg_mem_page_accept(struct call *c)
 		return exit_to_host(c, &e, w.copy, w.level);
 	}
 	e.entry = w.entry;
+	env_settle(c->lp->env, MODULE_SETTLED_WALK, w.copy, (u64)(uintptr_t)e.entry);
 	st = entry_lock_guest(c, &e);
 	if (st)
 		return st;
 	/* Published: what the entry was before the lock decides whether it counts as a leaf. */
 	leaf = sept_is_leaf(c->hardened ? e.copy : w.copy);
+	env_settle(c->lp->env, MODULE_SETTLED_ENTRY, e.copy, (u64)(uintptr_t)e.entry | leaf);
 	flags = sept_state_flags(e.state);
 	if (e.state == SEPT_FREE) {
 		entry_unlock(c, &e);

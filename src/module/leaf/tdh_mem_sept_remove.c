@@ -2,17 +2,6 @@
 #include "module/leaf/leaf.h"
 #include "module/pamt.h"
 
-/* Read without the children's locks: the tree is exclusive, and no guest can be below. */
-static bool children_are_free(const struct sl_machine *m, struct hpa table)
-{
-	_Atomic u64 *child = mem_frame(m, table);
-
-	for (u32 i = 0; i < SL_ENTRIES; i++)
-		if (sept_state(atomic_load_explicit(&child[i], memory_order_relaxed)) != SEPT_FREE)
-			return false;
-	return true;
-}
-
 /*
  * tdh_mem_sept_remove - unlink an empty S-EPT page and give it back
  *
@@ -45,7 +34,8 @@ u64 tdh_mem_sept_remove(struct call *c)
 	st = tracking_check(c, &mc.td, &mc.e, TDX_OPERAND_ID_RCX);
 	if (st)
 		goto out_page;
-	if (!children_are_free(c->m, page.page)) {
+	/* Without the children's locks: the tree is exclusive, and no guest can be below. */
+	if (!sept_page_is_free(c->m, page.page)) {
 		st = with_op(TDX_EPT_PAGE_NOT_FREE, TDX_OPERAND_ID_RCX);
 		goto out_page;
 	}

@@ -8,7 +8,7 @@
 
 #define ENTER_HINT      BIT_ULL(52)
 #define ENTER_RESUME_L1 BIT_ULL(53)
-#define GUEST_RAX_HINT         BIT_ULL(60)
+#define GUEST_RAX_HINT  BIT_ULL(60)
 
 /* Everything that an entry holds, in the order in which it got it. */
 struct entry {
@@ -131,8 +131,7 @@ static u64 leave_td(struct call *c, struct entry *e)
 		atomic_store_explicit(&vp->state, VCPU_READY, memory_order_release);
 	}
 	epoch_leave(c->lp, e->td.tdcs, vp->vcpu_epoch);
-	tdr_unlock(c, &e->td);
-	page_unlock(c, &e->tdvpr);
+	tdvpr_unlock(c, &e->tdvpr, &e->td);
 	*c->args = x->args;
 	x->pending = false;
 	return x->rax;
@@ -147,8 +146,7 @@ static u64 emulate_ept_violation(struct call *c, struct entry *e, struct gpa gpa
 	*c->args = (struct tdx_module_args){ .rcx = EPT_QUAL_WRITE, .r8 = gpa.v & ~SL_PAGE_MASK };
 	sl_count(c->lp->env, SL_CTR_zero_step_exits);
 	epoch_leave(c->lp, e->td.tdcs, vp->vcpu_epoch);
-	tdr_unlock(c, &e->td);
-	page_unlock(c, &e->tdvpr);
+	tdvpr_unlock(c, &e->tdvpr, &e->td);
 	return EXIT_REASON_EPT_VIOLATION;
 }
 
@@ -181,16 +179,9 @@ u64 tdh_vp_enter(struct call *c)
 		return TDX_LIMIT_CPUID_MAXVAL_SET;
 	if (rcx & (GENMASK_ULL(11, 0) | GENMASK_ULL(63, 54)))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	st = page_lock_explicit(c, LOCK_TDVPR, rcx & GENMASK_ULL(51, 12), LOCK_SH, 0, PAMT_TDVPR,
-				&e.tdvpr);
+	st = tdvpr_lock(c, rcx & GENMASK_ULL(51, 12), &e.tdvpr, &e.td);
 	if (st)
 		return st;
-	st = tdr_lock_implicit(c, &e.tdvpr, &e.td);
-	if (st)
-		goto out_tdvpr;
-	st = td_state_check(c, &e.td, true);
-	if (st)
-		goto out;
 	e.vp = mem_frame(c->m, e.tdvpr.page);
 	if (e.vp->num_pages < TDVPS_PAGES_MIN) {
 		st = TDX_TDCX_NUM_INCORRECT;
@@ -231,8 +222,6 @@ u64 tdh_vp_enter(struct call *c)
 out:
 	if (e.referenced)
 		epoch_leave(c->lp, e.td.tdcs, e.vp->vcpu_epoch);
-	tdr_unlock(c, &e.td);
-out_tdvpr:
-	page_unlock(c, &e.tdvpr);
+	tdvpr_unlock(c, &e.tdvpr, &e.td);
 	return st;
 }

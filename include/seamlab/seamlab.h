@@ -104,8 +104,11 @@ struct sl_check_options {
 	 * is that there is one. With bounds.
 	 */
 	const char *cycle;
-	bool exact;   /* compare states themselves instead of 64-bit fingerprints */
-	bool bounded; /* leave out schedules with more than @preemptions preemptions */
+	bool exact; /* compare states themselves instead of 64-bit fingerprints */
+	/* NULL: as the scenario says; "sc": sequentially consistent; "tso": lanes have store buffers, as on x86 */
+	const char *memory_model;
+	uint32_t store_buffer; /* stores that each holds, up to 64; 0: 8 */
+	bool bounded;          /* leave out schedules with more than @preemptions preemptions */
 	uint32_t preemptions;
 	uint32_t runs;     /* not 0: so many random runs instead of a search */
 	uint64_t run_seed; /* the first of them */

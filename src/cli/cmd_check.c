@@ -31,11 +31,13 @@ enum {
 	OPT_BOUNDS,
 	OPT_CYCLE,
 	OPT_EXACT,
+	OPT_MEMORY_MODEL,
 	OPT_NO_SYMMETRY,
 	OPT_PREEMPTIONS,
 	OPT_RANDOM,
 	OPT_SEED,
 	OPT_SHARD,
+	OPT_STORE_BUFFER,
 	OPT_FORMAT,
 	OPT_TRACE,
 	OPT_TRACE_DIR,
@@ -61,6 +63,14 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "exact", OPT_EXACT, NULL, 0,
 	  "compare states themselves, not 64-bit fingerprints; counts must not change", 0 },
+	{ "memory-model", OPT_MEMORY_MODEL, "sc|tso", 0,
+	  "sc: memory is sequentially consistent; tso: stores wait in store buffers, as on x86 "
+	  "(default: what the scenario says, or sc)",
+	  0 },
+	{ "store-buffer", OPT_STORE_BUFFER, "N", 0,
+	  "with tso: stores of one lane that can wait (default 8); where that is too few the "
+	  "verdict is inconclusive",
+	  0 },
 	{ "no-symmetry", OPT_NO_SYMMETRY, NULL, 0,
 	  "tell lanes of one program apart; the verdict must not change", 0 },
 	{ "preemptions", OPT_PREEMPTIONS, "N", 0,
@@ -132,6 +142,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_EXACT:
 		a->o.exact = true;
+		return 0;
+	case OPT_MEMORY_MODEL:
+		if (strcmp(arg, "sc") != 0 && strcmp(arg, "tso") != 0)
+			argp_error(state, "--memory-model: found '%s'; expected sc or tso", arg);
+		a->o.memory_model = arg;
+		return 0;
+	case OPT_STORE_BUFFER:
+		a->o.store_buffer = (uint32_t)cli_number(state, "--store-buffer", arg, 64);
+		if (!a->o.store_buffer)
+			argp_error(state, "--store-buffer: found '%s'; expected 1 to 64", arg);
 		return 0;
 	case OPT_NO_SYMMETRY:
 		a->o.no_symmetry = true;

@@ -170,6 +170,11 @@ void kick_all(struct cpu *cpu, struct vm *vm);
  * policy's fences allow. mmu_lock for write.
  */
 void keep_out_begin(struct cpu *cpu, struct vm *vm, bool hold, bool kick);
+/*
+ * The barrier between the keep-out flag and the modes of vCPUs, of a kick or, with @entry, of a vCPU: policy
+ * "fences".
+ */
+void keep_out_fence(const struct vm *vm, bool entry);
 /* Who enters from here on sees what was done behind keep_out_begin(). */
 void keep_out_end(struct vm *vm);
 /* Leaves a request (VCPU_REQ_...) and interrupts the vCPU if it is in the guest. */

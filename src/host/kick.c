@@ -33,6 +33,21 @@ void kick_one(struct vcpu *v)
 		sl_lp_interrupt_raise(vmm->cpu[cpu].lp);
 }
 
+void keep_out_fence(const struct vm *vm, bool entry)
+{
+	const struct host_policy *p = vm->vmm->policy;
+
+	/*
+	 * With less than a full barrier the flag may sit in the store buffer while modes are read, and a
+	 * vCPU's mode while it reads the flag: each side misses the other.
+	 */
+	if (HOST_IS(p, fences, acquire_release) ||
+	    (entry && HOST_IS(p, fences, entry_acquire_release)))
+		atomic_thread_fence(memory_order_acq_rel);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+}
+
 /* One bit for each vCPU that is in the guest now. */
 static u64 vcpus_in_guest(struct vm *vm)
 {
@@ -66,8 +81,7 @@ static void kick_settle(struct cpu *cpu, u64 inside, bool kicked, enum kick_stag
 		   (u64)kicked << 40 | (u64)stage << 32 | next);
 }
 
-/* @hold_late: the keep-out flag is stored behind the looks at mode. */
-static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
+static void kick_vcpus(struct cpu *cpu, struct vm *vm)
 {
 	struct vmm *vmm = vm->vmm;
 	u32 kicked = 0;
@@ -81,11 +95,9 @@ static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		atomic_store_explicit(&vm->vcpu[i].kick, 1, memory_order_release);
 	/* Pairs with the fences in vcpu_enter_guest() and vcpu_leave_guest(); see above. */
-	atomic_thread_fence(memory_order_seq_cst);
+	keep_out_fence(vm, false);
 	inside = vcpus_in_guest(vm);
 	kick_settle(cpu, inside, false, KICK_INTERRUPTS, 0);
-	if (hold_late)
-		atomic_store_explicit(&vm->keep_out, 1, memory_order_relaxed);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		u32 index = atomic_load_explicit(&vm->vcpu[i].cpu, memory_order_relaxed);
 
@@ -113,23 +125,16 @@ static void kick_vcpus(struct cpu *cpu, struct vm *vm, bool hold_late)
 
 void kick_all(struct cpu *cpu, struct vm *vm)
 {
-	kick_vcpus(cpu, vm, false);
+	kick_vcpus(cpu, vm);
 }
 
-/*
- * Without full barriers the flag may sit in the store buffer while modes are read, and a vCPU's mode
- * while it reads the flag. The model's memory is sequentially consistent, so this order is written out:
- * with fences "acquire-release" each side loads first.
- */
 void keep_out_begin(struct cpu *cpu, struct vm *vm, bool hold, bool kick)
 {
-	bool late = hold && kick && HOST_IS(vm->vmm->policy, fences, acquire_release);
-
-	/* Relaxed: kick_vcpus() begins with the fence that pairs with vcpu_enter_guest(). */
-	if (hold && !late)
+	/* Relaxed: kick_vcpus() has the fence that pairs with vcpu_enter_guest(). */
+	if (hold)
 		atomic_store_explicit(&vm->keep_out, 1, memory_order_relaxed);
 	if (kick)
-		kick_vcpus(cpu, vm, late);
+		kick_vcpus(cpu, vm);
 }
 
 void keep_out_end(struct vm *vm)

@@ -73,21 +73,16 @@ static bool is_kept_out(struct vm *vm)
 static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 {
 	struct vm *vm = v->vm;
-	/* Without the fence the flag may be read before the mode is seen; see keep_out_begin(). */
-	bool early = HOST_IS(vm->vmm->policy, fences, acquire_release);
-	bool held = early && is_kept_out(vm);
 
 	/* Release: pairs with the look at mode in kick_all(), which then reads the vCPU's CPU. */
 	atomic_store_explicit(&v->mode, VCPU_IN_GUEST, memory_order_release);
 	/* Pairs with the fences in kick_all() (keep_out) and kick_one() (requests): mode before the
 	 * loads here, the stores before mode there.
 	 */
-	atomic_thread_fence(memory_order_seq_cst);
+	keep_out_fence(vm, true);
 	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD | VCPU_REQ_ROOT))
 		return ENTRY_WANTED;
-	if (!early)
-		held = is_kept_out(vm);
-	if (sl_unlikely(held)) {
+	if (sl_unlikely(is_kept_out(vm))) {
 		sl_count(env, SL_CTR_held_off);
 		return ENTRY_HELD_OFF;
 	}

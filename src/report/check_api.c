@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/explore/order.h"
+#include "engine/explore/store_buffer.h"
 #include "report/check_report.h"
 #include "report/override.h"
 #include "report/shard.h"
@@ -43,6 +45,21 @@ static int find_cycle_site(const char *name, struct xs_options *xo, struct sl_er
 		err, -EINVAL,
 		"--cycle: found '%s'; expected a site of the host, such as fault-aug or enter",
 		name);
+}
+
+static int set_store_buffer(struct scenario *s, u32 stores, struct sl_err *err)
+{
+	if (s->memory != SCN_TSO)
+		return sl_err_set(err, -EINVAL,
+				  "%s: found a store buffer of %u stores and memory model sc; "
+				  "expected memory model tso with it",
+				  s->path, stores);
+	if (stores > SB_STORES_MAX)
+		return sl_err_set(err, -EINVAL,
+				  "found a store buffer of %u stores; expected at most %u", stores,
+				  SB_STORES_MAX);
+	s->store_buffer = stores;
+	return 0;
 }
 
 int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check, char *err,
@@ -84,6 +101,10 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 		rc = scenario_read_text(o->path, c->text, c->text_size, &c->scenario, &e);
 	if (!rc)
 		rc = override_all(&o->host, c->scenario, &c->plugin, &e);
+	if (!rc && o->memory_model)
+		rc = scenario_set_memory(c->scenario, o->memory_model, &e);
+	if (!rc && o->store_buffer)
+		rc = set_store_buffer(c->scenario, o->store_buffer, &e);
 	if (!rc && o->cycle)
 		rc = find_cycle_site(o->cycle, &xo, &e);
 	if (!rc && override_write(&o->host, c->plugin, &c->text, &c->text_size))
@@ -136,6 +157,8 @@ const char *limit_name(enum xs_limit limit)
 		return "preemptions";
 	case XS_LIMIT_RUNS:
 		return "random";
+	case XS_LIMIT_STORES:
+		return "store-buffer";
 	case XS_LIMIT_SITES:
 		return "sites";
 	case XS_COMPLETE:
@@ -205,6 +228,9 @@ static void fill_trace(const struct sl_check *c, struct trace *t)
 			     .no_reduction = c->options.no_reduction,
 			     .certain = x->certain,
 			     .minimal = x->minimal,
+			     .store_buffer = strcmp(x->id, XO_RACE_ID)
+						     ? explore_store_buffer(c->scenario)
+						     : 0,
 			     .arena_size = c->result.arena_size,
 			     .fibers = c->result.lanes + 1,
 			     .preemptions = x->preemptions,

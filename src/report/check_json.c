@@ -56,6 +56,9 @@ json_t *check_to_json(const struct sl_check *c)
 			    json_string(s->module.flavour == SL_HARDENED ? "hardened"
 									 : "published"));
 	policy_to_json(o, s);
+	json_object_set_new(o, "memory_model", json_string(scenario_memory_name(s->memory)));
+	json_object_set_new(o, "store_buffer",
+			    s->memory == SCN_TSO ? number(s->store_buffer) : json_null());
 	json_object_set_new(o, "states", number(x->states));
 	json_object_set_new(o, "transitions", number(x->transitions));
 	json_object_set_new(o, "seconds", json_real(x->seconds));

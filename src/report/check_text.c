@@ -43,6 +43,10 @@ static void print_limit(FILE *f, const struct sl_check *c)
 	case XS_LIMIT_PREEMPTIONS:
 		fprintf(f, " (no violation with at most %u preemptions)", c->options.preemptions);
 		return;
+	case XS_LIMIT_STORES:
+		fprintf(f, " (no violation with store buffers of %u stores, which were full)",
+			c->scenario->store_buffer);
+		return;
 	case XS_LIMIT_RUNS:
 		fprintf(f, " (no violation in %" PRIu64 " random runs)", x->runs);
 		return;
@@ -108,6 +112,10 @@ static void print_again(FILE *f, const struct sl_check *c)
 		fprintf(f, " --bounds");
 	if (o->exact)
 		fprintf(f, " --exact");
+	if (o->memory_model)
+		fprintf(f, " --memory-model %s", o->memory_model);
+	if (o->store_buffer)
+		fprintf(f, " --store-buffer %u", o->store_buffer);
 	if (o->depth)
 		fprintf(f, " --depth %u", o->depth);
 	if (o->bounded)
@@ -146,6 +154,7 @@ char *check_report_text(const struct sl_check *c)
 	fprintf(f, ", %s\n", check_as_expected(c) ? "as expected" : "NOT as expected");
 	fprintf(f, "  %s\n", s->title);
 	policy_print_world(f, s, c->result.lanes);
+	memory_print(f, explore_store_buffer(s));
 	print_counts(f, c);
 	if (x->kind == XS_KIND_NONE) {
 		print_bounds(f, c);

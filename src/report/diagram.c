@@ -277,7 +277,8 @@ static void hover(FILE *f, const struct drawing *w, const struct story_event *e)
 		const struct story_object *o = &s->object[e->object];
 
 		markup_escape(f, o->name);
-		fprintf(f, "\n%s 0x%llx \xE2\x86\x92 0x%llx\n", explore_atomic_name(e->row->op),
+		fprintf(f, "\n%s 0x%llx \xE2\x86\x92 0x%llx\n",
+			explore_access_name(e->row->op, e->row->when),
 			(unsigned long long)e->row->before, (unsigned long long)e->row->after);
 		fprintf(f, "%s \xE2\x86\x92 %s", story_state(o, e->row->before, before),
 			story_state(o, e->row->after, after));

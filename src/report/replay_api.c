@@ -30,7 +30,7 @@ static bool after_step(void *ctx, const struct explore_result *r, u32 step, u32 
 		       const char *about)
 {
 	const struct glue *g = ctx;
-	u32 lane = r->search.step[step - 1].fiber;
+	u32 lane = explore_lane_of(r, &r->search.step[step - 1]);
 	struct sl_replay_step out = { .step = step,
 				      .steps = r->search.steps,
 				      .lane = r->lane_name[lane] };

@@ -45,6 +45,9 @@ char *replay_report_json(const struct sl_replay *r)
 	policy_to_json(o, s);
 	json_object_set_new(o, "hash_seed", json_string(seed));
 	json_object_set_new(o, "no_reduction", json_boolean(t->no_reduction));
+	json_object_set_new(o, "memory_model", json_string(t->store_buffer ? "tso" : "sc"));
+	json_object_set_new(o, "store_buffer",
+			    t->store_buffer ? json_integer(t->store_buffer) : json_null());
 	json_object_set_new(o, "minimal", json_boolean(t->minimal));
 	json_object_set_new(o, "steps_total", json_integer(t->steps));
 	json_object_set_new(o, "steps_played", json_integer(r->result.played));

@@ -26,6 +26,7 @@ static void print_outcome(FILE *f, const struct sl_replay *r)
 	fprintf(f, "  %s\n", r->scenario->title);
 	fprintf(f, "  scenario %s\n", t->scenario_path);
 	policy_print_world(f, r->scenario, r->result.lanes);
+	memory_print(f, t->store_buffer);
 }
 
 static void print_divergence(const struct table_out *out, const struct sl_replay *r)

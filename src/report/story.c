@@ -254,8 +254,8 @@ static void add_events(struct story *s, const struct explore_result *r, const st
 		}
 		if (s->events != before)
 			continue;
-		new_event(s, STORY_STEP, step, r->search.step[step - 1].fiber)->about =
-			about[step - 1];
+		new_event(s, STORY_STEP, step, explore_lane_of(r, &r->search.step[step - 1]))
+			->about = about[step - 1];
 	}
 }
 
@@ -337,7 +337,7 @@ void story_line(const struct story *s, const struct story_event *e, const char *
 		size_t size)
 {
 	const struct story_object *o = e->object == STORY_NONE ? NULL : &s->object[e->object];
-	const char *op = e->row ? explore_atomic_name(e->row->op) : "";
+	const char *op = e->row ? explore_access_name(e->row->op, e->row->when) : "";
 	char before[96], after[96];
 
 	switch (e->kind) {
@@ -355,7 +355,7 @@ void story_line(const struct story *s, const struct story_event *e, const char *
 		break;
 	}
 	story_state(o, e->row->before, before);
-	story_state(o, e->row->after, after);
+	story_state(o, e->row->when == XP_EVENT_BUFFERED ? e->row->stored : e->row->after, after);
 	if (e->row->before == e->row->after)
 		snprintf(text, size, "%s%s%s %s", o->column ? "" : o->name, o->column ? "" : ": ",
 			 e->row->op == XP_CAS ? "failed cas" : op, after);
@@ -384,10 +384,10 @@ void story_setting(const struct story *s, char *text, size_t size)
 {
 	const struct scenario *scn = s->replay->scenario;
 
-	snprintf(text, size, "%s%s%s%s%s", scn->td_count ? "module " : "lock word",
+	snprintf(text, size, "%s%s%s%s%s%s", scn->td_count ? "module " : "lock word",
 		 scn->td_count ? sl_release_name(scn->module.release) : "", " ",
 		 scn->module.flavour == SL_HARDENED ? "hardened" : "published",
-		 policy_text(scn).text);
+		 policy_text(scn).text, s->replay->trace.store_buffer ? ", memory model tso" : "");
 }
 
 void story_verdict(const struct story *s, char *text, size_t size)

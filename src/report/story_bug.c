@@ -119,6 +119,8 @@ char *story_bug(const struct story *s)
 		fprintf(f, " --hash-seed %llu", (unsigned long long)t->hash_seed);
 	if (t->no_reduction)
 		fputs(" --no-reduction", f);
+	if (t->store_buffer)
+		fprintf(f, " --memory-model tso --store-buffer %u", t->store_buffer);
 	fprintf(f, " %s\n", t->scenario_path);
 	return text_finish(f, &out);
 }

@@ -22,6 +22,13 @@ static const char *plural(u32 n)
 	return n == 1 ? "" : "s";
 }
 
+void memory_print(FILE *f, u32 store_buffer)
+{
+	if (store_buffer)
+		fprintf(f, "  memory model tso: store buffers of %u store%s\n", store_buffer,
+			plural(store_buffer));
+}
+
 void table_title(const struct table_out *out, const struct explore_result *r)
 {
 	FILE *f = out->f;

@@ -24,6 +24,8 @@ static inline struct table_out table_out(FILE *f, const struct sl_text_style *s)
 
 /* "  id: text", on as many lines as it takes. */
 void table_finding(const struct table_out *out, const char *id, const char *text);
+/* A line about memory that is not sequentially consistent; nothing if @store_buffer is 0. */
+void memory_print(FILE *f, uint32_t store_buffer);
 /* "shortest counterexample: 9 steps, 1 preemption" */
 void table_title(const struct table_out *out, const struct explore_result *r);
 void table_head(const struct table_out *out, const struct explore_result *r);

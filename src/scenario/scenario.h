@@ -247,6 +247,15 @@ struct scn_setting {
 	char value[HOST_WORD_MAX];
 };
 
+/* Of the explorer's memory. */
+enum scn_memory {
+	SCN_SC,  /* sequentially consistent */
+	SCN_TSO, /* stores wait in buffers, as on x86 */
+};
+
+/* Stores that a lane's store buffer holds, unless somebody says otherwise. */
+#define SCN_STORE_BUFFER 8u
+
 enum scn_expect {
 	SCN_HOLDS,
 	SCN_VIOLATED,
@@ -290,6 +299,8 @@ struct scenario {
 	u32 bound_count;
 	enum scn_expect expect;
 	char *expect_kind; /* "host-assert", ... or NULL */
+	enum scn_memory memory;
+	u32 store_buffer;  /* with TSO */
 	bool threads_only; /* `engine: threads`: too large a world to explore */
 	u32 seconds;       /* `seconds:` of the file, 5 by default; --seconds overrides it */
 };
@@ -313,6 +324,9 @@ void scenario_free(struct scenario *s);
  */
 int scenario_override(struct scenario *s, const char *policy, const char *const *set, u32 set_count,
 		      struct sl_err *err);
+/* The memory model of the command line in place of the file's. 0, or -EINVAL and what was expected. */
+int scenario_set_memory(struct scenario *s, const char *word, struct sl_err *err);
+const char *scenario_memory_name(enum scn_memory m);
 /* Does the word name a shared object and no preset? "./mine.so", "mine.so" */
 bool scenario_is_plugin(const char *word, size_t size);
 /* "kvm-6.19", "kvm-6.19 with track no-kick, operands clobbered". */

@@ -525,6 +525,33 @@ static int read_engine(struct scn_reader *r, const struct scn_node *n)
 	return 0;
 }
 
+static const char *const memories[] = { [SCN_SC] = "sc", [SCN_TSO] = "tso" };
+
+static int read_memory_model(struct scn_reader *r, const struct scn_node *n)
+{
+	u32 word;
+	int ret = get_word(r, n, memories, ARRAY_SIZE(memories), &word);
+
+	if (!ret)
+		r->s->memory = (enum scn_memory)word;
+	return ret;
+}
+
+const char *scenario_memory_name(enum scn_memory m)
+{
+	return memories[m];
+}
+
+int scenario_set_memory(struct scenario *s, const char *word, struct sl_err *err)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(memories); i++)
+		if (!strcmp(word, memories[i])) {
+			s->memory = (enum scn_memory)i;
+			return 0;
+		}
+	return sl_err_set(err, -EINVAL, "--memory-model: found %s; expected sc or tso", word);
+}
+
 static int read_subject(struct scn_reader *r, const struct scn_node *root, const struct scn_key *td,
 			const struct scn_key *lock, const struct scn_key *other, u32 others)
 {
@@ -550,7 +577,20 @@ static int read_subject(struct scn_reader *r, const struct scn_node *root, const
 static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 {
 	/* Those from MODULE to GUEST do not go with a lock. */
-	enum { TITLE, TD, LOCK, MODULE, HOST, GUEST, RUN, CLAIMS, EXPECT, SECONDS, ENGINE };
+	enum {
+		TITLE,
+		TD,
+		LOCK,
+		MODULE,
+		HOST,
+		GUEST,
+		RUN,
+		CLAIMS,
+		EXPECT,
+		SECONDS,
+		ENGINE,
+		MEMORY_MODEL
+	};
 	struct scn_key keys[] = {
 		[TITLE] = { .name = "title", .required = "title: TEXT" },
 		[TD] = { .name = "td" },
@@ -563,6 +603,7 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		[EXPECT] = { .name = "expect" },
 		[SECONDS] = { .name = "seconds" },
 		[ENGINE] = { .name = "engine" },
+		[MEMORY_MODEL] = { .name = "memory-model" },
 	};
 	int ret = scn_get_map(r, root, keys, ARRAY_SIZE(keys));
 
@@ -587,6 +628,8 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		ret = scn_get_number(r, keys[SECONDS].value, 1, SCN_SECONDS_MAX, &r->s->seconds);
 	if (!ret && keys[ENGINE].value)
 		ret = read_engine(r, keys[ENGINE].value);
+	if (!ret && keys[MEMORY_MODEL].value)
+		ret = read_memory_model(r, keys[MEMORY_MODEL].value);
 	return ret;
 }
 
@@ -628,6 +671,7 @@ int scenario_read_text(const char *path, const char *text, size_t size, struct s
 	r.s->on_busy = GUEST_BUSY_RETRY;
 	r.s->expect = SCN_HOLDS;
 	r.s->seconds = SECONDS_DEFAULT;
+	r.s->store_buffer = SCN_STORE_BUFFER;
 	r.s->path = copy_text(path, strlen(path));
 	/* The first one is the default. */
 	SL_BUG_ON(host_policy_init(&r.s->rules, host_policy_name(0), strlen(host_policy_name(0))));

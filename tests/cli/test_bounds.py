@@ -134,7 +134,8 @@ class Table(unittest.TestCase):
         self.assertIn(("split-track", "unfair", "scenarios/bounds/split-vs-attr.yaml"), rows)
         number, loop = re.findall(r"^a (?:number|loop) +seamlab (.*)$", r.stdout, re.M)
         for site, busy, path in rows:
-            if path not in (scenario(n)[len(ROOT) + 1:] for n in ("promote-vs-attr", "split-vs-attr", "track-vs-enter")):
+            quick = ("promote-vs-attr", "split-vs-attr", "track-vs-enter")
+            if path not in (scenario(n)[len(ROOT) + 1:] for n in quick):
                 continue
             if busy == "unfair":
                 o = seamlab(*loop.replace("SITE", site).replace("SCENARIO", path).split())

@@ -254,7 +254,7 @@ struct hand {
 	u64 first[8];
 	u16 count[8];
 	u8 unfinished[8];
-	u16 enabled[8];
+	u32 enabled[8];
 	u16 locking[8];
 	u32 edges;
 	struct lv_graph g;
@@ -281,7 +281,7 @@ static void hand_edge(struct hand *h, u32 from, u32 to, u8 lane)
 	if (!h->count[from]++)
 		h->first[from] = h->edges;
 	h->edge[h->edges++] = (struct lv_edge){ .to = to, .fiber = lane };
-	h->enabled[from] |= (u16)(1u << lane);
+	h->enabled[from] |= 1u << lane;
 }
 
 /* Follows the lasso: it starts at 0, its edges are there, its loop closes, all lanes have turns. */
@@ -295,7 +295,7 @@ static void check_lasso(const struct hand *h, const struct lv_result *r)
 		if (i == r->loop_start)
 			home = at;
 		if (i >= r->loop_start)
-			served |= 1u << r->step[i].fiber | ~(u32)h->enabled[at];
+			served |= 1u << r->step[i].fiber | ~h->enabled[at];
 		while (k < h->count[at] && h->edge[h->first[at] + k].fiber != r->step[i].fiber)
 			k++;
 		assert_true(k < h->count[at]);

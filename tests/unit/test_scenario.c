@@ -128,6 +128,7 @@ static void test_defaults(void **state)
 	assert_int_equal(s->expect, SCN_HOLDS);
 	assert_null(s->expect_kind);
 	assert_int_equal(s->seconds, 5);
+	assert_int_equal(s->memory, SCN_SC);
 	scenario_free(s);
 }
 
@@ -174,6 +175,7 @@ static void test_all_keys(void **state)
 				       "  vcpu15: [halt]\n"
 				       "claims: [no-stale-hp, \"all-finish\"]\n"
 				       "expect: violated(td-killed)\n"
+				       "memory-model: tso\n"
 				       "seconds: 86400\n");
 
 	(void)state;
@@ -206,6 +208,7 @@ static void test_all_keys(void **state)
 	assert_int_equal(s->expect, SCN_VIOLATED);
 	assert_string_equal(s->expect_kind, "td-killed");
 	assert_int_equal(s->seconds, 86400);
+	assert_int_equal(s->memory, SCN_TSO);
 	scenario_free(s);
 }
 
@@ -827,10 +830,10 @@ static const struct bad bad_whole_files[] = {
 	{ "title: t\ntitle: u\n", "2:1: found key 'title' again; expected it once (line 1)" },
 	{ "titel: t\n",
 	  "1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine; did you mean 'title'?" },
+	  "run, claims, expect, seconds, engine, memory-model; did you mean 'title'?" },
 	{ "frobnicate: 1\n",
 	  "1:1: found key 'frobnicate'; expected one of title, td, lock, module, host, "
-	  "guest, run, claims, expect, seconds, engine" },
+	  "guest, run, claims, expect, seconds, engine, memory-model" },
 	{ "[a]: b\n", "1:1: found a list as a key; expected a word" },
 	{ ": b\n", "1:1: found nothing as a key; expected a word" },
 	{ "title: [t\n",
@@ -860,10 +863,10 @@ static const struct bad bad_whole_files[] = {
 	  "1:10: found a control character; expected text" },
 	{ "\342\202\254\360\237\230\200: x\n",
 	  "1:1: found key '\342\202\254\360\237\230\200'; expected one of title, td, "
-	  "lock, module, host, guest, run, claims, expect, seconds, engine" },
+	  "lock, module, host, guest, run, claims, expect, seconds, engine, memory-model" },
 	{ "\"\\u009b[31m\": x\n",
 	  "1:1: found key '?[31m'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine" },
+	  "run, claims, expect, seconds, engine, memory-model" },
 	{ "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
@@ -876,7 +879,7 @@ static const struct bad bad_whole_files[] = {
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251...'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine" },
+	  "run, claims, expect, seconds, engine, memory-model" },
 	{ "|\n", "2:1: found the string '?'; expected a mapping" },
 	{ "title: t\001\n", "1:9: found a control character; expected text" },
 	{ "title: \303\251\177\n", "1:9: found a control character; expected text" },
@@ -891,7 +894,7 @@ static const struct bad bad_whole_files[] = {
 	{ "title: !!str t\n", "1:8: found a tag; expected a value written out" },
 	{ "<<: {title: t}\n",
 	  "1:1: found key '<<'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine" },
+	  "run, claims, expect, seconds, engine, memory-model" },
 	{ "[[[[[[[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 	  "1:25: found more than 24 levels of nesting; expected fewer" },
 };
@@ -1173,6 +1176,7 @@ static const struct bad bad_verdicts[] = {
 	{ "expect: [holds]", "4:9: found a list; expected holds, violated(KIND) or inconclusive" },
 	{ "seconds: 0", "4:10: found '0'; expected a whole number from 1 to 86400" },
 	{ "seconds: 86401", "4:10: found '86401'; expected a whole number from 1 to 86400" },
+	{ "memory-model: tsx", "4:15: found 'tsx'; expected one of sc, tso; did you mean 'tso'?" },
 	{ "seconds: 1.5", "4:10: found '1.5'; expected a whole number from 1 to 86400" },
 	{ "seconds: 5s", "4:10: found '5s'; expected a whole number from 1 to 86400" },
 };
@@ -2227,10 +2231,11 @@ static void test_long_path(void **state)
 	memset(path, 'd', sizeof(path));
 	memcpy(path + sizeof(path) - 8, "/x.yaml", 8);
 	assert_int_equal(scenario_read_text(path, "titel: x\n", 9, &s, &err), -EINVAL);
-	snprintf(want, sizeof(want),
-		 "...%s:1:1: found key 'titel'; expected one of title, td, lock, module, "
-		 "host, guest, run, claims, expect, seconds, engine; did you mean 'title'?",
-		 path + strlen(path) - 97);
+	snprintf(
+		want, sizeof(want),
+		"...%s:1:1: found key 'titel'; expected one of title, td, lock, module, "
+		"host, guest, run, claims, expect, seconds, engine, memory-model; did you mean 'title'?",
+		path + strlen(path) - 97);
 	assert_string_equal(err.text, want);
 }
 

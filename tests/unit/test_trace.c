@@ -81,6 +81,7 @@ static void assert_same(const struct trace *a, const struct trace *b)
 	assert_int_equal(a->no_reduction, b->no_reduction);
 	assert_int_equal(a->certain, b->certain);
 	assert_int_equal(a->minimal, b->minimal);
+	assert_int_equal(a->store_buffer, b->store_buffer);
 	assert_int_equal(a->arena_size, b->arena_size);
 	assert_int_equal(a->fibers, b->fibers);
 	assert_int_equal(a->preemptions, b->preemptions);
@@ -121,6 +122,35 @@ static void test_round_trip(void **state)
 	assert_same(&t, &back);
 	trace_free(&back);
 	free(data);
+}
+
+/* With store buffers fibers without a lane of their own take stores to memory, and they alone do. */
+static void test_stores(void **state)
+{
+	static struct trace_step steps[] = {
+		{ .fiber = 0, .kind = XP_FENCE, .at = TRACE_NOWHERE },
+		{ .fiber = 4, .kind = XP_FLUSH, .op = XP_STORE, .size = 3, .at = 0x10 },
+	};
+	struct trace t = some_trace(), back;
+	struct sl_err err;
+	size_t size;
+	u8 *data;
+
+	(void)state;
+	t.step = steps;
+	t.steps = t.loop_start = ARRAY_SIZE(steps);
+	for (u32 i = 0; i < 5; i++) {
+		t.store_buffer = i == 1 ? 0 : i == 4 ? 65 : 64;
+		steps[1].fiber = i == 2 ? 2 : 4;
+		steps[1].kind = i == 3 ? XP_START : XP_FLUSH;
+		data = build(&t, &size);
+		assert_int_equal(trace_parse("x", data, size, &back, &err), i ? -EINVAL : 0);
+		free(data);
+		if (i)
+			continue;
+		assert_same(&t, &back);
+		trace_free(&back);
+	}
 }
 
 /* What a terminal would obey does not get into a trace. */
@@ -649,21 +679,14 @@ static void test_step_by_step(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_control_characters),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_impossible),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_many_steps),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_build_id),
-		cmocka_unit_test(test_again),
-		cmocka_unit_test(test_another_build),
-		cmocka_unit_test(test_altered_steps),
-		cmocka_unit_test(test_another_world),
-		cmocka_unit_test(test_bad_scenario_inside),
-		cmocka_unit_test(test_livelock),
-		cmocka_unit_test(test_nothing_to_save),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_damage),        cmocka_unit_test(test_impossible),
+		cmocka_unit_test(test_limits),        cmocka_unit_test(test_many_steps),
+		cmocka_unit_test(test_files),         cmocka_unit_test(test_build_id),
+		cmocka_unit_test(test_again),         cmocka_unit_test(test_another_build),
+		cmocka_unit_test(test_stores),        cmocka_unit_test(test_altered_steps),
+		cmocka_unit_test(test_another_world), cmocka_unit_test(test_bad_scenario_inside),
+		cmocka_unit_test(test_livelock),      cmocka_unit_test(test_nothing_to_save),
 		cmocka_unit_test(test_step_by_step),
 	};
 

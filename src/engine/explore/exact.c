@@ -9,13 +9,14 @@
 #include "engine/explore/guests.h"
 #include "engine/explore/region.h"
 #include "engine/explore/search.h"
+#include "engine/explore/store_buffer.h"
 
 /* Histories below this number are beginnings; see fiber_start() and xp_checkpoint(). */
 #define FIRST_HISTORY 256u
 #define ROOM          (1ull << 36) /* address space of each store */
 #define SLOTS_START   65536u
-/* Of each lane: history, pending operation, counts; its own history outside a guest, which guest. */
-#define LANE_WORDS 6
+/* Of each lane: history, pending operation, counts; its own history outside a guest, which guest; stores. */
+#define LANE_WORDS 7
 
 /* Numbers of records in a hash table that compares the records themselves. */
 struct index {
@@ -176,6 +177,7 @@ u64 exact_key(struct exact *e, const u8 *class)
 		l[3] = xp.fiber[i].claims[1];
 		l[4] = xp.fiber[i].guest ? xp.fiber[i].outer_hist : 0;
 		l[5] = xp.fiber[i].guest;
+		l[6] = xp.slots && i < XP_LANES_MAX ? sb_buffers[i].digest : 0;
 	}
 	for (u32 g = 0; g < xp_guests.count; g++) {
 		const struct xp_guest_now *now = &xp_guests.guest[g].now;

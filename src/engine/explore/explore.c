@@ -290,6 +290,11 @@ static int with_arena(const struct scenario *s, const struct xs_options *o, cons
 			"%s: found a world of %zu MB; the explorer takes up to %llu MB: expected "
 			"less memory behind 'td:'",
 			s->path, size >> 20, ARENA_MAX >> 20);
+	if (o->store_buffer && out->lanes > XP_STORING_MAX)
+		return sl_err_set(
+			err, -EINVAL,
+			"%s: found %u lanes and memory model tso; the explorer takes %u with it",
+			s->path, out->lanes, XP_STORING_MAX);
 	if (r && (r->trace->arena_size != size || r->trace->fibers != out->lanes + 1)) {
 		struct explore_divergence *d = &out->diverged;
 
@@ -348,6 +353,7 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 			s->path);
 	if (s->expect == SCN_VIOLATED && s->expect_kind)
 		mine.prefer = violation_of(s->expect_kind) + 1;
+	mine.store_buffer = explore_store_buffer(s);
 	rc = with_arena(s, &mine, NULL, out, err);
 	if (rc)
 		explore_free(out);
@@ -357,7 +363,9 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 int explore_replay(const struct scenario *s, const struct trace *t, const struct explore_watch *w,
 		   struct explore_result *out, struct sl_err *err)
 {
-	struct xs_options o = { .seed = t->hash_seed, .no_reduction = t->no_reduction };
+	struct xs_options o = { .seed = t->hash_seed,
+				.no_reduction = t->no_reduction,
+				.store_buffer = t->store_buffer };
 	struct replay r = { .trace = t, .watch = w };
 	struct xs_result *x = &out->search;
 	int rc;

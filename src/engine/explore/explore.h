@@ -18,10 +18,12 @@ struct explore_row {
 	char what[96];   /* "cas 0x0 -> 0x1"; the decoded status */
 	/* Of an access. */
 	u8 op;   /* enum xp_atomic */
+	u8 when; /* enum xp_event_when; a store that is buffered changes nothing that others see */
 	u8 word; /* enum xworld_word: how to read the values */
 	u64 at;  /* offset of the word in the arena */
 	u64 before, after;
-	void *pc; /* behind it */
+	u64 stored; /* by a store that is buffered */
+	void *pc;   /* behind it */
 	/* Of a call. */
 	u64 status;
 	u32 began, began_row; /* in this step, in front of this row */
@@ -100,7 +102,19 @@ int explore_scenario(const struct scenario *s, const struct xs_options *o,
 int explore_replay(const struct scenario *s, const struct trace *t, const struct explore_watch *w,
 		   struct explore_result *out, struct sl_err *err);
 void explore_free(struct explore_result *r);
+/* The lane that a step is about: a store that reaches memory is its lane's. */
+static inline u32 explore_lane_of(const struct explore_result *r, const struct xs_step *step)
+{
+	return step->fiber > r->lanes ? step->fiber - r->lanes - 1 : step->fiber;
+}
+/* Stores that the store buffer of each lane holds; 0: the scenario's memory is sequentially consistent. */
+static inline u32 explore_store_buffer(const struct scenario *s)
+{
+	return s->memory == SCN_TSO ? s->store_buffer : 0;
+}
 /* "load", "cas", ...: enum xp_atomic. */
 const char *explore_atomic_name(u32 op);
+/* The same of an access whose effect may come later: enum xp_event_when. */
+const char *explore_access_name(u32 op, u32 when);
 
 #endif

@@ -4,6 +4,7 @@
  * objects only, and instead of the sanitizer's library. Not instrumented itself. Layer: engine.
  */
 #include "engine/explore/order.h"
+#include "engine/explore/store_buffer.h"
 #include "engine/explore/xp.h"
 
 #define PC __builtin_return_address(0)
@@ -64,7 +65,7 @@ static void footprint_keep(u32 granule, u8 mask, bool write, bool atomic, void *
 		fp->writes |= bit;
 	else
 		fp->reads |= bit;
-	for (u32 i = fp->count; i-- > fp->released && i + 4 > fp->count;) {
+	for (u32 i = fp->count; i-- > fp->apart && i + 4 > fp->count;) {
 		struct xp_access *a = &fp->access[i];
 
 		if (a->granule == granule && a->atomic == atomic && a->write == write) {
@@ -111,18 +112,41 @@ static void watch(const volatile void *addr, size_t size)
 	}
 }
 
-/* In front of a plain write that an invariant could see. */
-static void before_watched(void *addr, size_t size, void *pc)
+/*
+ * A plain write that an invariant could see, into the store buffer. One that is longer than that pushes
+ * out what is there and takes effect at once.
+ */
+static bool buffer_watched(void *addr, size_t size, void *pc)
+{
+	u32 pieces = 0;
+
+	FOR_PIECES(addr, size, p, n)
+	pieces++;
+	if (pieces > xp.slots) {
+		sb_fence(pc);
+		return false;
+	}
+	sb_make_room(pieces, pc);
+	FOR_PIECES(addr, size, p, n)
+	sb_store(p, (u32)n, 0, true, pc);
+	return true;
+}
+
+/* In front of a plain write that an invariant could see; true if it is buffered. */
+static bool before_watched(void *addr, size_t size, void *pc)
 {
 	u8 watched = 0;
 
 	FOR_PIECES(addr, size, p, n)
 	watched |= xp.granule[xp_granule_of(p)].watched & xp_halves(p, n);
 	if (!watched || xp.no_yield)
-		return;
+		return false;
+	if (xp.slots && buffer_watched(addr, size, pc))
+		return true;
 	xp.fiber[xp.cur].pending =
 		(struct xp_pending){ .kind = XP_ATOMIC, .op = XP_STORE, .addr = addr, .pc = pc };
 	xp_yield();
+	return false;
 }
 
 /*
@@ -200,16 +224,20 @@ static inline void plain_read(void *addr, size_t size, void *pc)
 
 static void write_arena(void *addr, size_t size, void *pc)
 {
+	bool buffered = false;
+
 	if (!xp.active)
 		return;
 	if (xp.watching)
-		before_watched(addr, size, pc);
+		buffered = before_watched(addr, size, pc);
 	FOR_PIECES(addr, size, p, n)
 	{
 		u32 g = xp_granule_of(p);
 		struct xp_granule *m = &xp.granule[g];
 
 		xp_log_granule(g);
+		if (!buffered && sb_count())
+			sb_overwrite(g, byte_mask(p, n));
 		if (!(m->flags & XP_WRITTEN))
 			written_first(m);
 		if (in_ghost(p))
@@ -458,8 +486,8 @@ static void end_spinning(volatile void *addr, u8 size, void *pc)
 	xp_yield();
 }
 
-/* An access to words that are no scheduling point yet. */
-static void note_accesses(volatile void *addr, u8 size, enum xp_atomic op, u64 delta, void *pc)
+/* Half-words that are no scheduling point yet. */
+static void note_halves(volatile void *addr, u8 size, enum xp_atomic op, u64 delta)
 {
 	FOR_PIECES(addr, size, p, n)
 	{
@@ -470,6 +498,12 @@ static void note_accesses(volatile void *addr, u8 size, enum xp_atomic op, u64 d
 			if (xp_halves(p, n) >> half & 1)
 				note_access(m, half, op, delta);
 	}
+}
+
+/* An access to words that are no scheduling point yet. */
+static void note_accesses(volatile void *addr, u8 size, enum xp_atomic op, u64 delta, void *pc)
+{
+	note_halves(addr, size, op, delta);
 	if (++xp.atomics > XP_STEP_ATOMICS_MAX)
 		end_spinning(addr, size, pc);
 }
@@ -481,12 +515,51 @@ static inline bool is_shared(volatile void *addr, u8 size)
 	return (m->shared & xp_halves(addr, size)) || (size == 16 && m[1].shared);
 }
 
+/* Is there a half of the word that is no scheduling point, and that others may meet alone? */
+static inline bool has_unshared(volatile void *addr, u8 size)
+{
+	const struct xp_granule *m = &xp.granule[xp_granule_of(addr)];
+
+	return (xp_halves(addr, size) & ~m->shared) || (size == 16 && m[1].shared != 0xF);
+}
+
+/* Is it the access of an instruction that waits for the store buffer to be empty? */
+static inline bool is_locked(const volatile void *addr, u8 size, enum xp_atomic op, int mo)
+{
+	return op != XP_LOAD &&
+	       (op != XP_STORE || mo == __ATOMIC_SEQ_CST || ((uintptr_t)addr & 7) + size > 8);
+}
+
+/*
+ * An access to a word of which not all is a scheduling point: is it one? Also a locked instruction is while
+ * stores are in the buffer. Not part of a frame that stands on the stack while others run.
+ */
+static __attribute__((noinline)) bool is_point(volatile void *addr, u8 size, enum xp_atomic op,
+					       u64 delta, bool locked, void *pc)
+{
+	if (is_shared(addr, size)) {
+		note_halves(addr, size, op, delta);
+		return true;
+	}
+	note_accesses(addr, size, op, delta, pc);
+	if (!locked || !xp.slots)
+		return false;
+	if (sb_count())
+		return true;
+	/* As if it had waited. */
+	xp_saw(0);
+	return false;
+}
+
 /*
  * In front of every atomic access: the scheduling point, if the word is shared. Returns true if the
  * access counts.
  */
-static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 delta, void *pc)
+static inline bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 delta, int mo,
+				 void *pc)
 {
+	bool locked = is_locked(addr, size, op, mo);
+
 	if (!xp_in_arena(addr))
 		return false;
 	if (!xp.active) {
@@ -495,13 +568,14 @@ static bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 d
 	}
 	if (xp.no_yield || in_ghost(addr))
 		return true;
-	if (!is_shared(addr, size)) {
-		note_accesses(addr, size, op, delta, pc);
+	if (has_unshared(addr, size) && !is_point(addr, size, op, delta, locked, pc))
 		return true;
-	}
-	xp.fiber[xp.cur].pending = (struct xp_pending){
-		.kind = XP_ATOMIC, .op = (u8)op, .size = size, .addr = (void *)addr, .pc = pc
-	};
+	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_ATOMIC,
+							.op = (u8)op,
+							.size = size,
+							.drains = locked,
+							.addr = (void *)addr,
+							.pc = pc };
 	xp_yield();
 	return true;
 }
@@ -540,6 +614,35 @@ static void saw_word(volatile void *addr, enum xp_atomic op, u64 before, bool sw
 	xp_saw(before << 1 | swapped);
 }
 
+/* Does the store go into the buffer? */
+static bool is_buffered(volatile void *addr, u8 size, enum xp_atomic op, int mo)
+{
+	return xp.slots && op == XP_STORE && !is_locked(addr, size, op, mo) && !xp.no_yield &&
+	       !in_ghost(addr) && is_shared(addr, size);
+}
+
+static LEAVES_TRACES void buffer_store(volatile void *addr, u8 size, u64 value, void *pc)
+{
+	sb_store(addr, size, value, false, pc);
+}
+
+/* In front of an atomic store of at most 8 bytes. Returns true if it counts. */
+static bool before_store(volatile void *addr, u8 size, u64 value, int mo, void *pc)
+{
+	if (xp.slots && xp.active && xp_in_arena(addr)) {
+		if (is_buffered(addr, size, XP_STORE, mo)) {
+			if (has_unshared(addr, size))
+				note_halves(addr, size, XP_STORE, 0);
+			sb_make_room(1, pc);
+			buffer_store(addr, size, value, pc);
+			return true;
+		}
+		if (sb_count() && !is_locked(addr, size, XP_STORE, mo))
+			sb_overwrite(xp_granule_of(addr), byte_mask(addr, size));
+	}
+	return before_atomic(addr, size, XP_STORE, 0, mo, pc);
+}
+
 static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 before,
 				     u64 after, int mo, void *pc)
 {
@@ -565,6 +668,8 @@ static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomi
 	e = &xp.event[xp.event_count++];
 	*e = (struct xp_event){ .kind = XP_EVENT_ATOMIC,
 				.op = (u8)op,
+				.when = is_buffered(addr, size, op, mo) ? XP_EVENT_BUFFERED
+									: XP_EVENT_AT_ONCE,
 				.size = size,
 				.addr = (void *)addr,
 				.pc = pc,
@@ -583,7 +688,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo);          \
 	u##bits __tsan_atomic##bits##_##name(volatile u##bits *a, u##bits v, int mo)           \
 	{                                                                                      \
-		bool counts = before_atomic(a, bits / 8, op, 0, PC);                           \
+		bool counts = before_atomic(a, bits / 8, op, 0, mo, PC);                       \
 		u##bits old;                                                                   \
                                                                                                \
 		if (!counts) {                                                                 \
@@ -608,7 +713,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	int __tsan_atomic##bits##_compare_exchange_##name(volatile u##bits *a, u##bits *c, \
 							  u##bits v, int mo, int fmo)      \
 	{                                                                                  \
-		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - *c, PC);         \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - *c, mo, PC);     \
 		u##bits old;                                                               \
                                                                                            \
 		plain_read(c, bits / 8, PC);                                               \
@@ -633,7 +738,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo);                   \
 	u##bits __tsan_atomic##bits##_load(const volatile u##bits *a, int mo)                    \
 	{                                                                                        \
-		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, 0, PC))     \
+		if (!before_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, 0, mo, PC)) \
 			return __atomic_load_n(a, __ATOMIC_SEQ_CST);                             \
 		after_atomic((volatile void *)(uintptr_t)a, bits / 8, XP_LOAD, (u64)*a, (u64)*a, \
 			     mo, PC);                                                            \
@@ -644,7 +749,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	{                                                                                        \
 		u##bits old;                                                                     \
                                                                                                  \
-		if (!before_atomic(a, bits / 8, XP_STORE, 0, PC)) {                              \
+		if (!before_store(a, bits / 8, (u64)v, mo, PC)) {                                \
 			__atomic_store_n(a, v, __ATOMIC_SEQ_CST);                                \
 			return;                                                                  \
 		}                                                                                \
@@ -667,7 +772,7 @@ static void after_atomic(volatile void *addr, u8 size, enum xp_atomic op, u64 be
 	u##bits __tsan_atomic##bits##_compare_exchange_val(volatile u##bits *a, u##bits c,       \
 							   u##bits v, int mo, int fmo)           \
 	{                                                                                        \
-		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - c, PC);                \
+		bool counts = before_atomic(a, bits / 8, XP_CAS, (u64)v - c, mo, PC);            \
 		u##bits old = c;                                                                 \
                                                                                                  \
 		if (!counts) {                                                                   \
@@ -728,7 +833,7 @@ u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 {
 	volatile u128 *at = (volatile u128 *)(uintptr_t)a;
 
-	before_atomic(at, 16, XP_LOAD, 0, PC);
+	before_atomic(at, 16, XP_LOAD, 0, mo, PC);
 	return done128(at, XP_LOAD, *a, *a, mo, PC);
 }
 
@@ -739,7 +844,7 @@ u128 __tsan_atomic128_load(const volatile u128 *a, int mo)
 	{                                                               \
 		u128 old;                                               \
                                                                         \
-		before_atomic(a, 16, op, 0, PC);                        \
+		before_atomic(a, 16, op, 0, mo, PC);                    \
 		xp_log_write((void *)(uintptr_t)a, 16);                 \
 		old = *a;                                               \
 		*a = expr;                                              \
@@ -761,7 +866,7 @@ u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int
 {
 	u128 old;
 
-	before_atomic(a, 16, XP_CAS, (u64)v - (u64)c, PC);
+	before_atomic(a, 16, XP_CAS, (u64)v - (u64)c, mo, PC);
 	old = *a;
 	if (old == c) {
 		xp_log_write((void *)(uintptr_t)a, 16);
@@ -778,7 +883,7 @@ u128 __tsan_atomic128_compare_exchange_val(volatile u128 *a, u128 c, u128 v, int
 	{                                                                                       \
 		u128 old;                                                                       \
                                                                                                 \
-		before_atomic(a, 16, XP_CAS, (u64)v - (u64)*c, PC);                             \
+		before_atomic(a, 16, XP_CAS, (u64)v - (u64)*c, mo, PC);                         \
 		plain_read(c, 16, PC);                                                          \
 		old = *a;                                                                       \
 		if (old == *c) {                                                                \
@@ -801,6 +906,10 @@ void __tsan_atomic_thread_fence(int mo)
 {
 	if (xp.order && xp.active && !xp.no_yield)
 		xo_fence(mo);
+	if (mo == __ATOMIC_SEQ_CST && xp.slots && xp.active && !xp.no_yield) {
+		sb_fence(PC);
+		scrub();
+	}
 }
 
 void __tsan_atomic_signal_fence(int mo);

@@ -36,6 +36,12 @@ static bool is_hit(const struct lv_graph *g, const struct lv_edge *e)
 	return g->filter && e->fiber == g->filter->lane && g->filter->hit[e->sites];
 }
 
+/* Those that get their turns. */
+static u32 fair_fibers(const struct lv_graph *g)
+{
+	return ((1u << g->lanes) - 1) | g->flushes;
+}
+
 /* What the lanes can do inside a component. */
 struct service {
 	u32 moves;   /* lanes that take a step inside */
@@ -52,7 +58,7 @@ static struct service service_of(const struct lv *v, const u32 *members, u32 n)
 	for (u32 i = 0; i < n; i++) {
 		u32 at = members[i];
 
-		s.waits |= ~(u32)g->enabled[at];
+		s.waits |= ~g->enabled[at];
 		for (u32 k = 0; k < g->count[at]; k++) {
 			const struct lv_edge *e = &g->edge[g->first[at] + k];
 
@@ -122,7 +128,7 @@ static bool judge(struct lv *v, const u32 *members, u32 n, struct part **todo, s
 	const struct lv_graph *g = v->g;
 	struct service s = service_of(v, members, n);
 	bool fair = !g->filter || !g->filter->unfair;
-	u32 near = NO_STATE, all = fair ? (1u << g->lanes) - 1 : 0, left = 0;
+	u32 near = NO_STATE, all = fair ? fair_fibers(g) : 0, left = 0;
 
 	for (u32 i = 0; i < n; i++) {
 		left += !fair || !is_overtaken(g, members[i], s.moves);
@@ -358,7 +364,7 @@ static int lasso(struct lv *v, const struct best *best, struct lv_result *out)
 	const struct goal hit = { .kind = GOAL_HIT };
 	struct path p = { 0 };
 	struct goal back;
-	u32 home = 0, state, lanes = g->filter && g->filter->unfair ? 0 : g->lanes;
+	u32 home = 0, state, turns = g->filter && g->filter->unfair ? 0 : fair_fibers(g);
 
 	while (v->component[home] != best->component || v->distance[home] != best->distance)
 		home++;
@@ -368,8 +374,8 @@ static int lasso(struct lv *v, const struct best *best, struct lv_result *out)
 	state = home;
 	if (g->filter && !path_within(v, best->component, &state, &hit, &p))
 		goto fail;
-	for (u32 i = 0; i < lanes; i++) {
-		struct goal turn = { .kind = GOAL_TURN, .which = i };
+	for (; turns; turns &= turns - 1) {
+		struct goal turn = { .kind = GOAL_TURN, .which = (u32)__builtin_ctz(turns) };
 
 		if (!path_within(v, best->component, &state, &turn, &p))
 			goto fail;

@@ -31,11 +31,12 @@ struct lv_filter {
 struct lv_graph {
 	u32 states;
 	u32 lanes;
+	u32 flushes; /* mask: fibers that take stores to memory; they get their turns, too */
 	const struct lv_edge *edge;
 	const u64 *first;               /* per state: its first edge */
 	const u16 *count;               /* and how many it has */
 	const u8 *unfinished;           /* per state: a lane that has to finish has not */
-	const u16 *enabled;             /* per state: lanes that can move */
+	const u32 *enabled;             /* per state: fibers that can move */
 	const u16 *locking;             /* per state: lanes that want a lock, free or not */
 	const struct lv_filter *filter; /* or NULL */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "engine/explore/store_buffer.h"
 
 /* Of guests, apart from those of lanes. */
 #define GUEST_BASE (4u * XP_FIBERS_MAX)
@@ -45,6 +46,8 @@ static void digest(struct machine *m, u32 i)
 		d = xp_mix(xp_mix(d, f->claims[0]), f->claims[1]);
 	if (f->guest)
 		d = xp_mix(xp_mix(d, f->outer_hist), f->guest);
+	if (xp.slots && i < program->lanes)
+		d = xp_mix(d, sb_buffers[i].digest);
 	m->lanes_hash += d - m->digest[i];
 	m->digest[i] = d;
 }
@@ -77,18 +80,24 @@ void machine_undo_guests(struct machine *m, size_t mark)
 	}
 }
 
-void machine_init(struct machine *m, const struct xs_program *p, bool symmetry)
+bool machine_init(struct machine *m, const struct xs_program *p, bool symmetry, u32 slots)
 {
-	*m = (struct machine){ .p = p, .fibers = p->lanes + (p->end ? 1u : 0u) };
-	for (u32 i = 0; i < m->fibers; i++)
+	u32 stacks = p->lanes + (p->end ? 1u : 0u);
+
+	*m = (struct machine){ .p = p,
+			       .fibers = stacks + (slots ? p->lanes : 0),
+			       .stacks = stacks };
+	for (u32 i = 0; i < stacks; i++)
 		m->base[i] = symmetry && p->class[i] ? XP_FIBERS_MAX + (u32)p->class[i] : i + 1;
+	return sb_open(slots, p->lanes, stacks);
 }
 
 void machine_start(struct machine *m)
 {
 	program = m->p;
 	m->lanes_hash = m->transitions = 0;
-	for (u32 i = 0; i < m->fibers; i++) {
+	sb_start();
+	for (u32 i = 0; i < m->stacks; i++) {
 		xp_fiber_make(&xp.fiber[i].sp, xp_stack_top(i) - XP_STACK_SIZE, XP_STACK_SIZE,
 			      fiber_main);
 		/* Who it is says the base; what it has seen is nothing. */
@@ -107,7 +116,7 @@ void machine_start(struct machine *m)
 bool machine_all_done(const struct machine *m)
 {
 	for (u32 i = 0; i < m->p->lanes; i++)
-		if (xp.fiber[i].pending.kind != XP_EXIT)
+		if (xp.fiber[i].pending.kind != XP_EXIT || (xp.slots && sb_buffers[i].count))
 			return false;
 	return true;
 }
@@ -128,6 +137,12 @@ static bool lock_is_free(const struct xp_pending *p)
 	}
 }
 
+/* Are stores of @lane on their way to memory? */
+static bool is_storing(u32 lane)
+{
+	return xp.slots && sb_buffers[lane].count;
+}
+
 bool machine_enabled(const struct machine *m, u32 i)
 {
 	const struct xp_pending *p = &xp.fiber[i].pending;
@@ -137,12 +152,30 @@ bool machine_enabled(const struct machine *m, u32 i)
 	case XP_DEAD:
 		return false;
 	case XP_LOCK:
-		return lock_is_free(p);
+		return lock_is_free(p) && !(p->drains && is_storing(i));
 	case XP_WAIT:
-		return *(const u32 *)p->addr != (u32)p->arg;
+		return (xp.slots ? sb_load(i, p->addr) : *(const u32 *)p->addr) != (u32)p->arg;
+	case XP_FENCE:
+		return sb_buffers[i].count <= p->n;
+	case XP_FLUSH:
+		return is_storing(xp_lane_of(i));
 	default:
-		return i < m->p->lanes || machine_all_done(m);
+		return i < m->p->lanes ? !(p->drains && is_storing(i)) : machine_all_done(m);
 	}
+}
+
+struct xp_pending machine_pending(u32 i)
+{
+	struct xp_pending p = xp.fiber[i].pending;
+	const struct sb_store *s;
+
+	if (p.kind != XP_FLUSH || !is_storing(xp_lane_of(i)))
+		return p;
+	s = &sb_buffers[xp_lane_of(i)].store[0];
+	p.op = XP_STORE;
+	p.addr = (u8 *)xp_granule(s->granule) + (s->unlock ? 0 : __builtin_ctz(s->mask));
+	p.size = (u8)(s->unlock ? 4 : __builtin_popcount(s->mask));
+	return p;
 }
 
 static void new_stamp(void)
@@ -154,27 +187,44 @@ static void new_stamp(void)
 	xp.stamp_now = 1;
 }
 
+/* The fiber itself, up to where it yields. */
+static void run(struct machine *m, u32 i)
+{
+	bool buffered = xp.slots && i < m->p->lanes;
+
+	if (buffered)
+		sb_step_begins(i);
+	xp.active = true;
+	xp_switch(&xp.main_sp, xp.fiber[i].sp);
+	xp.active = false;
+	if (buffered)
+		sb_step_ends(i);
+	if (m->p->stopped)
+		m->p->stopped(i);
+}
+
 void machine_step(struct machine *m, u32 i, u32 choice)
 {
 	size_t mark = xp.undo_count;
 
 	new_stamp();
-	xp.cur = i;
+	xp.cur = xp_lane_of(i);
 	xp.choice = choice;
 	xp.atomics = 0;
 	xp.site_event_count = 0;
 	xp.violated = false;
-	xp.no_yield = i >= m->p->lanes;
+	xp.no_yield = xp.cur >= m->p->lanes;
 	xp_guests.moved = 0;
 	xp.fp = &m->footprint;
 	m->footprint.reads = m->footprint.writes = 0;
-	m->footprint.count = m->footprint.released = 0;
+	m->footprint.count = m->footprint.released = m->footprint.apart = 0;
 	m->footprint.overflow = false;
-	xp.active = true;
-	xp_switch(&xp.main_sp, xp.fiber[i].sp);
-	xp.active = false;
-	if (m->p->stopped)
-		m->p->stopped(i);
+	if (xp_is_flush(i)) {
+		i = xp_lane_of(i);
+		sb_flush(i);
+	} else {
+		run(m, i);
+	}
 	for (size_t u = mark; u < xp.undo_count; u++) {
 		u32 g = xp.undo[u].granule;
 		u64 now = *xp_granule(g);
@@ -203,7 +253,7 @@ bool machine_preempts(const struct machine *m, u32 last, u32 next)
 {
 	u8 kind;
 
-	if (last >= m->fibers || last == next || !machine_enabled(m, last))
+	if (last >= m->stacks || last == next || xp_is_flush(next) || !machine_enabled(m, last))
 		return false;
 	kind = xp.fiber[last].pending.kind;
 	return kind != XP_PAUSE && kind != XP_START;

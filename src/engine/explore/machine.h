@@ -12,7 +12,8 @@
 
 struct machine {
 	const struct xs_program *p;
-	u32 fibers;     /* lanes, and the end if there is one */
+	u32 fibers;     /* lanes, the end if there is one, and those that flush store buffers */
+	u32 stacks;     /* without the latter */
 	u64 lanes_hash; /* sum of the digests */
 	u64 digest[XP_FIBERS_MAX];
 	u64 guest_digest[XP_GUESTS_MAX];
@@ -21,8 +22,12 @@ struct machine {
 	struct xp_footprint footprint; /* of the last step */
 };
 
-/* @symmetry: lanes of one class (struct xs_program) get one base. */
-void machine_init(struct machine *m, const struct xs_program *p, bool symmetry);
+/*
+ * @symmetry: lanes of one class (struct xs_program) get one base. @slots: of each lane's store buffer; 0
+ * for none. False without memory.
+ */
+bool machine_init(struct machine *m, const struct xs_program *p, bool symmetry,
+		  u32 slots) SL_WARN_UNUSED;
 /* All fibers stand at their start. The arena has to be there already. */
 void machine_start(struct machine *m);
 /* Takes back all that has been written since the log had @mark entries; the arena's hash was @hash. */
@@ -43,6 +48,8 @@ void machine_step(struct machine *m, u32 i, u32 choice);
 void machine_check(const struct machine *m);
 
 bool machine_enabled(const struct machine *m, u32 i);
+/* What fiber @i is about to do; of a flush, to what. */
+struct xp_pending machine_pending(u32 i);
 bool machine_all_done(const struct machine *m);
 /* Answers to the fiber's pending choice; 1 if it is none. */
 static inline u32 machine_choices(u32 i)
@@ -50,7 +57,10 @@ static inline u32 machine_choices(u32 i)
 	return xp.fiber[i].pending.kind == XP_CHOICE ? xp.fiber[i].pending.n : 1;
 }
 
-/* Would running @next take the CPU from @last, who could go on and has not offered to stop? */
+/*
+ * Would running @next take the CPU from @last, who could go on and has not offered to stop? A store that reaches
+ * memory takes nothing from anybody.
+ */
 bool machine_preempts(const struct machine *m, u32 last, u32 next);
 /* Nobody can move: sets xp.violation_* and returns true, unless a lane has died of a violation. */
 bool machine_deadlock(const struct machine *m);

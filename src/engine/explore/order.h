@@ -2,7 +2,7 @@
 /*
  * Happens-before: vector clocks over one run, with the memory orders that the code asked for.
  *
- * The search itself is sequentially consistent: it finds data races that some interleaving of steps
+ * The search itself goes by the order of steps: it finds data races that some interleaving of them
  * shows. What a missing release or acquire leaves unordered it cannot see, since its steps are in an
  * order anyway. Clocks can: two accesses to one byte, one of them a write and one of them plain, race
  * if no chain of synchronisation leads from one to the other. They follow a run from its start, so

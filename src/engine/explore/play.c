@@ -9,6 +9,8 @@
 #include "base/bug.h"
 #include "engine/caller.h"
 #include "engine/explore/call_text.h"
+#include "engine/explore/machine.h"
+#include "engine/explore/store_buffer.h"
 
 static const char *const atomic_name[] = { "load", "store", "xchg", "add",  "sub",
 					   "and",  "or",    "xor",  "nand", "cas" };
@@ -16,6 +18,15 @@ static const char *const atomic_name[] = { "load", "store", "xchg", "add",  "sub
 const char *explore_atomic_name(u32 op)
 {
 	return op < ARRAY_SIZE(atomic_name) ? atomic_name[op] : "?";
+}
+
+const char *explore_access_name(u32 op, u32 when)
+{
+	static const char *const store[] = { [XP_EVENT_AT_ONCE] = "store",
+					     [XP_EVENT_BUFFERED] = "buffered store",
+					     [XP_EVENT_FLUSHED] = "flush" };
+
+	return op == XP_STORE && when < ARRAY_SIZE(store) ? store[when] : explore_atomic_name(op);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -29,7 +40,8 @@ static struct explore_row *new_row(struct play *p, u32 index, const struct xs_st
 		out->row = realloc(out->row, p->room * sizeof(*out->row));
 		SL_BUG_ON(!out->row);
 	}
-	out->row[out->rows] = (struct explore_row){ .step = index + 1, .lane = step->fiber };
+	out->row[out->rows] =
+		(struct explore_row){ .step = index + 1, .lane = xp_lane_of(step->fiber) };
 	return &out->row[out->rows++];
 }
 
@@ -129,10 +141,20 @@ static void add_note(struct play *p, u32 index, const struct xs_step *step,
 	}
 }
 
+/* The word as everybody sees it, who has no store to it in a buffer. */
+static u64 word_now(const struct xp_event *e)
+{
+	u64 value = 0;
+
+	memcpy(&value, e->addr, e->size <= 8 ? e->size : 8u);
+	return value;
+}
+
 static void add_rows(struct play *p, u32 index, const struct xs_step *step)
 {
 	for (u32 i = 0; i < xp.event_count; i++) {
 		const struct xp_event *e = &xp.event[i];
+		const char *op = explore_access_name(e->op, e->when);
 		struct explore_row *row;
 
 		if (e->kind == XP_EVENT_NOTE) {
@@ -148,14 +170,17 @@ static void add_rows(struct play *p, u32 index, const struct xs_step *step)
 		row->at = xp_offset(e->addr);
 		row->before = e->before;
 		row->after = e->after;
+		row->when = e->when;
+		row->stored = e->after;
 		row->word = (u8)describe(p, e->addr, row->object, sizeof(row->object));
-		if (e->before == e->after)
-			snprintf(row->what, sizeof(row->what), "%s 0x%llx", atomic_name[e->op],
+		if (e->when == XP_EVENT_BUFFERED)
+			row->before = row->after = word_now(e);
+		if (e->before == e->after || e->when == XP_EVENT_BUFFERED)
+			snprintf(row->what, sizeof(row->what), "%s 0x%llx", op,
 				 (unsigned long long)e->after);
 		else
-			snprintf(row->what, sizeof(row->what), "%s 0x%llx -> 0x%llx",
-				 atomic_name[e->op], (unsigned long long)e->before,
-				 (unsigned long long)e->after);
+			snprintf(row->what, sizeof(row->what), "%s 0x%llx -> 0x%llx", op,
+				 (unsigned long long)e->before, (unsigned long long)e->after);
 	}
 }
 
@@ -201,16 +226,16 @@ static void update_hash(struct play *p)
 
 static struct trace_step check_before(const struct xs_step *step)
 {
-	const struct xp_pending *q = &xp.fiber[step->fiber].pending;
+	const struct xp_pending q = machine_pending(step->fiber);
 
 	return (struct trace_step){
 		.fiber = step->fiber,
 		.choice = step->choice,
-		.kind = q->kind,
-		.op = q->op,
-		.size = q->size,
-		.at = q->addr && xp_in_arena(q->addr) ? (u64)((u8 *)q->addr - xp.arena)
-						      : TRACE_NOWHERE,
+		.kind = q.kind,
+		.op = q.op,
+		.size = q.size,
+		.at = q.addr && xp_in_arena(q.addr) ? (u64)((u8 *)q.addr - xp.arena)
+						    : TRACE_NOWHERE,
 	};
 }
 
@@ -244,6 +269,12 @@ static void about(const struct play *p, const struct trace_step *s, char *text, 
 	case XP_WAIT:
 		snprintf(text, size, "wait for a change of %s", object);
 		return;
+	case XP_FENCE:
+		snprintf(text, size, "wait until its stores have reached memory");
+		return;
+	case XP_FLUSH:
+		snprintf(text, size, "let a store to %s reach memory", object);
+		return;
 	case XP_DEAD:
 		snprintf(text, size, "nothing: it has reported a violation");
 		return;
@@ -259,7 +290,7 @@ static struct explore_divergence *diverge(struct play *p, u32 index, u32 lane)
 	struct explore_divergence *d = &p->out->diverged;
 
 	d->step = index + 1;
-	d->lane = lane;
+	d->lane = xp_lane_of(lane);
 	return d;
 }
 
@@ -286,6 +317,8 @@ static void loop_begins(struct play *p)
 {
 	p->loop_hash = xp.hash;
 	memcpy(p->loop_fiber, xp.fiber, sizeof(p->loop_fiber));
+	for (u32 i = 0; i < XP_LANES_MAX; i++)
+		p->loop_stores[i] = sb_buffers[i].digest;
 }
 
 /*
@@ -301,8 +334,9 @@ static bool loop_ends(const struct play *p)
 	for (u32 i = 0; i < p->out->lanes; i++) {
 		const struct xp_fiber *a = &p->loop_fiber[i], *b = &xp.fiber[i];
 
-		if (a->hist != b->hist || a->pending.kind != b->pending.kind ||
-		    a->pending.op != b->pending.op || a->pending.addr != b->pending.addr)
+		if (a->hist != b->hist || p->loop_stores[i] != sb_buffers[i].digest ||
+		    a->pending.kind != b->pending.kind || a->pending.op != b->pending.op ||
+		    a->pending.addr != b->pending.addr)
 			return false;
 		if ((p->must_finish >> i & 1) && b->pending.kind != XP_EXIT)
 			unfinished = true;

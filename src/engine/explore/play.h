@@ -23,6 +23,7 @@ struct play {
 	/* A livelock's loop has to end where it began. */
 	u64 loop_hash;
 	struct xp_fiber loop_fiber[XP_FIBERS_MAX];
+	u64 loop_stores[XP_LANES_MAX];
 	bool loop_closed;
 	u32 finding; /* enum sl_violation, or XS_KIND_NONE */
 	char id[40];

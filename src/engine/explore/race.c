@@ -8,6 +8,7 @@
 #include "base/bug.h"
 #include "base/env.h"
 #include "engine/explore/region.h"
+#include "engine/explore/store_buffer.h"
 
 #define STORE (1ull << 33)
 
@@ -48,27 +49,51 @@ bool race_log_has_room(const struct race_log *l)
 	       STORE;
 }
 
+static void keep(struct race_log *l, u32 lane, const struct footprint *head,
+		 const struct xp_access *access)
+{
+	struct footprint *to;
+	size_t size;
+
+	if (!head->count) {
+		l->last[lane] = 0;
+		return;
+	}
+	to = at_offset(l, l->top + 1);
+	size = sizeof(*to) + head->count * sizeof(to->access[0]);
+	SL_BUG_ON((u64)l->top * 8 + size > STORE);
+	*to = *head;
+	memcpy(to->access, access, head->count * sizeof(to->access[0]));
+	l->last[lane] = l->top + 1;
+	l->top += (u32)((size + 7) / 8);
+}
+
+/* Whoever sees a store that has reached memory is behind all that its lane did before it. */
+static void keep_rest(struct race_log *l, u32 lane)
+{
+	const struct footprint *old = l->last[lane] ? at_offset(l, l->last[lane]) : NULL;
+	struct footprint head;
+
+	if (!old || xp.flushed_before == SB_EARLIER)
+		return;
+	head = *old;
+	head.count -= xp.flushed_before;
+	keep(l, lane, &head, old->access + xp.flushed_before);
+}
+
 /* Keeps of the step's accesses those that nothing orders before the others' next steps. */
 void race_log_keep(struct race_log *l, u32 fiber)
 {
 	const struct xp_footprint *from = xp.fp;
-	u32 n = from->count - from->released;
-	struct footprint *to;
-	size_t size;
+	const struct footprint head = { .reads = from->reads,
+					.writes = from->writes,
+					.count = from->count - from->released,
+					.overflow = from->overflow };
 
-	if (!n) {
-		l->last[fiber] = 0;
-		return;
-	}
-	to = at_offset(l, l->top + 1);
-	size = sizeof(*to) + n * sizeof(to->access[0]);
-	SL_BUG_ON((u64)l->top * 8 + size > STORE);
-	*to = (struct footprint){
-		.reads = from->reads, .writes = from->writes, .count = n, .overflow = from->overflow
-	};
-	memcpy(to->access, from->access + from->released, n * sizeof(to->access[0]));
-	l->last[fiber] = l->top + 1;
-	l->top += (u32)((size + 7) / 8);
+	if (xp_is_flush(fiber))
+		keep_rest(l, xp_lane_of(fiber));
+	else
+		keep(l, fiber, &head, from->access + from->released);
 }
 
 static bool conflict(const struct xp_access *a, const struct xp_access *b)

@@ -12,7 +12,7 @@
 struct race_log {
 	u8 *store;
 	u32 top;                 /* in units of 8 bytes */
-	u32 last[XP_FIBERS_MAX]; /* offset + 1 of each fiber's last step */
+	u32 last[XP_FIBERS_MAX]; /* offset + 1 of each fiber's last step; of lanes, not of flushes */
 };
 
 bool race_log_init(struct race_log *l) SL_WARN_UNUSED;

@@ -30,14 +30,14 @@ struct walk {
 	u32 longest; /* steps of a run, so far */
 	u32 preemptions;
 	bool uniform;
-	s64 priority[XP_FIBERS_MAX];
+	s64 priority[XP_MOVERS_MAX];
 	s64 lowest;
 	u32 change[CHANGES]; /* steps at which the mover falls behind */
 };
 
 static void walk_begin(struct walk *w, u64 seed, u64 run)
 {
-	u32 order[XP_FIBERS_MAX];
+	u32 order[XP_MOVERS_MAX];
 
 	w->rng.state = seed * 0x9E3779B97F4A7C15ull + run;
 	w->uniform = run & 1;
@@ -121,7 +121,8 @@ static void walk_on(struct walk *w)
 			race_check(&w->races, w->m.p->lanes, next);
 		race_log_keep(&w->races, next);
 		keep_step(w, next, choice);
-		last = next;
+		if (!xp_is_flush(next))
+			last = next;
 	}
 	if (w->steps > w->longest)
 		w->longest = w->steps;
@@ -198,12 +199,16 @@ int xs_random(const struct xs_program *p, const struct xs_options *o, u32 runs, 
 	double start = clock_seconds();
 	u32 from = ordered ? 0 : o->run_skip, to = runs - (ordered ? 0 : o->run_drop);
 	u32 findings = 0;
+	bool clocks;
 
 	if (!race_log_init(&w.races))
 		return -ENOMEM;
-	machine_init(&w.m, p, false);
-	xp.order = o->races ? xo_new(w.m.fibers) : NULL;
-	if (o->races && !xp.order) {
+	/* Clocks go with memory that is sequentially consistent. */
+	clocks = o->races && (ordered || !o->store_buffer);
+	xp.order = clocks ? xo_new(p->lanes + 1) : NULL;
+	if (!machine_init(&w.m, p, false, clocks ? 0 : o->store_buffer) || (clocks && !xp.order)) {
+		xo_free(xp.order);
+		xp.order = NULL;
 		race_log_free(&w.races);
 		return -ENOMEM;
 	}

@@ -18,6 +18,7 @@
 #include "engine/explore/race.h"
 #include "engine/explore/random.h"
 #include "engine/explore/region.h"
+#include "engine/explore/store_buffer.h"
 #include "engine/explore/visited.h"
 
 #define DEPTH_MAX        (1u << 24)
@@ -46,10 +47,11 @@ struct frame {
 	u32 race_last;            /* of the mover, before the step */
 	u32 race_top;
 	u32 id; /* liveness: number of the state */
-	size_t undo_mark, guest_mark;
+	size_t undo_mark, guest_mark, store_mark;
 	u64 arena_hash, lanes_hash, digest;
 	struct xp_fiber saved;
 	u8 mover;
+	u8 ran;     /* the last mover that is no flush of a store buffer */
 	bool again; /* visited before; only audited */
 	u16 choice;
 	u32 preemptions;
@@ -80,6 +82,7 @@ struct search {
 	u32 most_preemptions;
 	/* Looking for the shortest way to what was found. */
 	bool shortest;
+	bool by_steps; /* ways to a state are told apart by their length, too */
 	u32 best_depth;
 	u32 want_kind;
 	char want_id[40];
@@ -92,7 +95,7 @@ struct search {
 	u64 *edge_first;
 	u16 *edge_n;
 	u8 *unfinished;        /* per state: some must_finish lane has not finished */
-	u16 *enabled;          /* per state: fibers that can move */
+	u32 *enabled;          /* per state: fibers that can move */
 	u16 *locking;          /* per state: fibers that want a lock of the host */
 	struct bounds *bounds; /* of the graph; NULL if nobody asks */
 };
@@ -107,11 +110,12 @@ struct search {
 
 /* ---- steps that can be taken back ------------------------------------------------------------ */
 
-static void save_mover(struct search *s, struct frame *f, u32 i)
+static void save_mover(struct search *s, struct frame *f, u32 fiber)
 {
-	u32 len = (u32)(xp_context_top(i) - (u8 *)xp.fiber[i].sp);
+	u32 i = xp_lane_of(fiber);
+	u32 len = i == fiber ? (u32)(xp_context_top(i) - (u8 *)xp.fiber[i].sp) : 0;
 
-	f->mover = (u8)i;
+	f->mover = (u8)fiber;
 	f->saved = xp.fiber[i];
 	f->stack_at = s->stack_top;
 	f->stack_len = len;
@@ -120,6 +124,7 @@ static void save_mover(struct search *s, struct frame *f, u32 i)
 	s->stack_top += (len + 15) / 16;
 	f->undo_mark = xp.undo_count;
 	f->guest_mark = xp_guests.log_used;
+	f->store_mark = sb_mark();
 	f->arena_hash = xp.hash;
 	f->lanes_hash = s->m.lanes_hash;
 	f->digest = s->m.digest[i];
@@ -129,14 +134,17 @@ static void save_mover(struct search *s, struct frame *f, u32 i)
 
 static void undo_step(struct search *s, const struct frame *f)
 {
+	u32 lane = xp_lane_of(f->mover);
+
 	machine_rewind(f->undo_mark, f->arena_hash);
 	machine_undo_guests(&s->m, f->guest_mark);
+	sb_undo(f->store_mark);
 	s->m.lanes_hash = f->lanes_hash;
-	s->m.digest[f->mover] = f->digest;
-	xp.fiber[f->mover] = f->saved;
+	s->m.digest[lane] = f->digest;
+	xp.fiber[lane] = f->saved;
 	memcpy(f->saved.sp, s->stack_store + (u64)f->stack_at * 16, f->stack_len);
 	s->stack_top = f->stack_at;
-	s->races.last[f->mover] = f->race_last;
+	s->races.last[lane] = f->race_last;
 	s->races.top = f->race_top;
 }
 
@@ -168,7 +176,7 @@ static u32 path_preemptions(const struct search *s)
 /* Does going from the last mover to @next take the CPU away from somebody who wants it? */
 static bool is_preemption(const struct search *s, u32 next)
 {
-	return s->depth > 1 && machine_preempts(&s->m, s->frame[s->depth - 1].mover, next);
+	return s->depth > 1 && machine_preempts(&s->m, s->frame[s->depth - 1].ran, next);
 }
 
 static bool is_preferred(const struct search *s, u32 kind)
@@ -180,6 +188,15 @@ static bool is_preferred(const struct search *s, u32 kind)
 static bool is_final(const struct search *s)
 {
 	return s->found && is_preferred(s, s->r->kind) && s->r->kind != SL_VIOLATION_RACE;
+}
+
+/*
+ * With store buffers nor is anything else: a store to a word that is not known to be shared overtakes those that
+ * are buffered, and somebody may come upon it before it is known.
+ */
+static bool is_believed(const struct search *s)
+{
+	return !s->o->store_buffer || !xp.learned;
 }
 
 /* Of a pass the first finding counts, and one of the kind that is expected more than any other. */
@@ -250,7 +267,7 @@ static u64 state_key(struct search *s)
 static bool is_unlimited(const struct xs_result *r)
 {
 	return r->limit == XS_COMPLETE || r->limit == XS_LIMIT_PREEMPTIONS ||
-	       r->limit == XS_LIMIT_RUNS;
+	       r->limit == XS_LIMIT_RUNS || r->limit == XS_LIMIT_STORES;
 }
 
 static void poll_limits(struct search *s)
@@ -258,7 +275,7 @@ static void poll_limits(struct search *s)
 	const struct xs_options *o = s->o;
 	double at = clock_seconds() - s->start;
 	size_t memory = visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
-			(s->graph ? s->states * 15 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
+			(s->graph ? s->states * 17 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
 
 	if (memory > s->r->memory)
 		s->r->memory = memory;
@@ -308,7 +325,7 @@ static bool is_intact(struct search *s)
 static bool has_room(const struct search *s)
 {
 	return (u64)s->stack_top * 16 + XP_GUEST_STACK_MAX <= STACK_STORE &&
-	       xp_guests_have_room() && xp.undo_count + STEP_UNDO <= xp.undo_max &&
+	       xp_guests_have_room() && sb_has_room() && xp.undo_count + STEP_UNDO <= xp.undo_max &&
 	       race_log_has_room(&s->races) && s->succ_count + 2 < SUCC_STORE &&
 	       (!s->graph ||
 		(s->states + STATE_SUCCS < ID_STORE && s->edge_count + STATE_SUCCS < EDGE_STORE));
@@ -349,6 +366,12 @@ static void keep_last(struct search *s, u32 fiber, u8 sites)
 		no_room_for_sites(s);
 }
 
+/* The last mover behind a step of @fiber. */
+static u32 ran_by(const struct search *s, u32 fiber)
+{
+	return xp_is_flush(fiber) ? s->frame[s->depth - 1].ran : fiber;
+}
+
 /*
  * One successor: step, look, take back. With @keep the step is not taken back, unless it ends in a
  * violation; the frame above the state's own says how. Returns true if the successor stands.
@@ -387,7 +410,7 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 	}
 	n->key = state_key(s);
 	if (s->bounded)
-		n->key = xp_mix(n->key, fiber) | 1;
+		n->key = xp_mix(n->key, ran_by(s, fiber)) | 1;
 	n->fiber = (u8)fiber;
 	n->choice = (u16)choice;
 	n->preempts = (u8)preempts;
@@ -414,7 +437,7 @@ static void claim(struct search *s, struct succ *n)
 	}
 	n->fresh = fresh;
 	if (s->bounded) {
-		u32 depth = s->shortest ? s->depth : 0;
+		u32 depth = s->by_steps ? s->depth : 0;
 		u32 pre = path_preemptions(s) + n->preempts;
 		u32 old_pre = *value >> 24, old_depth = *value & 0xFFFFFF;
 
@@ -473,7 +496,7 @@ static void keep_state(struct search *s, const struct frame *f, u32 mask)
 	s->locking[f->id] = (u16)locking;
 	s->edge_first[f->id] = s->edge_count;
 	s->unfinished[f->id] = (u8)unfinished;
-	s->enabled[f->id] = (u16)mask;
+	s->enabled[f->id] = mask;
 }
 
 /* The frame of the successor @n that stands, from the state below it. */
@@ -482,6 +505,7 @@ static void enter(struct search *s, const struct succ *n)
 	struct frame *f = &s->frame[s->depth];
 
 	race_log_keep(&s->races, n->fiber);
+	f->ran = (u8)ran_by(s, n->fiber);
 	f->choice = n->choice;
 	f->preemptions = path_preemptions(s) + n->preempts;
 	f->again = !n->fresh;
@@ -579,7 +603,7 @@ static void walk(struct search *s)
 
 	s->depth = 1;
 	s->succ_count = 0;
-	s->frame[0] = (struct frame){ .mover = 0xFF };
+	s->frame[0] = (struct frame){ .mover = 0xFF, .ran = 0xFF };
 	SL_BUG_ON(visited_insert(&s->visited, state_key(s), &fresh) < 0);
 	/* State 0: its value is already 0. */
 	s->states++;
@@ -618,7 +642,7 @@ static bool search_init(struct search *s)
 		s->edge_first = region_map_huge(ID_STORE * sizeof(u64));
 		s->edge_n = region_map_huge(ID_STORE * sizeof(u16));
 		s->unfinished = region_map_huge(ID_STORE);
-		s->enabled = region_map_huge(ID_STORE * sizeof(u16));
+		s->enabled = region_map_huge(ID_STORE * sizeof(u32));
 		s->locking = region_map_huge(ID_STORE * sizeof(u16));
 		if (!s->edge || !s->edge_first || !s->edge_n || !s->unfinished || !s->enabled ||
 		    !s->locking)
@@ -630,7 +654,7 @@ static bool search_init(struct search *s)
 			return false;
 	}
 	if (s->o->exact) {
-		s->exact = exact_new(s->m.fibers);
+		s->exact = exact_new(s->m.stacks);
 		if (!s->exact)
 			return false;
 		xp.interned = exact_histories(s->exact);
@@ -648,7 +672,7 @@ static void search_free(struct search *s)
 		region_unmap(s->edge_first, ID_STORE * sizeof(u64));
 		region_unmap(s->edge_n, ID_STORE * sizeof(u16));
 		region_unmap(s->unfinished, ID_STORE);
-		region_unmap(s->enabled, ID_STORE * sizeof(u16));
+		region_unmap(s->enabled, ID_STORE * sizeof(u32));
 		region_unmap(s->locking, ID_STORE * sizeof(u16));
 	}
 	visited_free(&s->visited);
@@ -672,7 +696,7 @@ static void pass_begin(struct search *s)
 	s->edge_count = 0;
 	s->max_depth = 0;
 	s->stop = false;
-	xp.learned = false;
+	xp.learned = xp.buffer_full = false;
 	xp.undo_count = 0;
 	xp.pass++;
 	race_log_clear(&s->races);
@@ -699,17 +723,21 @@ static void explore(struct search *s)
 		if (!s->found && !is_intact(s))
 			break;
 		/* A trace can be played again only with the scheduling points it was found with. */
-		final = is_final(s) && !s->bounds;
+		final = is_final(s) && !s->bounds && is_believed(s);
 		again = xp.learned && is_unlimited(r) && (!final || r->passes < FOUND_PASSES);
 		if (again) {
 			s->found = false;
 			r->kind = final ? r->kind : XS_KIND_NONE;
 		}
+		if (xp.buffer_full && r->limit == XS_COMPLETE)
+			r->limit = XS_LIMIT_STORES;
 		r->all_states += s->states;
 		r->all_transitions += s->m.transitions;
 		if (again)
 			r->limit = XS_COMPLETE;
 	} while (again);
+	if (!is_believed(s))
+		r->kind = XS_KIND_NONE;
 	s->found = r->kind != XS_KIND_NONE;
 	if (s->o->audit && !s->found && r->limit == XS_COMPLETE) {
 		s->auditing = true;
@@ -730,6 +758,8 @@ static struct lv_graph graph_of(const struct search *s)
 {
 	return (struct lv_graph){ .states = (u32)s->states,
 				  .lanes = s->p->lanes,
+				  .flushes = ((1u << (s->m.fibers - s->m.stacks)) - 1)
+					     << s->m.stacks,
 				  .edge = s->edge,
 				  .first = s->edge_first,
 				  .count = s->edge_n,
@@ -824,6 +854,25 @@ static void minimise_within(struct search *s, u32 depth)
 	} while (again);
 }
 
+/* Another way with no more preemptions, but fewer steps. */
+static void shorten_best(struct search *s)
+{
+	struct xs_step *any = s->best;
+	u32 steps = s->best_steps, preemptions = s->best_preemptions;
+
+	s->best = NULL;
+	s->by_steps = true;
+	minimise_within(s, steps + 1);
+	if (s->best) {
+		free(any);
+		return;
+	}
+	/* There was no time. */
+	s->best = any;
+	s->best_steps = steps;
+	s->best_preemptions = preemptions;
+}
+
 static void minimise(struct search *s)
 {
 	struct xs_result *r = s->r;
@@ -839,8 +888,12 @@ static void minimise(struct search *s)
 		depth = c < most ? DEPTH_MAX : r->steps + 1;
 		if (s->o->depth && depth > s->o->depth)
 			depth = s->o->depth;
+		/* Is there any? Only then the shortest: that takes many times as long. */
+		s->by_steps = false;
 		minimise_within(s, depth);
-		r->minimal = !s->stop && is_unlimited(r);
+		if (s->best && !s->stop)
+			shorten_best(s);
+		r->minimal = s->by_steps && !s->stop && is_unlimited(r);
 		if (s->best || s->stop)
 			break;
 	}
@@ -977,8 +1030,7 @@ static int search(const struct xs_program *p, const struct xs_options *o, struct
 			    .graph = wants_graph(p, o) };
 	int rc = -ENOMEM;
 
-	machine_init(&s.m, p, r->symmetric != 0);
-	if (search_init(&s)) {
+	if (machine_init(&s.m, p, r->symmetric != 0, o->store_buffer) && search_init(&s)) {
 		s.start = clock_seconds();
 		explore(&s);
 		r->seconds = clock_seconds() - s.start;
@@ -996,8 +1048,7 @@ static int shorten(const struct xs_program *p, const struct xs_options *o, struc
 	enum xs_limit limit = r->limit;
 	int rc = -ENOMEM;
 
-	machine_init(&s.m, p, r->symmetric != 0);
-	if (search_init(&s)) {
+	if (machine_init(&s.m, p, r->symmetric != 0, o->store_buffer) && search_init(&s)) {
 		r->limit = XS_COMPLETE;
 		minimise(&s);
 		r->limit = limit;
@@ -1047,6 +1098,9 @@ void xs_replay_options(struct xs_options *o, u32 kind, const char *id)
 {
 	o->races = kind == SL_VIOLATION_RACE;
 	o->order_runs = o->races && !strcmp(id, XO_RACE_ID);
+	/* Clocks go with memory that is sequentially consistent. */
+	if (o->order_runs)
+		o->store_buffer = 0;
 }
 
 u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const struct xs_step *step,
@@ -1057,7 +1111,7 @@ u32 xs_replay(const struct xs_program *p, const struct xs_options *o, const stru
 	u64 hash = xp.hash;
 	u32 done;
 
-	machine_init(&m, p, false);
+	SL_BUG_ON(!machine_init(&m, p, false, o->store_buffer));
 	SL_BUG_ON(!race_log_init(&races));
 	if (o->order_runs) {
 		xp.order = xo_new(m.fibers);

@@ -67,6 +67,7 @@ enum xs_limit {
 	XS_LIMIT_INTERRUPTED,
 	XS_LIMIT_PREEMPTIONS, /* asked for: schedules with more were left out */
 	XS_LIMIT_RUNS,        /* asked for: random runs, which prove nothing */
+	XS_LIMIT_STORES,      /* a store buffer was full; a larger one may show more */
 	XS_LIMIT_SITES,       /* more kinds of steps at sites of the host than can be told apart */
 	XS_LIMIT_LAST = XS_LIMIT_SITES,
 };
@@ -118,9 +119,10 @@ struct xs_options {
 				 the whole arena now and then */
 	bool bounds; /* keep the graph, and find how often each site can be BUSY in a row; what is
 				 found ends a path, not the search */
-	u32 cycle_site; /* with bounds: 1 + the site whose endless BUSY is to be the finding */
-	bool exact;     /* compare states themselves, not their fingerprints */
-	bool bounded;   /* only schedules with at most this many preemptions */
+	u32 cycle_site;   /* with bounds: 1 + the site whose endless BUSY is to be the finding */
+	u32 store_buffer; /* not 0: lanes have store buffers of so many stores, see store_buffer.h */
+	bool exact;       /* compare states themselves, not their fingerprints */
+	bool bounded;     /* only schedules with at most this many preemptions */
 	u32 preemptions;
 	u32 runs; /* not 0: so many random runs instead of a search */
 	u32 run_block; /* runs that learn from each other; every next block starts from nothing, so that it comes

@@ -14,6 +14,7 @@
 #include <zstd.h>
 
 #include "base/env.h"
+#include "engine/explore/store_buffer.h"
 #include "engine/explore/xp.h"
 
 #define MAGIC     "SLTRACE\n"
@@ -24,7 +25,8 @@ enum {
 	FLAG_NO_REDUCTION = 1,
 	FLAG_CERTAIN = 2,
 	FLAG_MINIMAL = 4,
-	FLAGS_KNOWN = 7,
+	FLAG_STORES = 0x100, /* times the stores that a lane's store buffer holds */
+	FLAGS_KNOWN = FLAG_STORES * SB_STORES_MAX | 7,
 };
 
 /* Errors name the file by the end of its path. */
@@ -102,7 +104,7 @@ static void put_payload(struct sink *s, const struct trace *t)
 	put_number(s, t->arena_size, 8);
 	put_number(s,
 		   (t->no_reduction ? FLAG_NO_REDUCTION : 0u) | (t->certain ? FLAG_CERTAIN : 0u) |
-			   (t->minimal ? FLAG_MINIMAL : 0u),
+			   (t->minimal ? FLAG_MINIMAL : 0u) | t->store_buffer * FLAG_STORES,
 		   4);
 	put_number(s, t->fibers, 4);
 	put_number(s, t->preemptions, 4);
@@ -329,8 +331,13 @@ static void get_shared(struct source *s, struct trace *t)
 
 static bool step_is_good(const struct trace *t, const struct trace_step *step)
 {
-	if (step->fiber >= t->fibers || step->kind > XP_WAIT || step->op > XP_CAS ||
-	    step->size > 16 || (step->size & (step->size - 1)))
+	u32 fibers = t->fibers + (t->store_buffer ? t->fibers - 1 : 0);
+
+	if (step->fiber >= fibers || step->kind > XP_FLUSH || step->op > XP_CAS ||
+	    (step->kind == XP_FLUSH) != (step->fiber >= t->fibers))
+		return false;
+	/* What is left of a store that the lane itself has overwritten may have any number of bytes. */
+	if (step->size > 16 || (step->kind != XP_FLUSH && (step->size & (step->size - 1))))
 		return false;
 	return step->at == TRACE_NOWHERE || step->at < t->arena_size;
 }
@@ -397,7 +404,10 @@ static void get_payload(struct source *s, struct trace *t)
 	t->no_reduction = flags & FLAG_NO_REDUCTION;
 	t->certain = flags & FLAG_CERTAIN;
 	t->minimal = flags & FLAG_MINIMAL;
-	t->fibers = get_count(s, 1, XP_FIBERS_MAX, "lanes");
+	t->store_buffer = flags / FLAG_STORES;
+	if (!s->rc && flags % FLAG_STORES & ~7u)
+		refuse(s, "unknown flags", "0 to 7");
+	t->fibers = get_count(s, 1, t->store_buffer ? XP_STORING_MAX + 1 : XP_FIBERS_MAX, "lanes");
 	t->preemptions = get_count(s, 0, TRACE_STEPS_MAX, "preemptions");
 	t->loop_start = get_count(s, 0, TRACE_STEPS_MAX, "as start of the loop");
 	get_shared(s, t);

@@ -42,6 +42,7 @@ struct trace {
 	char kind[24], id[40], text[320]; /* of the violation */
 	u64 hash_seed;
 	bool no_reduction, certain, minimal;
+	u32 store_buffer; /* of each lane; 0: memory is sequentially consistent */
 	u64 arena_size;
 	u32 fibers;
 	u32 preemptions, loop_start;

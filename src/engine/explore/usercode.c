@@ -28,6 +28,7 @@
 #include "base/bug.h"
 #include "base/env.h"
 #include "engine/explore/guests.h"
+#include "engine/explore/store_buffer.h"
 #include "engine/explore/symbols.h"
 #include "engine/explore/xplain.h"
 
@@ -41,6 +42,8 @@ enum {
 #define PAGE 4096
 /* Seconds between two looks at whether the running step has come to an end. */
 #define WATCHDOG 10
+/* Stores that wait, if nobody says how many can. */
+#define STORE_BUFFER 8u
 
 /* The last piece of the section but for a module's room: what else comes behind it is not ours. */
 extern u8 __start_sl_shared[];
@@ -52,7 +55,7 @@ extern const struct sl_entry *const __stop_sl_entries[] __attribute__((weak));
 static struct {
 	const char *name; /* of the program */
 	struct xs_options search;
-	bool all_finish, json;
+	bool all_finish, json, tso;
 	/* From the descriptors. */
 	const struct sl_entry *entry[XP_LANES_MAX];
 	u32 me[XP_LANES_MAX];
@@ -483,8 +486,10 @@ static const char *verdict(const struct outcome *o)
 
 static const char *limit_name(enum xs_limit limit)
 {
-	static const char *const name[] = { "none",        "time",        "memory", "depth",
-					    "interrupted", "preemptions", "random" };
+	static const char *const name[] = {
+		"none",        "time",        "memory", "depth",
+		"interrupted", "preemptions", "random", "store-buffer"
+	};
 
 	return name[limit];
 }
@@ -541,6 +546,9 @@ static void print_text(const struct outcome *o)
 		printf("(%s)", kind_name(x->kind));
 	else if (x->limit == XS_LIMIT_PREEMPTIONS)
 		printf(" (no violation with at most %u preemptions)", run.search.preemptions);
+	else if (x->limit == XS_LIMIT_STORES)
+		printf(" (no violation with store buffers of %u stores, which were full)",
+		       run.search.store_buffer);
 	else if (x->limit == XS_LIMIT_RUNS)
 		printf(" (no violation in %" PRIu64 " random runs)", x->runs);
 	else if (x->limit != XS_COMPLETE)
@@ -632,6 +640,8 @@ enum {
 	OPT_RANDOM,
 	OPT_SEED,
 	OPT_ALL_FINISH,
+	OPT_MEMORY_MODEL,
+	OPT_STORE_BUFFER,
 	OPT_FORMAT,
 };
 
@@ -650,6 +660,11 @@ static const struct argp_option options[] = {
 	{ "seed", OPT_SEED, "S", 0, "of the first random run (default 0)", 0 },
 	{ "all-finish", OPT_ALL_FINISH, NULL, 0,
 	  "look for livelocks: every thread ends if each gets its turns", 0 },
+	{ "memory-model", OPT_MEMORY_MODEL, "sc|tso", 0,
+	  "sc: memory is sequentially consistent (default); tso: stores wait in store buffers, as on x86",
+	  0 },
+	{ "store-buffer", OPT_STORE_BUFFER, "N", 0,
+	  "with tso: stores of one thread that can wait (default 8)", 0 },
 	{ "format", OPT_FORMAT, "text|json", 0, "form of the report on standard output", 0 },
 	{ 0 },
 };
@@ -697,6 +712,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_ALL_FINISH:
 		run.all_finish = true;
 		return 0;
+	case OPT_MEMORY_MODEL:
+		if (strcmp(arg, "sc") != 0 && strcmp(arg, "tso") != 0)
+			argp_error(state, "--memory-model: found '%s'; expected sc or tso", arg);
+		run.tso = !strcmp(arg, "tso");
+		return 0;
+	case OPT_STORE_BUFFER:
+		run.search.store_buffer = (u32)number(state, "--store-buffer", arg, SB_STORES_MAX);
+		if (!run.search.store_buffer)
+			argp_error(state, "--store-buffer: found '%s'; expected 1 to %u", arg,
+				   SB_STORES_MAX);
+		return 0;
 	case OPT_FORMAT:
 		if (strcmp(arg, "text") && strcmp(arg, "json"))
 			argp_error(state, "--format: found '%s'; expected text or json", arg);
@@ -711,6 +737,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 					  "random runs or a search");
 		if (run.search.audit && run.search.bounded)
 			argp_error(state, "found --audit and --preemptions; expected one of them");
+		if (run.search.store_buffer && !run.tso)
+			argp_error(state, "found --store-buffer without --memory-model tso; "
+					  "expected both");
+		if (run.tso && !run.search.store_buffer)
+			run.search.store_buffer = STORE_BUFFER;
 		if (run.search.audit && run.all_finish)
 			argp_error(state, "found --audit and --all-finish; expected one of them");
 		return 0;
@@ -738,8 +769,9 @@ static void add_threads(const struct sl_entry *e)
 	u32 count = e->count ? e->count : 1;
 
 	for (u32 i = 0; i < count; i++, run.threads++) {
-		if (run.threads == XP_LANES_MAX)
-			user_fail("found more than %u threads", XP_LANES_MAX);
+		if (run.threads == (run.tso ? XP_STORING_MAX : XP_LANES_MAX))
+			user_fail("found more than %u threads%s", run.threads,
+				  run.tso ? ", the most with --memory-model tso" : "");
 		run.entry[run.threads] = e;
 		run.me[run.threads] = i;
 		if (e->count)

@@ -231,29 +231,35 @@ static void first_row(struct user_trace *t, u32 index, u32 thread)
 	}
 }
 
-static void add_rows(struct user_trace *t, u32 index, const struct xs_step *step)
+static const char *access_name(const struct xp_event *e)
+{
+	if (e->when == XP_EVENT_FLUSHED)
+		return "flush";
+	if (e->when == XP_EVENT_BUFFERED)
+		return "buffered store";
+	return e->op == XP_CAS && e->before == e->after ? "failed cas" : atomic_name[e->op];
+}
+
+static void add_rows(struct user_trace *t, u32 index, u32 thread)
 {
 	for (u32 i = 0; i < xp.event_count; i++) {
 		const struct xp_event *e = &xp.event[i];
 		struct user_row *row;
 
 		if (is_call(e)) {
-			row = new_row(t, index, step->fiber);
+			row = new_row(t, index, thread);
 			call_text(e, row->object, sizeof(row->object), row->what,
 				  sizeof(row->what));
 			continue;
 		}
 		if (e->kind != XP_EVENT_ATOMIC || !xs_word_is_shared(e->addr))
 			continue;
-		row = new_row(t, index, step->fiber);
+		row = new_row(t, index, thread);
 		variable_name(e->addr, row->object, sizeof(row->object));
-		row_what(row,
-			 e->op == XP_CAS && e->before == e->after ? "failed cas"
-								  : atomic_name[e->op],
-			 e->before, e->after);
+		row_what(row, access_name(e), e->before, e->after);
 		function_name(e->pc, row->where, sizeof(row->where));
 	}
-	plain_rows(t, index, step->fiber);
+	plain_rows(t, index, thread);
 }
 
 static bool before(void *ctx, u32 index, const struct xs_step *step)
@@ -270,13 +276,13 @@ static bool before(void *ctx, u32 index, const struct xs_step *step)
 static bool after(void *ctx, u32 index, const struct xs_step *step)
 {
 	struct user_trace *t = ctx;
-	u32 rows = t->rows;
+	u32 rows = t->rows, thread = xp_lane_of(step->fiber);
 
-	first_row(t, index, step->fiber);
-	add_rows(t, index, step);
+	first_row(t, index, thread);
+	add_rows(t, index, thread);
 	/* Every step has a row. */
 	if (t->rows == rows)
-		new_row(t, index, step->fiber);
+		new_row(t, index, thread);
 	t->played = index + 1;
 	if (!xp.violated)
 		return true;

@@ -7,6 +7,7 @@
 
 #include "base/bug.h"
 #include "engine/explore/order.h"
+#include "engine/explore/store_buffer.h"
 #include "engine/explore/xp.h"
 
 /* Host locks in the arena: see enum xp_lock. */
@@ -84,6 +85,8 @@ static void want(u32 *word, enum xp_lock how)
 {
 	pend(XP_LOCK, word);
 	xp.fiber[xp.cur].pending.op = (u8)how;
+	/* Locks are taken by locked instructions. */
+	xp.fiber[xp.cur].pending.drains = true;
 	xp_yield();
 }
 
@@ -136,7 +139,7 @@ static u32 *release(void *room, bool reader)
 
 	xp_log_write(word, 8);
 	if (xp.active)
-		xp.fp->released = xp.fp->count;
+		xp.fp->released = xp.fp->apart = xp.fp->count;
 	if (xp.active && xp.order)
 		xo_release(&word[reader]);
 	return word;
@@ -159,9 +162,17 @@ static void op_mutex_lock(struct sl_env *env, struct sl_mutex *m)
 	acquire(m->room, XP_LOCK_MUTEX)[0] |= XP_LOCK_HELD;
 }
 
+/* Mutexes, and locks held to read, are given back by locked instructions as well. */
+static void drain(void)
+{
+	if (xp.active && !xp.no_yield)
+		sb_fence(__builtin_return_address(0));
+}
+
 static void op_mutex_unlock(struct sl_env *env, struct sl_mutex *m)
 {
 	(void)env;
+	drain();
 	release(m->room, false)[0] &= ~XP_LOCK_HELD;
 }
 
@@ -179,6 +190,7 @@ static void op_read_lock(struct sl_env *env, struct sl_rwlock *l)
 static void op_read_unlock(struct sl_env *env, struct sl_rwlock *l)
 {
 	(void)env;
+	drain();
 	release(l->room, true)[1]--;
 }
 
@@ -188,10 +200,19 @@ static void op_write_lock(struct sl_env *env, struct sl_rwlock *l)
 	acquire(l->room, XP_LOCK_WRITE)[0] |= XP_LOCK_HELD;
 }
 
+/* A plain store: it waits behind those of what the lock has protected, and nothing waits for it. */
 static void op_write_unlock(struct sl_env *env, struct sl_rwlock *l)
 {
+	u32 *word;
+
 	(void)env;
-	release(l->room, false)[0] &= ~XP_LOCK_HELD;
+	if (xp.active && !xp.no_yield && xp.slots)
+		sb_make_room(1, __builtin_return_address(0));
+	word = release(l->room, false);
+	if (xp.active && !xp.no_yield && sb_count())
+		sb_unlock(word, __builtin_return_address(0));
+	else
+		word[0] &= ~XP_LOCK_HELD;
 }
 
 /* A scheduling point, although the lane itself sees nothing. */

@@ -8,6 +8,7 @@
 #include "engine/explore/guests.h"
 #include "engine/explore/order.h"
 #include "engine/explore/region.h"
+#include "engine/explore/store_buffer.h"
 
 #define UNDO_STORE (1ull << 27)
 #define PAGE       4096u
@@ -34,6 +35,7 @@ void xp_close(void)
 	region_unmap(xp.undo, UNDO_STORE * sizeof(*xp.undo));
 	region_unmap(xp.stacks, (size_t)XP_FIBERS_MAX * XP_STACK_SIZE);
 	xp_guests_close();
+	sb_close();
 	xp = (struct xp_state){ 0 };
 }
 

@@ -18,7 +18,11 @@
 #define XP_LANES_MAX 16
 /* Fibers: the lanes, and one that ends the world when all lanes are done. */
 #define XP_FIBERS_MAX (XP_LANES_MAX + 1)
-#define XP_STACK_SIZE (64u << 10)
+/* And with store buffers one more for each lane, without a stack, that takes its stores to memory. */
+#define XP_MOVERS_MAX (XP_FIBERS_MAX + XP_LANES_MAX)
+/* So many lanes can have a store buffer: all fibers fit one mask. */
+#define XP_STORING_MAX (XP_LANES_MAX - 1)
+#define XP_STACK_SIZE  (64u << 10)
 /* Plain accesses of one step that are kept one by one; a step with more is not compared exactly. */
 #define XP_FOOTPRINT_MAX 192
 /*
@@ -38,6 +42,8 @@ enum xp_kind {
 	XP_PAUSE,  /* one turn of a retry loop */
 	XP_LOCK,   /* take a host lock, when it is free */
 	XP_WAIT,   /* go on when *addr != arg */
+	XP_FENCE,  /* go on when no more than n of its stores are on their way to memory */
+	XP_FLUSH,  /* of the fibers that do that: take the oldest store to memory */
 	XP_EXIT,   /* nothing: it has ended */
 	XP_DEAD,   /* nothing: it reported a violation */
 };
@@ -71,10 +77,11 @@ enum xp_atomic {
 };
 
 struct xp_pending {
-	u8 kind; /* enum xp_kind */
-	u8 op;   /* XP_ATOMIC: enum xp_atomic; XP_LOCK: enum xp_lock */
-	u8 size; /* bytes */
-	u32 n;   /* XP_CHOICE: answers */
+	u8 kind;     /* enum xp_kind */
+	u8 op;       /* XP_ATOMIC: enum xp_atomic; XP_LOCK: enum xp_lock */
+	u8 size;     /* bytes */
+	bool drains; /* not before the lane's stores have reached memory */
+	u32 n;       /* XP_CHOICE: answers; XP_FENCE */
 	void *addr;
 	u64 arg;  /* XP_WAIT: the old value */
 	void *pc; /* where in the program */
@@ -107,6 +114,7 @@ struct xp_footprint {
 	u64 reads, writes; /* one bit per granule, hashed */
 	u32 count;
 	u32 released; /* so many came before the fiber's last release in this step */
+	u32 apart;    /* those are not to be taken together with later ones */
 	bool overflow;
 	struct xp_access access[XP_FOOTPRINT_MAX];
 };
@@ -136,11 +144,19 @@ enum xp_word {
 	XP_WORD_COUNTER,   /* its first half; the rest of it likewise */
 };
 
+/* With store buffers: when a store is. */
+enum xp_event_when {
+	XP_EVENT_AT_ONCE,
+	XP_EVENT_BUFFERED, /* it has yet to reach memory */
+	XP_EVENT_FLUSHED,  /* now it does */
+};
+
 /* What a replayed step did, for the table. */
 struct xp_event {
 	u8 kind;
 	u8 op;
 	u8 size;
+	u8 when; /* enum xp_event_when */
 	void *addr;
 	void *pc;
 	u64 before, after; /* atomic; note: a, b */
@@ -213,7 +229,12 @@ struct xp_state {
 	struct xp_intern *interned; /* histories as ids instead of hashes, in an exact search */
 	u64 ghost_start, ghost_end; /* bytes of the arena that only oracles look at */
 	u32 shared_count;
-	struct xp_fiber fiber[XP_FIBERS_MAX];
+	/* store_buffer.h */
+	u32 slots;       /* of a lane's store buffer; 0: memory is sequentially consistent */
+	u32 first_flush; /* fibers from here on take lanes' stores to memory */
+	u32 flushed_before; /* accesses of the lane's last step that came before the store that was flushed */
+	bool buffer_full; /* a lane has waited for room */
+	struct xp_fiber fiber[XP_MOVERS_MAX];
 	void *main_sp;
 	u8 *stacks;
 	/* With bounds: sites that were ever BUSY, and what the running step has done at them. */
@@ -300,6 +321,17 @@ static inline u8 xp_halves(const volatile void *addr, size_t size)
 	u32 last = (u32)((xp_offset(addr) + size - 1) >> 1 & 3);
 
 	return (u8)(size > 8 ? 0xFu : (2u << last) - (1u << first));
+}
+
+/* The lane that a fiber moves: its own, or the one whose stores it takes to memory. */
+static inline u32 xp_lane_of(u32 fiber)
+{
+	return xp.slots && fiber >= xp.first_flush ? fiber - xp.first_flush : fiber;
+}
+
+static inline bool xp_is_flush(u32 fiber)
+{
+	return xp.slots && fiber >= xp.first_flush;
 }
 
 static inline void xp_saw(u64 value)

@@ -48,7 +48,9 @@ u64 tdh_mem_range_block(struct call *c)
 	entry_commit(c, &mc.e, value, true);
 	/*
 	 * The epoch is read after the blocked entry is stored: a vCPU that enters under a later
-	 * epoch must see the block. Pairs with the refcount and epoch in tdh_mem_track().
+	 * epoch must see the block. Pairs with the refcount and epoch in tdh_mem_track(). A published
+	 * commit of a release before 1.5.20 is no full barrier, so there the store may be seen too late:
+	 * scenarios/memory-model/block-then-epoch.yaml.
 	 */
 	pamt_set_bepoch(entry_pamt(c->m, value, mc.e.level), epoch_read(mc.td.tdcs));
 out:

@@ -8,6 +8,7 @@
 
 /* argv[0] is the command's name. Returns the exit code. */
 int cmd_answers(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_bounds(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
@@ -54,6 +55,12 @@ int cli_file_error(const char *command, int rc, const char *path, const char *er
  * false, and @path says where it was expected.
  */
 _Bool cli_data(const char *name, char *path, size_t size);
+
+/*
+ * Where another program that belongs to this one is: beside it in the build directory, below bench/, or installed.
+ * False, and @path says where it was expected.
+ */
+_Bool cli_helper(const char *name, char *path, size_t size);
 
 struct argp;
 struct argp_state;

@@ -20,12 +20,13 @@ static _Bool found(const char *dir, const char *name, char *path, size_t size)
 	return n > 0 && (size_t)n < size && !access(path, R_OK);
 }
 
-/* The installed files lie at the same place from the program wherever the tree was put. */
-static _Bool found_installed(const char *name, char *path, size_t size)
+/* "@from_bin" seen from the folder of this program, without the "..", for messages. */
+static _Bool beside_program(const char *from_bin, char *path, size_t size)
 {
-	char self[PATH_MAX], dir[PATH_MAX + sizeof(SEAMLAB_DATA_FROM_BIN)], clean[PATH_MAX];
+	char self[PATH_MAX], dir[PATH_MAX + 200], clean[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
+	int len;
 
 	if (n < 0)
 		return 0;
@@ -33,9 +34,20 @@ static _Bool found_installed(const char *name, char *path, size_t size)
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	snprintf(dir, sizeof(dir), "%s/" SEAMLAB_DATA_FROM_BIN, self);
-	/* Without the "..", for messages. */
-	return realpath(dir, clean) && found(clean, name, path, size);
+	snprintf(dir, sizeof(dir), "%s/%s", self, from_bin);
+	if (!realpath(dir, clean))
+		return 0;
+	len = snprintf(path, size, "%s", clean);
+	return len > 0 && (size_t)len < size;
+}
+
+/* The installed files lie at the same place from the program wherever the tree was put. */
+static _Bool found_installed(const char *name, char *path, size_t size)
+{
+	char dir[PATH_MAX];
+
+	return beside_program(SEAMLAB_DATA_FROM_BIN, dir, sizeof(dir)) &&
+	       found(dir, name, path, size);
 }
 
 _Bool cli_data(const char *name, char *path, size_t size)
@@ -50,6 +62,23 @@ _Bool cli_data(const char *name, char *path, size_t size)
 	snprintf(path, size, "%s", name);
 	return !access(path, R_OK);
 }
+
+#ifdef SEAMLAB_HELPERS_FROM_BIN
+_Bool cli_helper(const char *name, char *path, size_t size)
+{
+	static const char *const places[] = { "bench", SEAMLAB_HELPERS_FROM_BIN };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char dir[PATH_MAX];
+
+		if (beside_program(places[i], dir, sizeof(dir)) && found(dir, name, path, size) &&
+		    !access(path, X_OK))
+			return 1;
+	}
+	snprintf(path, size, "%s", name);
+	return 0;
+}
+#endif
 
 /* The file in @dir whose name is nearest to @base, into @name. */
 static _Bool nearest_in(const char *dir, const char *base, char *name, size_t size)

@@ -68,6 +68,7 @@ json_t *check_to_json(const struct sl_check *c)
 			    json_real(x->seconds > 0 ? (double)x->all_transitions / x->seconds
 						     : 0));
 	json_object_set_new(o, "peak_memory_bytes", number(x->memory));
+	json_object_set_new(o, "arena_bytes", number(c->result.arena_size));
 	json_object_set_new(o, "complete", json_boolean(x->limit == XS_COMPLETE));
 	json_object_set_new(o, "limit", json_string(check_limit(c)));
 	json_object_set_new(o, "preemption_bound",

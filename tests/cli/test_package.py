@@ -141,6 +141,14 @@ class Package(unittest.TestCase):
         self.assertIn("again, all", self.use("seamlab", "replay", os.path.join(shared, "f1.trace")))
         os.unlink(os.path.join(shared, "f1.trace"))
 
+    def test_bench(self):
+        """It finds its program and its models, and says which tools are not there."""
+        env = dict(self.env, PATH=os.path.dirname(self.program))
+        text = must([self.program, "bench", "--quick", "exploration", "growth"], cwd=self.elsewhere, env=env)
+        self.assertRegex(text, r"\| sharex-hp \S+ \S+ \S+ \| seamlab +\| +\| holds ")
+        self.assertRegex(text, r"\| spin .*\| not installed")
+        self.assertIn("## Growth", text)
+
     def test_gallery_is_complete(self):
         def files(top):
             return sorted(os.path.relpath(os.path.join(d, n), top) for d, _, ns in os.walk(top) for n in ns)

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Twin of sharex-hp.yaml. Lane 0 shares and promotes, lane 1 wants it exclusively until granted, lane 2
- * is a guest that wants it exclusively, twice, lane 3 shares. One d_step is one atomic operation; old is
- * what the lane has read in the operation that it is in.
+ * sharex with host priority, as published. Each lane has TRIES turns: one shares and promotes, one host
+ * wants it exclusively until granted, GUESTS guests want it exclusively, SHARERS hosts share. One d_step
+ * is one atomic operation; old is what the lane has read in the operation that it is in.
  */
+#ifndef GUESTS
+#define GUESTS 1
+#endif
+#ifndef SHARERS
+#define SHARERS 1
+#endif
+#ifndef TRIES
+#define TRIES 2
+#endif
 #define EX  1
 #define HP  2
 #define ONE 4
@@ -13,7 +22,11 @@ byte done = 0;
 
 mtype = { START, TRY, AGAIN, ASK, UNSET, PAUSE, PROMOTE, PROMOTE2, PROMOTE_ASK, DROP_SH, LOOK, DROP, DONE };
 
-inline leave() { pc = DONE; old = 0; done++ }
+inline leave()
+{
+	old = 0; left--;
+	if :: left == 0 -> pc = DONE; done++ :: else -> pc = TRY fi
+}
 
 /* Variables stand outside of an inline: their initialisation in it would be a step. */
 inline sharer(promotes)
@@ -48,6 +61,7 @@ active proctype host()
 {
 	mtype pc = START;
 	short old = 0;
+	byte left = TRIES;
 end:	do
 	:: d_step { pc == START -> pc = TRY }
 	:: d_step { pc == TRY ->
@@ -64,21 +78,16 @@ end:	do
 	od
 }
 
-active proctype guest()
+active [GUESTS] proctype guest()
 {
 	mtype pc = START;
 	short old = 0;
-	byte left = 2;
+	byte left = TRIES;
 end:	do
 	:: d_step { pc == START -> pc = TRY }
-	:: d_step { pc == TRY ->
-		if
-		:: w == 0 -> w = EX; pc = LOOK
-		:: else -> left--; if :: left == 0 -> leave() :: else fi
-		fi }
+	:: d_step { pc == TRY -> if :: w == 0 -> w = EX; pc = LOOK :: else -> leave() fi }
 	:: d_step { pc == LOOK -> assert(w & EX); old = w; pc = DROP }
-	:: d_step { pc == DROP -> w = w & HP; old = 0; left--;
-		if :: left == 0 -> leave() :: else -> pc = TRY fi }
+	:: d_step { pc == DROP -> w = w & HP; leave() }
 	od
 }
 
@@ -86,19 +95,21 @@ active proctype sharer_that_promotes()
 {
 	mtype pc = START;
 	short old = 0;
+	byte left = TRIES;
 	sharer(true)
 }
 
-active proctype sharer_that_does_not()
+active [SHARERS] proctype sharer_that_does_not()
 {
 	mtype pc = START;
 	short old = 0;
+	byte left = TRIES;
 	sharer(false)
 }
 
 /* The end of the world: one step. */
 active proctype finish()
 {
-	d_step { done == 4 -> assert(w == 0 || w == HP) };
+	d_step { done == 2 + GUESTS + SHARERS -> assert(w == 0 || w == HP) };
 end:	false
 }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a leaf costs besides its locks, and how many calls a hostile host gets through.
+ * What a leaf costs besides its locks, and how many calls a hostile host gets through: parts of the
+ * section "module".
  *
  *  leaves:  each leaf's successful call, nobody in its way, against the lock operations of its plan on
  *           the same words alone, and against those with the work that the leaf is there for done while
- *           the locks are held (bench_work.h); one core, contents off, no oracle
+ *           the locks are held (work.h); one core, contents off, no oracle
  *  hostile: random SEAMCALLs and TDCALLs on four LPs, a thread each, all oracles on (hostile.h)
  *
  * A TD is built, run and torn down again and again; a leaf is called for many pages in a row where it
  * can be. Ratios are medians over those lives. What a life has once or a few times is measured cold:
  * its code comes from further away than that of the locks, which are taken once to warm up.
- *
- * bench_leaf [--lives N] [--seconds S] [--hardened] [--json]
  */
-#include "bench_env.h"
-#include "bench_work.h"
+#include "leaf.h"
+#include "env.h"
+#include "work.h"
 
 #include <pthread.h>
 
@@ -66,6 +66,7 @@ struct row {
 
 static struct {
 	struct sl_env env;
+	struct sl_stats stats;
 	struct sl_machine *m;
 	struct sl_lp *lp;
 	struct tdcs *tdcs;
@@ -78,15 +79,9 @@ static struct {
 	double ticks_per_ns;
 } b;
 
-void hp_misuse(const char *what)
-{
-	fprintf(stderr, "bench_leaf: lock misuse: %s\n", what);
-	exit(1);
-}
-
 static void die(const char *what, u64 status)
 {
-	fprintf(stderr, "bench_leaf: %s returns 0x%llx\n", what, (unsigned long long)status);
+	fprintf(stderr, "seamlab bench: %s returns 0x%llx\n", what, (unsigned long long)status);
 	exit(1);
 }
 
@@ -593,7 +588,7 @@ static void machine_up(void)
 	mc.private_pages = PAGES;
 	mc.flavour = b.flavour;
 	size = sl_machine_arena_size(&mc);
-	b.env = bench_env();
+	b.env = bench_env(&b.stats);
 	b.m = sl_machine_init(&mc, bench_arena(size), size);
 	b.lp = sl_machine_lp(b.m, 0);
 	sl_lp_set_env(b.lp, &b.env);
@@ -611,31 +606,14 @@ static void machine_up(void)
 		MUST(tdh_sys_tdmr_init, .rcx = SL_PRIVATE_BASE);
 }
 
-static bool printed_one;
-
-static void print_json(const struct row *r, const char *name, const struct leaf_work *work,
-		       double leaf, double locks, double with_work)
+/* Of @leaf to @ns; null where there is nothing to compare with. */
+static json_t *against(double leaf, double ns)
 {
-	printf("%s\"%s\": {\"ns\": %.1f, \"locks_ns\": %.1f, ", printed_one ? ", " : "", name, leaf,
-	       locks);
-	if (with_work > 0)
-		printf("\"locks_and_work_ns\": %.1f, ", with_work);
-	printf("\"in_a_row\": %u, \"work\": \"%s\"}", r->in_a_row, work ? work->does : "");
-	printed_one = true;
+	return ns > 0 ? json_real(leaf / ns) : json_null();
 }
 
-/* "TIME RATIO", as wide as the heading; blank where there is nothing to compare with. */
-static void print_against(double leaf, double ns)
+static void add_row(json_t *rows, struct row *r, bool guest, u32 number)
 {
-	if (ns > 0)
-		printf(" %9.1f %6.2f", ns, leaf / ns);
-	else
-		printf(" %9s %6s", "", "");
-}
-
-static void print_row(struct row *r, bool guest, u32 number, bool json)
-{
-	const char *name = guest ? tdx_tdcall_name(number) : tdx_seamcall_name(number);
 	const struct leaf_work *work = leaf_work(guest, number);
 	double leaf, locks, with_work;
 
@@ -644,44 +622,38 @@ static void print_row(struct row *r, bool guest, u32 number, bool json)
 	leaf = bench_median(r->leaf, r->samples) / b.ticks_per_ns;
 	locks = bench_median(r->locks, r->samples) / b.ticks_per_ns;
 	with_work = bench_median(r->work, r->samples) / b.ticks_per_ns;
-	if (json) {
-		print_json(r, name, work, leaf, locks, with_work);
-		return;
-	}
-	printf("  %-26s %8u %9.1f", name, r->in_a_row, leaf);
-	print_against(leaf, locks);
-	print_against(leaf, with_work);
-	printf("  %s\n", work ? work->does : "");
+	json_array_append_new(
+		rows,
+		json_pack("{s:s, s:s, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:s}", "leaf",
+			  guest ? tdx_tdcall_name(number) : tdx_seamcall_name(number), "flavour",
+			  b.flavour == SL_HARDENED ? "hardened" : "published", "ns", leaf, "ns_p90",
+			  bench_percentile(r->leaf, r->samples, 0.9) / b.ticks_per_ns,
+			  "calls_per_second", 1e9 / leaf, "locks_ns",
+			  locks > 0 ? json_real(locks) : json_null(), "ratio", against(leaf, locks),
+			  "locks_and_work_ns", with_work > 0 ? json_real(with_work) : json_null(),
+			  "ratio_work", against(leaf, with_work), "in_a_row", (int)r->in_a_row,
+			  "lives", (int)r->samples, "work", work ? work->does : ""));
 }
 
-static void leaves(u32 lives, bool json)
+void bench_leaves(json_t *rows, enum sl_flavour flavour, u32 lives)
 {
 	double t0 = bench_seconds();
 	u64 c0 = __rdtsc();
 
+	memset(&b, 0, sizeof(b));
+	b.flavour = flavour;
 	machine_up();
-	for (u32 i = 0; i < lives; i++) {
+	for (u32 i = 0; i < lives && i < LIVES_MAX && !bench_interrupted(); i++) {
 		build();
 		use();
 		change();
 		tear_down();
 	}
 	b.ticks_per_ns = (double)(__rdtsc() - c0) / ((bench_seconds() - t0) * 1e9);
-	if (json)
-		printf("\"leaves\": {");
-	else
-		printf("%s, 1.5.01, uncontended, ns per call, median of %u lives of a TD; ratio: of the\n"
-		       "call to its locks alone; behind them: to its locks with its work done while they are held\n"
-		       "  %-26s %8s %9s %9s %6s %9s %6s  %s\n",
-		       b.flavour == SL_HARDENED ? "hardened" : "published", lives, "leaf",
-		       "in a row", "call", "its locks", "ratio", "with work", "ratio",
-		       "work [not timed alone]");
 	for (u32 i = 0; i < TDX_SEAMCALL_COUNT; i++)
-		print_row(&b.seamcall[i], false, i, json);
+		add_row(rows, &b.seamcall[i], false, i);
 	for (u32 i = 0; i < TDX_TDCALL_COUNT; i++)
-		print_row(&b.tdcall[i], true, i, json);
-	if (json)
-		printf("}");
+		add_row(rows, &b.tdcall[i], true, i);
 }
 
 /* ---- the hostile host ------------------------------------------------------------------------------- */
@@ -703,13 +675,11 @@ static void *lp_thread(void *arg)
 	return NULL;
 }
 
-static double hostile_rate(double seconds, u64 *calls)
+json_t *bench_hostile(double seconds)
 {
 	pthread_t thread[HOSTILE_LPS];
 	struct hostile_count n = { 0 };
 	struct sl_machine_config mc;
-	struct timespec t = { .tv_sec = (time_t)seconds,
-			      .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
 	double t0;
 
 	sl_machine_config_init(&mc);
@@ -723,7 +693,7 @@ static double hostile_rate(double seconds, u64 *calls)
 	for (u32 i = 0; i < HOSTILE_LPS; i++)
 		if (pthread_create(&thread[i], NULL, lp_thread, &host.lp[i]))
 			die("pthread_create", 0);
-	nanosleep(&t, NULL);
+	bench_sleep(seconds);
 	atomic_store(&stop, true);
 	for (u32 i = 0; i < HOSTILE_LPS; i++)
 		pthread_join(thread[i], NULL);
@@ -731,45 +701,6 @@ static double hostile_rate(double seconds, u64 *calls)
 	hostile_at_rest(&host);
 	for (u32 i = 0; i < HOSTILE_LPS; i++)
 		hostile_count_add(&n, &host.lp[i].count);
-	*calls = n.calls;
-	return (double)n.calls / seconds;
-}
-
-int main(int argc, char **argv)
-{
-	double seconds = 2, rate;
-	bool json = false;
-	u32 lives = 101;
-	u64 calls;
-
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--json"))
-			json = true;
-		else if (!strcmp(argv[i], "--hardened"))
-			b.flavour = SL_HARDENED;
-		else if (!strcmp(argv[i], "--lives") && i + 1 < argc)
-			lives = (u32)atoi(argv[++i]);
-		else if (!strcmp(argv[i], "--seconds") && i + 1 < argc)
-			seconds = atof(argv[++i]);
-		else
-			lives = 0;
-	}
-	if (lives < 1 || lives > LIVES_MAX || !(seconds > 0 && seconds <= 600)) {
-		fprintf(stderr,
-			"usage: bench_leaf [--lives 1..%d] [--seconds S] [--hardened] [--json]\n",
-			LIVES_MAX);
-		return 2;
-	}
-	rate = hostile_rate(seconds, &calls);
-	if (json) {
-		printf("{\"hostile\": {\"lps\": %d, \"calls\": %llu, \"calls_per_second\": %.0f}, ",
-		       HOSTILE_LPS, (unsigned long long)calls, rate);
-		leaves(lives, true);
-		printf("}\n");
-		return 0;
-	}
-	printf("random calls on %d LPs, a thread each, hardened, all oracles on: %.2f M calls/s\n",
-	       HOSTILE_LPS, rate / 1e6);
-	leaves(lives, false);
-	return 0;
+	return json_pack("{s:i, s:I, s:f}", "lps", HOSTILE_LPS, "calls", (json_int_t)n.calls,
+			 "calls_per_second", (double)n.calls / seconds);
 }

@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: MIT
--- Twin of sharex-hp.yaml. Lane 0 shares and promotes, lane 1 wants it exclusively until granted, lane 2
--- is a guest that wants it exclusively, twice, lane 3 shares. One rule is one atomic operation; "seen"
--- is what the lane has read in the operation that it is in.
+-- sharex with host priority, as published. Each lane has TRIES turns: lane 0 shares and promotes, lane 1
+-- wants it exclusively until granted, GUESTS guests want it exclusively, SHARERS hosts share. One rule is
+-- one atomic operation; "seen" is what the lane has read in the operation that it is in.
 const
+  GUESTS: 1;
+  SHARERS: 1;
+  TRIES: 2;
   NONE: 255;
 type
-  lane: 0 .. 3;
+  lane: 0 .. 1 + GUESTS + SHARERS;
   word: 0 .. 255;
   place: enum { START, TRY, AGAIN, ASK, UNSET, PAUSE, PROMOTE, PROMOTE_AGAIN, PROMOTE_ASK,
                 DROP_SHARE, LOOK, DROP, DONE };
@@ -13,7 +16,7 @@ var
   w: word;                              -- bit 0 exclusive, bit 1 host priority, 7:2 readers
   at: array [lane] of place;
   seen: array [lane] of word;
-  left: 0 .. 2;                         -- tries of lane 2
+  left: array [lane] of 0 .. TRIES;
   over: boolean;
 
 function has_ex(v: word): boolean; begin return v % 2 = 1; end;
@@ -27,22 +30,20 @@ procedure go_seeing(l: lane; p: place; v: word); begin at[l] := p; seen[l] := v;
 -- behind the release
 procedure leave(l: lane);
 begin
-  if l = 2 & left = 2 then left := 1; go(l, TRY);
-  else
-    if l = 2 then left := 0; end;
-    go(l, DONE);
-  end;
+  left[l] := left[l] - 1;
+  if left[l] = 0 then go(l, DONE); else go(l, TRY); end;
 end;
+function is_guest(l: lane): boolean; begin return l > 1 & l < 2 + GUESTS; end;
 
 startstate begin
-  w := 0; left := 2; over := false;
-  for l: lane do at[l] := START; seen[l] := NONE; end;
+  w := 0; over := false;
+  for l: lane do at[l] := START; seen[l] := NONE; left[l] := TRIES; end;
 end;
 
 ruleset l: lane do
   rule "start" at[l] = START ==> begin go(l, TRY); end;
 
-  rule "try shared" at[l] = TRY & (l = 0 | l = 3) ==>
+  rule "try shared" at[l] = TRY & l != 1 & !is_guest(l) ==>
     var old: word;
   begin
     old := w;
@@ -58,9 +59,9 @@ ruleset l: lane do
     if l = 0 then go(l, PROMOTE); else go(l, DROP_SHARE); end;
   end;
 
-  rule "try exclusive" at[l] = TRY & (l = 1 | l = 2) ==> begin
+  rule "try exclusive" at[l] = TRY & (l = 1 | is_guest(l)) ==> begin
     if w = 0 then w := 1; go(l, LOOK);
-    elsif l = 2 then leave(l);
+    elsif is_guest(l) then leave(l);
     elsif w = 2 then go_seeing(l, AGAIN, w);
     else go_seeing(l, ASK, w); end;
   end;

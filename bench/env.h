@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <x86intrin.h>
 
 #include "base/bug.h"
@@ -55,7 +54,7 @@ static void bench_violate(struct sl_env *env, enum sl_violation kind, const char
 			  const char *text)
 {
 	(void)env;
-	fprintf(stderr, "finding: %s %s: %s\n", sl_violation_name(kind), id, text);
+	fprintf(stderr, "seamlab bench: finding: %s %s: %s\n", sl_violation_name(kind), id, text);
 	exit(1);
 }
 
@@ -75,19 +74,10 @@ static const struct sl_env_ops bench_env_ops = {
 	.violate = bench_violate,
 };
 
-static struct sl_stats bench_stats;
-
-static inline struct sl_env bench_env(void)
+/* @stats are the caller's: one for each thread. */
+static inline struct sl_env bench_env(struct sl_stats *stats)
 {
-	return (struct sl_env){ .ops = &bench_env_ops, .stats = &bench_stats, .tsc_per_us = 1000 };
-}
-
-static inline double bench_seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return (struct sl_env){ .ops = &bench_env_ops, .stats = stats, .tsc_per_us = 1000 };
 }
 
 static inline void *bench_arena(size_t size)
@@ -96,36 +86,10 @@ static inline void *bench_arena(size_t size)
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED) {
-		perror("bench: mmap");
+		perror("seamlab bench: mmap");
 		exit(2);
 	}
 	return p;
-}
-
-/* Resident memory now, bytes. */
-static inline unsigned long long bench_rss(void)
-{
-	unsigned long long size, resident = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (!f || fscanf(f, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	if (f)
-		fclose(f);
-	return resident * 4096;
-}
-
-static inline int bench_compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static inline double bench_median(double *v, size_t n)
-{
-	qsort(v, n, sizeof(*v), bench_compare);
-	return n & 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
 #endif

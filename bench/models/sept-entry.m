@@ -1,10 +1,15 @@
 -- SPDX-License-Identifier: MIT
--- Twin of sept-entry.yaml. Lane 0 is a guest that commits, lane 1 a host that tries until granted, lane
--- 2 a guest that tries twice. One rule is one atomic operation. Of the entry there are the lock bit and
--- host priority only; "seen" and "seen2" are what the lane has read in the operation that it is in,
--- "copy" what a holder read after it locked the entry.
+-- S-EPT entry, as published. Each lane has TRIES turns: lane 0 is a guest that commits, lane 1 a host that
+-- tries until granted, GUESTS more are guests that try once. One rule is one atomic operation. Of the
+-- entry there are the lock bit and host priority only; "seen" and "seen2" are what the lane has read in
+-- the operation that it is in, "copy" what a holder read after it locked the entry.
+const
+  GUESTS: 1;
+  TRIES: 2;
+  -- 1: a host that was refused leaves no host priority on a free entry, which is not so (F4)
+  NO_STALE_HP: 0;
 type
-  lane: 0 .. 2;
+  lane: 0 .. 1 + GUESTS;
   bits: record tdel: boolean; hp: boolean; end;
   reading: record there: boolean; v: bits; end;
   place: enum { START, TRY, ASK, UNSET, CHECK, BACK_OFF, PAUSE, COPY, COMMIT, LOOK, DROP, DONE };
@@ -14,7 +19,7 @@ var
   seen: array [lane] of reading;
   seen2: array [lane] of reading;
   copy: array [lane] of reading;
-  left: 0 .. 2;
+  left: array [lane] of 0 .. TRIES;
   over: boolean;
 
 procedure forget(var r: reading);
@@ -26,16 +31,13 @@ begin at[l] := p; forget(seen[l]); forget(seen2[l]); end;
 procedure leave(l: lane);
 begin
   forget(copy[l]);
-  if l = 2 & left = 2 then left := 1; go(l, TRY);
-  else
-    if l = 2 then left := 0; end;
-    go(l, DONE);
-  end;
+  left[l] := left[l] - 1;
+  if left[l] = 0 then go(l, DONE); else go(l, TRY); end;
 end;
 
 startstate begin
-  e.tdel := false; e.hp := false; left := 2; over := false;
-  for l: lane do go(l, START); forget(copy[l]); end;
+  e.tdel := false; e.hp := false; over := false;
+  for l: lane do go(l, START); forget(copy[l]); left[l] := TRIES; end;
 end;
 
 ruleset l: lane do
@@ -50,7 +52,11 @@ ruleset l: lane do
     else at[l] := CHECK; end;
   end;
 
-  rule "set the request" at[l] = ASK ==> begin e.hp := true; go(l, PAUSE); end;
+  rule "set the request" at[l] = ASK ==> begin
+    e.hp := true;
+    assert NO_STALE_HP = 0 | e.tdel;
+    go(l, PAUSE);
+  end;
   rule "pause" at[l] = PAUSE ==> begin go(l, TRY); end;
   rule "clear the request" at[l] = UNSET ==> begin e.hp := false; go(l, COPY); end;
 

@@ -329,7 +329,7 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 	n->choice = (u16)choice;
 	n->preempts = (u8)preempts;
 	if (s->o->audit)
-		n->next = xp_mix(xp.hash, xs_pending_digest(fiber));
+		n->next = s->p->stopped ? xp_mix(xp.hash, xs_pending_digest(fiber)) : n->key;
 	s->succ_count++;
 	visited_prefetch(&s->visited, n->key);
 	if (!keep)
@@ -385,7 +385,9 @@ static void claim(struct search *s, struct succ *n)
 
 /*
  * Audit: a state that was reached before must have the successors that it had then, or the
- * checkpoints that merged the two have lied about what a lane's future depends on.
+ * checkpoints that merged the two have lied about what a lane's future depends on; or, where lanes are known
+ * by what they have seen alone, they see something that does not: then the number of states would
+ * depend on the order in which they are visited.
  */
 static void audit_state(struct search *s, const struct frame *f)
 {

@@ -20,7 +20,7 @@
 
 struct succ {
 	u64 key;
-	u64 next; /* audit: the arena and what the mover is about to do, without what it has seen */
+	u64 next; /* audit: the state; without what lanes have seen, if they are known by their stacks */
 	u8 fiber;
 	u8 fresh;
 	u8 preempts;

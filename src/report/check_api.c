@@ -12,6 +12,8 @@
 /* Seconds that the search for the shortest counterexample may take. */
 #define MINIMISE_SECONDS 10.0
 
+_Static_assert(SL_JOBS_MAX == XS_JOBS_MAX, "one says to users what the other one does");
+
 static void on_progress(void *ctx, const struct xs_progress *p)
 {
 	const struct sl_check_options *o = ctx;

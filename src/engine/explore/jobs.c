@@ -33,7 +33,7 @@ struct jobs *jobs_new(u32 count, size_t tally_size)
 	struct jobs *j = calloc(1, sizeof(*j));
 	bool good;
 
-	SL_BUG_ON(count > JOBS_MAX);
+	SL_BUG_ON(count > XS_JOBS_MAX);
 	if (!j)
 		return NULL;
 	*j = (struct jobs){ .count = count, .tally_size = tally_size };

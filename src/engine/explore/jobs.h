@@ -19,8 +19,7 @@
 #include <sys/types.h>
 
 #include "engine/explore/knowledge.h"
-
-#define JOBS_MAX 64u
+#include "engine/explore/search.h"
 
 /* States that a job enters between two looks at what the others want. */
 #define JOBS_LOOK 256u
@@ -60,7 +59,7 @@ struct jobs_shared {
 	/* A pause: how many have come to it, and how many there have been. */
 	_Atomic u32 paused, pauses;
 	_Atomic u32 why;
-	struct job job[JOBS_MAX];
+	struct job job[XS_JOBS_MAX];
 };
 
 /* Which processes; in each of them @me is another. */
@@ -70,12 +69,12 @@ struct jobs {
 	u32 me;
 	u64 look_at; /* own states at which it looks around, if nobody calls */
 	u32 refused; /* looks until it tries again to give something away */
-	u8 *inbox[JOBS_MAX];
-	struct known *known[JOBS_MAX]; /* lists that they leave behind */
-	void *step[JOBS_MAX];          /* and the way to what they have found */
-	u8 *tally;                     /* and @tally_size bytes for each, for the program */
+	u8 *inbox[XS_JOBS_MAX];
+	struct known *known[XS_JOBS_MAX]; /* lists that they leave behind */
+	void *step[XS_JOBS_MAX];          /* and the way to what they have found */
+	u8 *tally;                        /* and @tally_size bytes for each, for the program */
 	size_t tally_size;
-	pid_t pid[JOBS_MAX]; /* 0: ended */
+	pid_t pid[XS_JOBS_MAX]; /* 0: ended */
 };
 
 /* Bytes in an inbox, granules in a list, bytes of a way. */

@@ -293,7 +293,7 @@ static void keep_finding(struct search *s)
 static void gather(struct search *s)
 {
 	const struct jobs *j = s->jobs;
-	const struct knowledge *all[JOBS_MAX];
+	const struct knowledge *all[XS_JOBS_MAX];
 
 	for (u32 i = 0; i < j->count; i++) {
 		const struct job_end *end = &j->shared->job[i].end;

@@ -87,6 +87,7 @@ struct xs_progress {
 };
 
 #define XS_KIND_NONE 0xFFFFFFFFu
+#define XS_JOBS_MAX  64u
 
 /* The id of a finding that is a loop of BUSY. */
 #define XS_CYCLE_ID "endless"
@@ -141,7 +142,7 @@ struct xs_options {
 	size_t memory;    /* bytes for states and edges; 0: no limit */
 	u32 depth;        /* 0: no limit */
 	double minimise_seconds; /* for the shortest counterexample */
-	u32 jobs;                /* processes for one search; 0 and 1 are one */
+	u32 jobs;                /* processes for one search, up to XS_JOBS_MAX; 0 and 1 are one */
 	u32 jobs_from; /* states that one looks at before the others join in; 0: as many as it is worth */
 	void (*progress)(void *ctx, const struct xs_progress *p);
 	bool (*interrupted)(void *ctx);
@@ -165,7 +166,8 @@ struct xs_result {
 	bool bounded;  /* they are there */
 	u32 symmetric; /* lanes that were taken as interchangeable */
 	u32 passes, shared_words, depth;
-	u32 jobs; /* processes that did the last pass; with several, passes and depth are not the same in each run */
+	/* Processes that did the last pass. With several, passes and depth differ from run to run. */
+	u32 jobs;
 	double seconds;
 	size_t memory; /* peak */
 	/* Counterexample; a livelock's loop starts at step loop_start, else loop_start = steps. */

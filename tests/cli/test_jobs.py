@@ -3,6 +3,7 @@
 """seamlab check --jobs: what comes out does not depend on it; limits and accidents of one job of several."""
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -104,6 +105,17 @@ class Jobs(unittest.TestCase):
             code, said = self.same(name, False)
             self.assertEqual((code, said["kind"]), (0, kind))
             self.assertIn("trace", said)
+
+    def test_violated_text(self):
+        """He who looks for it begins knowing nothing: as many passes, and as many BUSY on the way."""
+        for name in ("zoo/z5-msr-synthesized", "zoo/t5-no-lock", "answers/m7-recorded"):
+            said = []
+            for jobs in ("1", "2"):
+                r = subprocess.run([PROGRAM, "check", "--jobs", jobs, scenario(name)],
+                                   stdout=subprocess.PIPE, text=True, timeout=100)
+                said.append(re.sub(r", [0-9.]+ s, [0-9.]+ M transitions/s", "", r.stdout))
+            self.assertEqual(said[0], said[1])
+            self.assertIn(" passes, ", said[0])
 
     def test_text(self):
         """What depends on who was faster is not printed."""

@@ -186,7 +186,10 @@ void xs_close(const struct xs_program *p);
 /* What was learned since xs_open() is as unknown as then. */
 void xs_forget(const struct xs_program *p, const struct xs_options *o);
 
-/* 0, -ENOMEM, or -ECHILD if a job has died, as r->text says. The arena is back where it was afterwards. Free with xs_result_free(). */
+/*
+ * 0, -ENOMEM, or -ECHILD if a job has died, as r->text says. The arena is back where it was afterwards.
+ * Free with xs_result_free().
+ */
 int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r);
 void xs_result_free(struct xs_result *r);
 

@@ -87,6 +87,8 @@ struct sl_check_progress {
 	size_t memory;
 };
 
+#define SL_JOBS_MAX 64
+
 struct sl_check_options {
 	const char *path; /* scenario file */
 	struct sl_policy_options host;
@@ -117,6 +119,11 @@ struct sl_check_options {
 	 * fall to it; else it says which scenarios of a set do, see sl_shard_takes().
 	 */
 	uint32_t shard, shards;
+	/*
+	 * Processes that search together; 0 for one. Not with audit, exact, bounded, runs or depth: those are
+	 * for one. Verdict, counts and counterexample do not depend on it.
+	 */
+	uint32_t jobs; /* at most SL_JOBS_MAX */
 	struct sl_text_style style;
 	void (*progress)(void *ctx, const struct sl_check_progress *p);
 	bool (*interrupted)(void *ctx);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <seamlab/seamlab.h>
 
@@ -38,6 +39,7 @@ enum {
 	OPT_SEED,
 	OPT_SHARD,
 	OPT_STORE_BUFFER,
+	OPT_JOBS,
 	OPT_FORMAT,
 	OPT_TRACE,
 	OPT_TRACE_DIR,
@@ -82,6 +84,9 @@ static const struct argp_option options[] = {
 	  "only the K-th of N parts: of the scenarios, or with --random of the runs; see seamlab "
 	  "merge",
 	  0 },
+	{ "jobs", OPT_JOBS, "N", 0,
+	  "search with N processes, 0 for one on each CPU; verdict, counts and trace do not change",
+	  0 },
 	{ "trace", OPT_TRACE, "FILE", 0,
 	  "write the counterexample to FILE, for seamlab replay (one scenario)", 0 },
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
@@ -107,6 +112,16 @@ static void set_shard(struct argp_state *state, struct check_args *a, const char
 			"<= 999999)",
 			arg);
 	a->reports.shard = true;
+}
+
+static uint32_t jobs(struct argp_state *state, const char *arg)
+{
+	double n = cli_number(state, "--jobs", arg, SL_JOBS_MAX);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n >= 1)
+		return (uint32_t)n;
+	return cpus < 1 ? 1 : cpus > SL_JOBS_MAX ? SL_JOBS_MAX : (uint32_t)cpus;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -169,6 +184,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_SHARD:
 		set_shard(state, a, arg);
 		return 0;
+	case OPT_JOBS:
+		a->o.jobs = jobs(state, arg);
+		return 0;
 	case OPT_FORMAT:
 		cli_reports_format(state, arg, &a->reports);
 		return 0;
@@ -188,6 +206,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state,
 				   "--bounds: found with --random, --preemptions or --audit; "
 				   "expected a search for all of it");
+		if (a->o.jobs > 1 &&
+		    (a->o.runs || a->o.bounded || a->o.audit || a->o.exact || a->o.depth))
+			argp_error(
+				state,
+				"--jobs: found with --random, --preemptions, --audit, --exact or "
+				"--depth; expected a search that several can share");
 		if (a->trace && a->trace_dir)
 			argp_error(state, "found --trace and --trace-dir; expected one of them");
 		if (a->trace && a->files.count > 1)

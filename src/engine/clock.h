@@ -14,4 +14,10 @@ static inline double clock_seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* Sleeps for so long, less than a second, or until a signal. */
+static inline void clock_nap(double seconds)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = (long)(seconds * 1e9) }, NULL);
+}
+
 #endif

@@ -156,24 +156,29 @@ static u64 site_issue(struct cpu *cpu, enum host_site site, struct tdx_module_ar
 
 static void visit_busy(struct cpu *cpu, enum host_site site, struct site_visit *visit, u64 status)
 {
+	/* Read once, whatever the counts are: see site_try(). */
+	struct sl_env *env = cpu->env;
+
 	if (visit->busy++ == 0)
-		visit->start = env_now(cpu->env);
+		visit->start = env_now(env);
 	visit->status = status;
-	cpu->env->stats->site[site].busy++;
-	env_note(cpu->env, SL_NOTE_BUSY, site, 0);
+	env->stats->site[site].busy++;
+	env_note(env, SL_NOTE_BUSY, site, 0);
 }
 
 void site_visit_end(struct cpu *cpu, enum host_site site, struct site_visit *visit)
 {
-	struct sl_site_stats *stats = &cpu->env->stats->site[site];
+	/* Read in any case: see site_try(). */
+	struct sl_env *env = *(struct sl_env *volatile *)&cpu->env;
+	struct sl_site_stats *stats = &env->stats->site[site];
 
 	if (sl_likely(visit->busy == 0))
 		return;
 	if (visit->busy > stats->max_retries)
 		stats->max_retries = visit->busy;
-	sl_hist_add(&stats->ticks, env_now(cpu->env) - visit->start);
+	sl_hist_add(&stats->ticks, env_now(env) - visit->start);
 	visit->busy = 0;
-	env_note(cpu->env, SL_NOTE_VISIT, site, 0);
+	env_note(env, SL_NOTE_VISIT, site, 0);
 }
 
 /* ---- what is BUSY ---------------------------------------------------------------------------- */
@@ -458,9 +463,11 @@ u64 site_try(struct cpu *cpu, struct vm *vm, enum host_site site, struct tdx_mod
 	u64 status = TDX_SUCCESS, before = visit->busy;
 	bool busy;
 
-	/* A visit counts once, however often it comes back. */
-	if (before == 0)
-		cpu->env->stats->site[site].calls++;
+	/*
+	 * A visit counts once, however often it comes back. No branch: the explorer knows a lane by what it
+	 * has read, and must not be able to tell from that how often it was BUSY.
+	 */
+	cpu->env->stats->site[site].calls += before == 0;
 	if (sl_unlikely(policy_asks(policy, POLICY_ON_BUSY)) && host_site_room(site) != ROOM_FIXED)
 		busy = site_ask(cpu, vm, site, args, visit, &status, &action);
 	else if (action == SITE_BLIND || action == SITE_ENDLESS)

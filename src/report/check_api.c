@@ -14,6 +14,8 @@
 /* Seconds that the search for the shortest counterexample may take. */
 #define MINIMISE_SECONDS 10.0
 
+_Static_assert(SL_JOBS_MAX == XS_JOBS_MAX, "one says to users what the other one does");
+
 static void on_progress(void *ctx, const struct xs_progress *p)
 {
 	const struct sl_check_options *o = ctx;
@@ -77,6 +79,7 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 				 .runs = o->runs,
 				 .run_seed = o->run_seed,
 				 .run_block = XS_RUN_BLOCK,
+				 .jobs = o->jobs,
 				 .order_runs = XS_ORDER_RUNS,
 				 .races = true,
 				 .seconds = o->seconds,

@@ -19,8 +19,9 @@ static json_t *bounds(const struct sl_check *c)
 	for (u32 i = 0; i < HOST_SITE_COUNT; i++)
 		if (c->result.stats->site[i].calls)
 			json_object_set_new(o, host_site_name((enum host_site)i),
-					    x->bounded
-						    ? bound_json(&x->bound[i][XS_VISIT])
+					    x->bounded ? bound_json(&x->bound[i][XS_VISIT])
+					    : x->jobs > 1
+						    ? json_null()
 						    : number(c->result.stats->site[i].max_retries));
 	return o;
 }
@@ -75,8 +76,12 @@ json_t *check_to_json(const struct sl_check *c)
 			    c->options.bounded ? number(c->options.preemptions) : json_null());
 	json_object_set_new(o, "random_runs", number(x->runs));
 	json_object_set_new(o, "symmetric_lanes", number(x->symmetric));
+	json_object_set_new(o, "jobs", number(x->jobs));
 	json_object_set_new(o, "expected_lost_states", json_real(x->lost));
-	/* Exact: over all schedules, or "unbounded" or "unfair". Else: the largest that was seen. */
+	/*
+	 * Exact: over all schedules, or "unbounded" or "unfair". Else: the largest that was seen, which is
+	 * another one in each run of several jobs: null.
+	 */
 	json_object_set_new(o, "bounds_exact", json_boolean(x->bounded));
 	json_object_set_new(o, "bounds", bounds(c));
 	json_object_set_new(o, "trace", c->trace ? json_string(c->trace) : json_null());

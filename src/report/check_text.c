@@ -12,7 +12,7 @@
 
 /*
  * What a lane met at each site. Without --bounds these are maxima over the paths that the search took:
- * states that differ in such a count alone are one.
+ * states that differ in such a count alone are one. Several jobs take other paths in each run.
  */
 static void print_bounds(FILE *f, const struct sl_check *c)
 {
@@ -27,7 +27,12 @@ static void print_bounds(FILE *f, const struct sl_check *c)
 				host_site_name((enum host_site)i),
 				bound_text(&bound[XS_VISIT], visit),
 				bound_text(&bound[XS_ROW], row));
-		else if (!c->result.search.bounded && s->site[i].busy)
+		else if (c->result.search.bounded || !s->site[i].busy)
+			continue;
+		else if (c->result.search.jobs > 1)
+			fprintf(f, "  %-18s BUSY seen; --bounds tells how often\n",
+				host_site_name((enum host_site)i));
+		else
 			fprintf(f, "  %-18s BUSY seen up to %" PRIu64 " times in one visit\n",
 				host_site_name((enum host_site)i), s->site[i].max_retries);
 	}
@@ -70,9 +75,14 @@ static void print_counts(FILE *f, const struct sl_check *c)
 		return;
 	}
 	fprintf(f,
-		"  %" PRIu64 " states, %" PRIu64 " transitions, %.2f s, %.2f M transitions/s\n"
-		"  depth %u, %u passes, %u shared words",
-		x->states, x->transitions, x->seconds, rate, x->depth, x->passes, x->shared_words);
+		"  %" PRIu64 " states, %" PRIu64 " transitions, %.2f s, %.2f M transitions/s\n  ",
+		x->states, x->transitions, x->seconds, rate);
+	/* What depends on who was faster is left out. */
+	if (x->jobs > 1)
+		fprintf(f, "%u jobs, %u shared words", x->jobs, x->shared_words);
+	else
+		fprintf(f, "depth %u, %u passes, %u shared words", x->depth, x->passes,
+			x->shared_words);
 	if (x->symmetric)
 		fprintf(f, ", %u interchangeable lanes", x->symmetric);
 	/* Worth a word only where it is not next to nothing. */

@@ -12,6 +12,7 @@
 #include "base/env.h"
 #include "engine/explore/bounds.h"
 #include "engine/explore/guests.h"
+#include "engine/explore/knowledge.h"
 #include "engine/explore/liveness.h"
 #include "engine/explore/search.h"
 #include "explore_prog.h"
@@ -80,6 +81,110 @@ static void test_counts(void **state)
 			assert_int_equal(r.states, seen_states(n));
 			xs_result_free(&r);
 		}
+}
+
+/* However few states there are, and however many jobs. */
+static void test_jobs(void **state)
+{
+	(void)state;
+	for (u32 n = 1; n <= 6; n++)
+		for (u32 jobs = 2; jobs <= 4; jobs++)
+			for (u32 graph = 0; graph < 2; graph++) {
+				struct xs_options o = { .jobs = jobs, .jobs_from = 1 };
+				struct xs_program p = program(2, prog_add);
+				struct xs_result r;
+
+				prog_increments = n;
+				p.must_finish = graph ? 3 : 0;
+				r = explore(&p, &o);
+				assert_int_equal(r.jobs, jobs);
+				assert_int_equal(r.kind, XS_KIND_NONE);
+				assert_int_equal(r.limit, XS_COMPLETE);
+				assert_int_equal(r.shared_words, 2);
+				assert_int_equal(r.states, seen_states(n));
+				xs_result_free(&r);
+			}
+}
+
+/* Two jobs know each this of one granule; does the search have to go on? */
+static bool merge_learns(const struct xp_granule *a, const struct xp_granule *b)
+{
+	struct xs_options o = { 0 };
+	struct xs_program p = program(2, prog_add);
+	struct known known[2] = { { .granule = 1, .is = *a }, { .granule = 1, .is = *b } };
+	struct knowledge k[2] = { { .known = &known[0], .count = 1 },
+				  { .known = &known[1], .count = 1 } };
+	const struct knowledge *const all[2] = { &k[0], &k[1] };
+	bool learned;
+
+	assert_true(xs_open(&p, &o));
+	knowledge_merge(all, 2);
+	learned = xp.learned;
+	assert_int_equal(xp.granule[1].flags & a->flags, a->flags);
+	assert_int_equal(xp.granule[1].touched_by, a->touched_by | b->touched_by);
+	xs_close(&p);
+	return learned;
+}
+
+/* What none of two has noticed, and one would have. */
+static void test_merge(void **state)
+{
+	const struct xp_granule none = { 0 }, reads = { .read_by[1] = 1 },
+				writes = { .written_by[1] = 2 }, same = { .written_by[1] = 1 },
+				elsewhere = { .written_by[2] = 2 },
+				earlier = { .pass = 9, .written_by[1] = 2 },
+				constant = { .touched_by = 1 }, changes = { .flags = XP_WRITTEN },
+				plain = { .flags = XP_WRITTEN | XP_PLAIN, .touched_by = 1 },
+				atomic = { .flags = XP_WRITTEN, .touched_by = 2 },
+				counts = { .written_by[1] = 1, .kind[1] = XP_WORD_SHAREX },
+				decides = { .decides = 2, .written_by[1] = 1 };
+
+	(void)state;
+	assert_false(merge_learns(&none, &none));
+	assert_true(merge_learns(&writes, &reads));
+	assert_false(merge_learns(&same, &reads));
+	assert_false(merge_learns(&elsewhere, &reads));
+	assert_false(merge_learns(&earlier, &reads));
+	assert_true(merge_learns(&changes, &constant));
+	assert_false(merge_learns(&changes, &none));
+	assert_true(merge_learns(&plain, &atomic));
+	assert_false(merge_learns(&plain, &plain));
+	assert_true(merge_learns(&decides, &counts));
+	assert_false(merge_learns(&decides, &none));
+}
+
+/* What was known comes back, and nothing else. */
+static void test_go_back(void **state)
+{
+	struct xs_options o = { 0 };
+	struct xs_program p = program(2, prog_add);
+	struct known known[4];
+	struct knowledge k = { .known = known };
+
+	(void)state;
+	assert_true(xs_open(&p, &o));
+	xp.granule[1].touched_by = 3;
+	xp.granule[2].kind[0] = XP_WORD_SHAREX;
+	xp.spins = 1;
+	assert_int_equal(knowledge_size(), 1);
+	assert_false(knowledge_collect(&k, 0));
+	assert_true(knowledge_collect(&k, 4));
+	xp.granule[1].flags = XP_WRITTEN;
+	xp.granule[2].touched_by = 1;
+	xp.granule[2].decides = 1;
+	xp_share(&xp.granule[3], 1);
+	xp.granule[3].touched_by = 1;
+	xp.spins = 7;
+	knowledge_restore(&k);
+	assert_int_equal(xp.granule[1].flags, 0);
+	assert_int_equal(xp.granule[1].touched_by, 3);
+	assert_int_equal(xp.granule[2].touched_by | xp.granule[2].decides, 0);
+	assert_int_equal(xp.granule[2].kind[0], XP_WORD_SHAREX);
+	assert_int_equal(xp.granule[3].shared | xp.granule[3].touched_by, 0);
+	assert_int_equal(xp.shared_count, 0);
+	assert_int_equal(xp.spins, 1);
+	assert_false(xp.learned);
+	xs_close(&p);
 }
 
 static u64 guest_states(u32 n, void (*lane)(u32), void (*guest)(void *), bool exact)
@@ -596,13 +701,15 @@ static void test_bounds_codes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counts),         cmocka_unit_test(test_private_words),
-		cmocka_unit_test(test_counter),        cmocka_unit_test(test_undo_and_hash),
-		cmocka_unit_test(test_invariant),      cmocka_unit_test(test_self_loop),
-		cmocka_unit_test(test_bounds_add_up),  cmocka_unit_test(test_bounds_loops),
-		cmocka_unit_test(test_bounds_codes),   cmocka_unit_test(test_fairness),
-		cmocka_unit_test(test_locks_are_fair), cmocka_unit_test(test_certain),
-		cmocka_unit_test(test_vacuous),        cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_counts),        cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_merge),         cmocka_unit_test(test_go_back),
+		cmocka_unit_test(test_private_words), cmocka_unit_test(test_counter),
+		cmocka_unit_test(test_undo_and_hash), cmocka_unit_test(test_invariant),
+		cmocka_unit_test(test_self_loop),     cmocka_unit_test(test_bounds_add_up),
+		cmocka_unit_test(test_bounds_loops),  cmocka_unit_test(test_bounds_codes),
+		cmocka_unit_test(test_fairness),      cmocka_unit_test(test_locks_are_fair),
+		cmocka_unit_test(test_certain),       cmocka_unit_test(test_vacuous),
+		cmocka_unit_test(test_guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,12 @@
 #include "engine/explore/bounds.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/env.h"
+#include "engine/explore/region.h"
 
 #define CODES 256u
 
@@ -21,9 +23,15 @@ struct last {
 	u8 code;
 };
 
+/* In memory that forked processes have in common: a code means the same to all of them. */
+struct codes {
+	_Atomic u32 count; /* code 0: nothing */
+	_Atomic bool adding;
+	struct sites of[CODES];
+};
+
 struct bounds {
-	u32 codes; /* code 0: nothing */
-	struct sites code[CODES];
+	struct codes *codes;
 	struct last *last;
 	u32 last_count, last_room;
 };
@@ -32,41 +40,77 @@ struct bounds *bounds_new(void)
 {
 	struct bounds *b = calloc(1, sizeof(*b));
 
-	if (b)
-		bounds_begin(b);
+	if (!b)
+		return NULL;
+	b->codes = region_map_shared(sizeof(*b->codes));
+	if (!b->codes) {
+		free(b);
+		return NULL;
+	}
+	bounds_begin(b);
 	return b;
 }
 
 void bounds_free(struct bounds *b)
 {
-	if (b)
-		free(b->last);
+	if (!b)
+		return;
+	region_unmap(b->codes, sizeof(*b->codes));
+	free(b->last);
 	free(b);
 }
 
 void bounds_begin(struct bounds *b)
 {
-	b->codes = 1;
+	atomic_store(&b->codes->count, 1);
 	b->last_count = 0;
+}
+
+/* The code of the running step's @n events; 0 if it has none. */
+static u32 find_code(const struct codes *c, u32 n)
+{
+	/* Acquire: pairs with the release in add_code(). */
+	u32 count = atomic_load_explicit(&c->count, memory_order_acquire);
+
+	for (u32 i = 1; i < count; i++)
+		if (c->of[i].count == n &&
+		    !memcmp(c->of[i].event, xp.site_event, n * sizeof(xp.site_event[0])))
+			return i;
+	return 0;
+}
+
+/* One at a time. -1: no code is left. */
+static s32 add_code(struct codes *c, u32 n)
+{
+	u32 at = atomic_load_explicit(&c->count, memory_order_relaxed);
+
+	if (at == CODES)
+		return -1;
+	c->of[at].count = n;
+	memcpy(c->of[at].event, xp.site_event, n * sizeof(xp.site_event[0]));
+	atomic_store_explicit(&c->count, at + 1, memory_order_release);
+	return (s32)at;
 }
 
 s32 bounds_code(struct bounds *b)
 {
 	u32 n = xp.site_event_count;
+	s32 code;
 
 	if (!n)
 		return 0;
 	if (n > XP_SITE_EVENTS_MAX)
 		return -1;
-	for (u32 i = 1; i < b->codes; i++)
-		if (b->code[i].count == n &&
-		    !memcmp(b->code[i].event, xp.site_event, n * sizeof(xp.site_event[0])))
-			return (s32)i;
-	if (b->codes == CODES)
-		return -1;
-	b->code[b->codes].count = n;
-	memcpy(b->code[b->codes].event, xp.site_event, n * sizeof(xp.site_event[0]));
-	return (s32)b->codes++;
+	code = (s32)find_code(b->codes, n);
+	if (code)
+		return code;
+	while (atomic_exchange_explicit(&b->codes->adding, true, memory_order_acquire))
+		__builtin_ia32_pause();
+	code = (s32)find_code(b->codes, n);
+	if (!code)
+		code = add_code(b->codes, n);
+	atomic_store_explicit(&b->codes->adding, false, memory_order_release);
+	return code;
 }
 
 bool bounds_keep_last(struct bounds *b, u32 from, u8 fiber, u8 code)
@@ -125,8 +169,8 @@ static void effect_of(const struct sites *s, u32 site, enum xs_measure m, struct
 static void effects_of(const struct bounds *b, u32 site, enum xs_measure m, struct effects *e)
 {
 	*e = (struct effects){ 0 };
-	for (u32 i = 1; i < b->codes; i++)
-		effect_of(&b->code[i], site, m, &e->of[i]);
+	for (u32 i = 1; i < atomic_load(&b->codes->count); i++)
+		effect_of(&b->codes->of[i], site, m, &e->of[i]);
 }
 
 static void filter_of(const struct effects *e, u32 lane, bool unfair, struct lv_filter *f)

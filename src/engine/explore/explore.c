@@ -230,6 +230,11 @@ static void set_ghost(struct xs_program *p)
 	p->ghost_end = p->ghost_start + size;
 }
 
+static void add_stats(void *to, const void *from)
+{
+	sl_stats_merge(to, from);
+}
+
 /* Explores, or plays @r if it is given. */
 static int explore_arena(const struct scenario *s, const struct xs_options *o, void *arena,
 			 size_t size, const struct replay *r, struct explore_result *out,
@@ -240,7 +245,10 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 				.no_entropy = s->entropy_fails,
 				.lanes = running.lanes,
 				.lane = run_lane,
-				.end = run_end };
+				.end = run_end,
+				.tally = out->stats,
+				.tally_size = sizeof(*out->stats),
+				.tally_add = add_stats };
 	struct xs_word_list words = { 0 };
 	int rc = 0;
 
@@ -266,6 +274,8 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 		rc = search_and_play(&p, o, out);
 	xs_close(&p);
 	free(words.word);
+	if (rc == -ECHILD)
+		return sl_err_set(err, rc, "%s: internal error: %s", s->path, out->search.text);
 	return rc ? sl_err_set(err, rc, "%s: no memory for the search", s->path) : 0;
 }
 

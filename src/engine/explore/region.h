@@ -39,6 +39,15 @@ static inline void region_clear(void *p, size_t size)
 	SL_BUG_ON(madvise(p, size, MADV_DONTNEED));
 }
 
+/* The same for what a process and those that it forks write in common. */
+static inline void *region_map_shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static inline void region_unmap(void *p, size_t size)
 {
 	if (p)

@@ -9,104 +9,30 @@
 
 #include "base/bug.h"
 #include "base/env.h"
-#include "engine/explore/bounds.h"
 #include "engine/clock.h"
-#include "engine/explore/exact.h"
-#include "engine/explore/liveness.h"
-#include "engine/explore/machine.h"
 #include "engine/explore/order.h"
-#include "engine/explore/race.h"
+#include "engine/explore/parallel.h"
 #include "engine/explore/random.h"
 #include "engine/explore/region.h"
+#include "engine/explore/search_state.h"
 #include "engine/explore/store_buffer.h"
-#include "engine/explore/visited.h"
 
-#define DEPTH_MAX        (1u << 24)
 #define POLL_TRANSITIONS 0x3FFF
 /* Passes that may go by until what was found comes out of one that learns nothing. */
 #define FOUND_PASSES 64u
+/* States of a pass by which it is not worth the while to have several at it. */
+#define JOBS_FROM 8192u
+#define NEVER     (~0ull)
 /* Transitions of an audit between two looks at the whole arena. */
 #define AUDIT_TRANSITIONS 0x3FF
-
-/* ---- the search's own state ------------------------------------------------------------------ */
-
-struct succ {
-	u64 key;
-	u64 next; /* audit: the arena and what the mover is about to do, without what it has seen */
-	u8 fiber;
-	u8 fresh;
-	u8 preempts;
-	u8 sites; /* code of what the step did at the host's sites */
-	u16 choice;
-};
-
-/* How to get back from a state to the one before it. */
-struct frame {
-	u32 succ_base, succ_left; /* successors that are still to be looked at: the first ones */
-	u32 stack_at, stack_len;  /* the mover's stack before its step */
-	u32 race_last;            /* of the mover, before the step */
-	u32 race_top;
-	u32 id; /* liveness: number of the state */
-	size_t undo_mark, guest_mark, store_mark;
-	u64 arena_hash, lanes_hash, digest;
-	struct xp_fiber saved;
-	u8 mover;
-	u8 ran;     /* the last mover that is no flush of a store buffer */
-	bool again; /* visited before; only audited */
-	u16 choice;
-	u32 preemptions;
-};
-
-struct search {
-	const struct xs_program *p;
-	const struct xs_options *o;
-	struct xs_result *r;
-	struct machine m;
-	struct race_log races;
-	struct exact *exact;
-	struct visited visited;
-	struct frame *frame;
-	u32 depth;
-	struct succ *succ;
-	u32 succ_count;
-	u8 *stack_store;
-	u32 stack_top;
-	u64 states;
-	u32 max_depth;
-	double start;
-	bool found, stop;
-	bool auditing;   /* after the last pass, once more */
-	u64 pass_states; /* a pass that has learned something ends here */
-	/* No more preemptions than that; states are told apart by their last mover too. */
-	bool bounded;
-	u32 most_preemptions;
-	/* Looking for the shortest way to what was found. */
-	bool shortest;
-	bool by_steps; /* ways to a state are told apart by their length, too */
-	u32 best_depth;
-	u32 want_kind;
-	char want_id[40];
-	struct xs_step *best;
-	u32 best_steps, best_preemptions;
-	/* Liveness graph. */
-	bool graph;
-	struct lv_edge *edge;
-	u64 edge_count;
-	u64 *edge_first;
-	u16 *edge_n;
-	u8 *unfinished;        /* per state: some must_finish lane has not finished */
-	u32 *enabled;          /* per state: fibers that can move */
-	u16 *locking;          /* per state: fibers that want a lock of the host */
-	struct bounds *bounds; /* of the graph; NULL if nobody asks */
-};
-
-#define STACK_STORE (1ull << 34)
-#define EDGE_STORE  (1ull << 31)
-#define ID_STORE    (1ull << 28)
-#define SUCC_STORE  ((u64)DEPTH_MAX * 4)
+#define STACK_STORE       (1ull << 34)
+#define EDGE_STORE        (1ull << 31)
+#define ID_STORE          (1ull << 28)
 /* What one step may write, in granules, and how many successors one state may have. */
 #define STEP_UNDO   (1u << 22)
 #define STATE_SUCCS (1u << 20)
+/* Edges of one state. */
+#define EDGES_MAX (1u << 16)
 
 /* ---- steps that can be taken back ------------------------------------------------------------ */
 
@@ -277,6 +203,9 @@ static void poll_limits(struct search *s)
 	size_t memory = visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
 			(s->graph ? s->states * 17 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
 
+	/* The process that waits for the jobs looks at the limits of all of them. */
+	if (s->jobs)
+		return;
 	if (memory > s->r->memory)
 		s->r->memory = memory;
 	if (o->progress) {
@@ -312,7 +241,7 @@ static void audit_arena(void)
 		 "the arena has changed without a write that the explorer saw");
 }
 
-static bool is_intact(struct search *s)
+bool search_is_intact(struct search *s)
 {
 	xp.violated = false;
 	audit_arena();
@@ -321,14 +250,20 @@ static bool is_intact(struct search *s)
 	return !xp.violated;
 }
 
+static u64 states_of_all(const struct search *s)
+{
+	return s->jobs ? atomic_load_explicit(&s->jobs->shared->next_state, memory_order_relaxed)
+		       : s->states;
+}
+
 /* Is there room for one more step, however much it writes, in what leads back from here? */
 static bool has_room(const struct search *s)
 {
 	return (u64)s->stack_top * 16 + XP_GUEST_STACK_MAX <= STACK_STORE &&
 	       xp_guests_have_room() && sb_has_room() && xp.undo_count + STEP_UNDO <= xp.undo_max &&
 	       race_log_has_room(&s->races) && s->succ_count + 2 < SUCC_STORE &&
-	       (!s->graph ||
-		(s->states + STATE_SUCCS < ID_STORE && s->edge_count + STATE_SUCCS < EDGE_STORE));
+	       (!s->graph || (states_of_all(s) + STATE_SUCCS < ID_STORE &&
+			      s->edge_count + STATE_SUCCS < EDGE_STORE));
 }
 
 /* Is the step within the bounds of a bounded search? */
@@ -415,12 +350,26 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 	n->choice = (u16)choice;
 	n->preempts = (u8)preempts;
 	if (s->o->audit)
-		n->next = xp_mix(xp.hash, xs_pending_digest(fiber));
+		n->next = s->p->stopped ? xp_mix(xp.hash, xs_pending_digest(fiber)) : n->key;
 	s->succ_count++;
 	visited_prefetch(&s->visited, n->key);
 	if (!keep)
 		undo_step(s, f);
 	return keep;
+}
+
+/* The number of a state; in the table stands one more, as nothing does where there is none yet. */
+static void number_state(struct search *s, u32 *value)
+{
+	if (s->jobs)
+		parallel_number(s->jobs, value);
+	else
+		*value = (u32)s->states + 1;
+}
+
+static u32 number_of(const struct search *s, const u32 *value)
+{
+	return s->jobs ? parallel_number_of(value) : *value - 1;
 }
 
 /* Looks a successor up. Fresh ones will be entered. */
@@ -446,17 +395,20 @@ static void claim(struct search *s, struct succ *n)
 			*value = pre << 24 | (depth & 0xFFFFFF);
 	} else if (s->graph) {
 		if (fresh)
-			*value = (u32)s->states;
-		s->edge[s->edge_count++] = (struct lv_edge){
-			.to = *value, .fiber = n->fiber, .sites = n->sites, .choice = n->choice
-		};
+			number_state(s, value);
+		s->edge[s->edge_count++] = (struct lv_edge){ .to = number_of(s, value),
+							     .fiber = n->fiber,
+							     .sites = n->sites,
+							     .choice = n->choice };
 	}
 	s->states += fresh;
 }
 
 /*
  * Audit: a state that was reached before must have the successors that it had then, or the
- * checkpoints that merged the two have lied about what a lane's future depends on.
+ * checkpoints that merged the two have lied about what a lane's future depends on; or, where lanes are known
+ * by what they have seen alone, they see something that does not: then the number of states would
+ * depend on the order in which they are visited.
  */
 static void audit_state(struct search *s, const struct frame *f)
 {
@@ -493,6 +445,8 @@ static void keep_state(struct search *s, const struct frame *f, u32 mask)
 			unfinished = 1;
 		locking |= (u32)(xp.fiber[i].pending.kind == XP_LOCK) << i;
 	}
+	if (s->jobs)
+		s->edge_count = jobs_edges(s->jobs, s->edge_count, EDGES_MAX);
 	s->locking[f->id] = (u16)locking;
 	s->edge_first[f->id] = s->edge_count;
 	s->unfinished[f->id] = (u8)unfinished;
@@ -510,7 +464,7 @@ static void enter(struct search *s, const struct succ *n)
 	f->preemptions = path_preemptions(s) + n->preempts;
 	f->again = !n->fresh;
 	if (s->graph)
-		f->id = s->visited.value[visited_find(&s->visited, n->key)];
+		f->id = number_of(s, s->visited.value + visited_find(&s->visited, n->key));
 	s->depth++;
 	if (s->depth > s->max_depth)
 		s->max_depth = s->depth;
@@ -595,23 +549,42 @@ static struct succ *next_succ(struct search *s, struct frame *f)
 	return NULL;
 }
 
-/* Depth-first from the state that stands; back there when it returns. */
-static void walk(struct search *s)
+static u32 depth_limit(const struct search *s)
 {
-	u32 depth_max = s->o->depth ? s->o->depth : DEPTH_MAX - 1;
-	bool fresh, entered;
+	return s->o->depth ? s->o->depth : DEPTH_MAX - 1;
+}
 
-	s->depth = 1;
-	s->succ_count = 0;
-	s->frame[0] = (struct frame){ .mover = 0xFF, .ran = 0xFF };
-	SL_BUG_ON(visited_insert(&s->visited, state_key(s), &fresh) < 0);
-	/* State 0: its value is already 0. */
-	s->states++;
-	entered = expand(s, depth_max);
+void search_go(struct search *s, u32 fiber, u32 choice)
+{
+	struct succ n = { .fiber = (u8)fiber, .choice = (u16)choice, .fresh = true };
+
+	n.preempts = is_preemption(s, n.fiber);
+	save_mover(s, &s->frame[s->depth], n.fiber);
+	machine_step(&s->m, n.fiber, n.choice);
+	s->m.transitions--;
+	n.key = state_key(s);
+	enter(s, &n);
+}
+
+/* Has the pass gone on for long enough? */
+static bool is_over(struct search *s)
+{
+	if (s->states >= s->widen_at && !s->stop)
+		s->widen = true;
+	return s->widen || (xp.learned && !s->o->no_reduction && s->states >= s->pass_states);
+}
+
+void search_walk_on(struct search *s, bool entered)
+{
+	u32 depth_max = depth_limit(s);
+
 	while (s->depth) {
 		struct frame *f = &s->frame[s->depth - 1];
-		struct succ *n = entered ? NULL : next_succ(s, f);
+		struct succ *n;
 
+		if (parallel_is_called(s))
+			parallel_attend(s, entered);
+		n = entered ? NULL : next_succ(s, f);
 		if (n && s->depth >= depth_max) {
 			s->r->limit = XS_LIMIT_DEPTH;
 			continue;
@@ -620,7 +593,7 @@ static void walk(struct search *s)
 			descend(s, n);
 		if (n || entered) {
 			entered = expand(s, depth_max);
-			if (xp.learned && !s->o->no_reduction && s->states >= s->pass_states)
+			if (is_over(s))
 				s->stop = true;
 			continue;
 		}
@@ -630,24 +603,52 @@ static void walk(struct search *s)
 	}
 }
 
+void search_walk(struct search *s)
+{
+	bool fresh;
+	s64 slot = visited_insert(&s->visited, state_key(s), &fresh);
+
+	SL_BUG_ON(slot < 0);
+	s->depth = 1;
+	s->succ_count = 0;
+	s->frame[0] = (struct frame){ .mover = 0xFF, .ran = 0xFF };
+	/* State 0. */
+	if (s->graph)
+		number_state(s, s->visited.value + slot);
+	s->states++;
+	search_walk_on(s, expand(s, depth_limit(s)));
+}
+
 /* ---- passes ---------------------------------------------------------------------------------- */
+
+bool search_graph_map(struct search *s, void *(*map)(size_t size))
+{
+	s->edge = map(EDGE_STORE * sizeof(struct lv_edge));
+	s->edge_first = map(ID_STORE * sizeof(u64));
+	s->edge_n = map(ID_STORE * sizeof(u16));
+	s->unfinished = map(ID_STORE);
+	s->enabled = map(ID_STORE * sizeof(u32));
+	s->locking = map(ID_STORE * sizeof(u16));
+	return s->edge && s->edge_first && s->edge_n && s->unfinished && s->enabled && s->locking;
+}
+
+void search_graph_unmap(struct search *s)
+{
+	region_unmap(s->edge, EDGE_STORE * sizeof(struct lv_edge));
+	region_unmap(s->edge_first, ID_STORE * sizeof(u64));
+	region_unmap(s->edge_n, ID_STORE * sizeof(u16));
+	region_unmap(s->unfinished, ID_STORE);
+	region_unmap(s->enabled, ID_STORE * sizeof(u32));
+	region_unmap(s->locking, ID_STORE * sizeof(u16));
+}
 
 static bool search_init(struct search *s)
 {
 	s->frame = region_map_huge((size_t)DEPTH_MAX * sizeof(struct frame));
 	s->succ = region_map_huge(SUCC_STORE * sizeof(struct succ));
 	s->stack_store = region_map_huge(STACK_STORE);
-	if (s->graph) {
-		s->edge = region_map_huge(EDGE_STORE * sizeof(struct lv_edge));
-		s->edge_first = region_map_huge(ID_STORE * sizeof(u64));
-		s->edge_n = region_map_huge(ID_STORE * sizeof(u16));
-		s->unfinished = region_map_huge(ID_STORE);
-		s->enabled = region_map_huge(ID_STORE * sizeof(u32));
-		s->locking = region_map_huge(ID_STORE * sizeof(u16));
-		if (!s->edge || !s->edge_first || !s->edge_n || !s->unfinished || !s->enabled ||
-		    !s->locking)
-			return false;
-	}
+	if (s->graph && !search_graph_map(s, region_map_huge))
+		return false;
 	if (s->graph && s->o->bounds) {
 		s->bounds = bounds_new();
 		if (!s->bounds)
@@ -667,23 +668,20 @@ static void search_free(struct search *s)
 	region_unmap(s->frame, (size_t)DEPTH_MAX * sizeof(struct frame));
 	region_unmap(s->succ, SUCC_STORE * sizeof(struct succ));
 	region_unmap(s->stack_store, STACK_STORE);
-	if (s->graph) {
-		region_unmap(s->edge, EDGE_STORE * sizeof(struct lv_edge));
-		region_unmap(s->edge_first, ID_STORE * sizeof(u64));
-		region_unmap(s->edge_n, ID_STORE * sizeof(u16));
-		region_unmap(s->unfinished, ID_STORE);
-		region_unmap(s->enabled, ID_STORE * sizeof(u32));
-		region_unmap(s->locking, ID_STORE * sizeof(u16));
-	}
+	if (s->graph)
+		search_graph_unmap(s);
 	visited_free(&s->visited);
 	race_log_free(&s->races);
 	exact_free(s->exact);
 	bounds_free(s->bounds);
 	xp.interned = NULL;
 	free(s->best);
+	free(s->before.known);
+	free(s->tally_before);
+	free(s->spare.step);
 }
 
-static void pass_begin(struct search *s)
+void search_pass_begin(struct search *s)
 {
 	visited_free(&s->visited);
 	SL_BUG_ON(!visited_init(&s->visited, s->graph || s->bounded || s->o->audit));
@@ -704,6 +702,63 @@ static void pass_begin(struct search *s)
 }
 
 /*
+ * Several have found something. What is reported has to be what one finds, so one begins anew, knowing as
+ * little as at first; if it is stopped on the way, what several have found stands.
+ */
+static void start_over(struct search *s)
+{
+	knowledge_restore(&s->before);
+	if (s->p->tally)
+		memcpy(s->p->tally, s->tally_before, s->p->tally_size);
+	s->widen_at = NEVER;
+	s->r->passes = 0;
+	s->r->limit = XS_COMPLETE;
+}
+
+/* Behind a pass in which several have found something. */
+static void look_alone(struct search *s)
+{
+	s->found = false;
+	/* A race of a pass that has learned something says nothing yet. */
+	if (s->spare.kind != SL_VIOLATION_RACE || !xp.learned || !is_unlimited(s->r)) {
+		start_over(s);
+		return;
+	}
+	free(s->spare.step);
+	s->spare.step = NULL;
+}
+
+static void use_spare(struct search *s)
+{
+	struct xs_result *r = s->r, *from = &s->spare;
+
+	if (r->kind != XS_KIND_NONE || !from->step)
+		return;
+	r->kind = from->kind;
+	memcpy(r->id, from->id, sizeof(r->id));
+	memcpy(r->text, from->text, sizeof(r->text));
+	r->step = from->step;
+	r->steps = r->loop_start = from->steps;
+	r->preemptions = from->preemptions;
+	from->step = NULL;
+}
+
+/* From here on a pass may be left to several. False without memory. */
+static bool widen(struct search *s)
+{
+	u64 room = knowledge_size();
+
+	s->before.known = malloc((room + 1) * sizeof(*s->before.known));
+	s->tally_before = malloc(s->p->tally_size + 1);
+	if (!s->before.known || !s->tally_before || !knowledge_collect(&s->before, room))
+		return false;
+	if (s->p->tally)
+		memcpy(s->tally_before, s->p->tally, s->p->tally_size);
+	s->widen_at = s->o->jobs_from ? s->o->jobs_from : JOBS_FROM;
+	return true;
+}
+
+/*
  * Passes until one learns no new shared word. In an unfinished pass whatever was found is real but
  * for data races, which need all scheduling points; the shortest trace is looked for afterwards. What
  * is found on the way is kept in case a limit ends the passes.
@@ -717,10 +772,20 @@ static void explore(struct search *s)
 		r->passes++;
 		/* Early passes only learn; let each look a little further than the one before. */
 		s->pass_states = 256ull << (r->passes < 20 ? r->passes : 20);
-		pass_begin(s);
-		walk(s);
+		r->jobs = 1;
+		search_pass_begin(s);
+		search_walk(s);
+		if (s->widen)
+			parallel_pass(s);
+		if (s->failed)
+			break;
+		if (r->jobs > 1 && s->found) {
+			again = true;
+			look_alone(s);
+			continue;
+		}
 		/* Back at the start: whatever is not as it was has been written past the hooks. */
-		if (!s->found && !is_intact(s))
+		if (!s->found && !search_is_intact(s))
 			break;
 		/* A trace can be played again only with the scheduling points it was found with. */
 		final = is_final(s) && !s->bounds && is_believed(s);
@@ -736,13 +801,15 @@ static void explore(struct search *s)
 		if (again)
 			r->limit = XS_COMPLETE;
 	} while (again);
+	s->widen_at = NEVER;
+	use_spare(s);
 	if (!is_believed(s))
 		r->kind = XS_KIND_NONE;
 	s->found = r->kind != XS_KIND_NONE;
 	if (s->o->audit && !s->found && r->limit == XS_COMPLETE) {
 		s->auditing = true;
-		pass_begin(s);
-		walk(s);
+		search_pass_begin(s);
+		search_walk(s);
 		s->auditing = false;
 	}
 	r->states = s->states;
@@ -843,8 +910,8 @@ static void minimise_within(struct search *s, u32 depth)
 		free(s->best);
 		s->best = NULL;
 		s->best_depth = depth;
-		pass_begin(s);
-		walk(s);
+		search_pass_begin(s);
+		search_walk(s);
 		again = s->stop && xp.learned && is_unlimited(s->r) &&
 			clock_seconds() - s->start < s->o->minimise_seconds;
 		/* With more of them the way takes more steps. */
@@ -951,6 +1018,7 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 	xp.ghost_end = p->ghost_end;
 	xp.no_entropy = p->no_entropy;
 	xp.no_checkpoints = o->no_checkpoints;
+	xp.no_reduction = o->no_reduction;
 	xp.bounds = o->bounds;
 	know_words(p, o);
 	return true;
@@ -1027,15 +1095,17 @@ static int search(const struct xs_program *p, const struct xs_options *o, struct
 			    .r = r,
 			    .bounded = o->bounded,
 			    .most_preemptions = o->preemptions,
+			    .widen_at = NEVER,
 			    .graph = wants_graph(p, o) };
 	int rc = -ENOMEM;
 
-	if (machine_init(&s.m, p, r->symmetric != 0, o->store_buffer) && search_init(&s)) {
+	if (machine_init(&s.m, p, r->symmetric != 0, o->store_buffer) && search_init(&s) &&
+	    (!parallel_is_possible(p, o) || widen(&s))) {
 		s.start = clock_seconds();
 		explore(&s);
 		r->seconds = clock_seconds() - s.start;
 		poll_limits(&s);
-		rc = look_on(&s);
+		rc = s.failed ? s.failed : look_on(&s);
 	}
 	search_free(&s);
 	return rc;
@@ -1044,7 +1114,7 @@ static int search(const struct xs_program *p, const struct xs_options *o, struct
 /* The shortest way to what a random run has found, by a search for it. */
 static int shorten(const struct xs_program *p, const struct xs_options *o, struct xs_result *r)
 {
-	struct search s = { .p = p, .o = o, .r = r };
+	struct search s = { .p = p, .o = o, .r = r, .widen_at = NEVER };
 	enum xs_limit limit = r->limit;
 	int rc = -ENOMEM;
 
@@ -1076,7 +1146,9 @@ int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs
 {
 	int rc;
 
-	*r = (struct xs_result){ .kind = XS_KIND_NONE, .symmetric = count_symmetric(p, o) };
+	*r = (struct xs_result){ .kind = XS_KIND_NONE,
+				 .jobs = 1,
+				 .symmetric = count_symmetric(p, o) };
 	rc = o->runs ? run_randomly(p, o, r) : search(p, o, r);
 	if (xp.shared_count > r->shared_words)
 		r->shared_words = xp.shared_count;

@@ -50,6 +50,13 @@ struct xs_program {
 	void (*stopped)(u32 fiber);
 	const struct xs_word *word; /* lock words and counters */
 	u32 word_count;
+	/*
+	 * What lanes leave outside the arena, for nobody but reports: each job counts for itself, and
+	 * what others have counted is added. NULL for nothing.
+	 */
+	void *tally;
+	size_t tally_size;
+	void (*tally_add)(void *to, const void *from);
 	u32 must_finish; /* mask: lanes that all-finish is about; 0 = no liveness */
 	/*
 	 * Lanes of one class (not 0) run the same program, and neither the arena nor what they see
@@ -81,6 +88,7 @@ struct xs_progress {
 };
 
 #define XS_KIND_NONE 0xFFFFFFFFu
+#define XS_JOBS_MAX  64u
 
 /* The id of a finding that is a loop of BUSY. */
 #define XS_CYCLE_ID "endless"
@@ -136,6 +144,8 @@ struct xs_options {
 	size_t memory;    /* bytes for states and edges; 0: no limit */
 	u32 depth;        /* 0: no limit */
 	double minimise_seconds; /* for the shortest counterexample */
+	u32 jobs;                /* processes for one search, up to XS_JOBS_MAX; 0 and 1 are one */
+	u32 jobs_from; /* states that one looks at before the others join in; 0: as many as it is worth */
 	void (*progress)(void *ctx, const struct xs_progress *p);
 	bool (*interrupted)(void *ctx);
 	void *ctx;
@@ -158,6 +168,8 @@ struct xs_result {
 	bool bounded;  /* they are there */
 	u32 symmetric; /* lanes that were taken as interchangeable */
 	u32 passes, shared_words, depth;
+	/* Processes that did the last pass. With several, passes and depth differ from run to run. */
+	u32 jobs;
 	double seconds;
 	size_t memory; /* peak */
 	/* Counterexample; a livelock's loop starts at step loop_start, else loop_start = steps. */
@@ -176,7 +188,10 @@ void xs_close(const struct xs_program *p);
 /* What was learned since xs_open() is as unknown as then. */
 void xs_forget(const struct xs_program *p, const struct xs_options *o);
 
-/* 0, or -ENOMEM. The arena is back where it was afterwards. Free with xs_result_free(). */
+/*
+ * 0, -ENOMEM, or -ECHILD if a job has died, as r->text says. The arena is back where it was afterwards.
+ * Free with xs_result_free().
+ */
 int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r);
 void xs_result_free(struct xs_result *r);
 

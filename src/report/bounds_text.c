@@ -447,12 +447,15 @@ char *bounds_report_text(const struct sl_bounds *b)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "the most BUSY results at each site, over every schedule of %u scenario%s\n\n",
+	fprintf(f, "the most BUSY results at each site, over every schedule of %u scenario%s\n",
 		b->paths, b->paths == 1 ? "" : "s");
-	if (b->policies == 1)
+	if (b->policies == 1) {
+		fprintf(f, "policy %s\n\n", b->name[0]);
 		print_one(f, b);
-	else
+	} else {
+		fputc('\n', f);
 		print_all(f, b);
+	}
 	print_legend(f, b);
 	print_never(f, b);
 	print_unreached(f, b);

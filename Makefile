@@ -3,7 +3,7 @@
 SCENARIO ?= scenarios/boot-accept.yaml
 RUN_FLAGS ?=
 
-.PHONY: all deps run install deb test bench fuzz format clean help
+.PHONY: all deps run install deb test bench fuzz nightly format clean help
 all: deps
 	@test -e build/build.ninja || meson setup build
 	@ninja -C build
@@ -36,6 +36,11 @@ bench: all
 fuzz: deps
 	@tools/run_fuzz $${FUZZ_SECONDS:-60}
 
+# Worlds that take minutes on two cores.
+nightly: all
+	@status=0; for s in scenarios/nightly/*.yaml; do ./build/seamlab check --jobs 0 $$s || status=$$?; done; \
+		exit $$status
+
 format: deps
 	@tools/check_format --fix
 
@@ -50,4 +55,5 @@ help:
 	@echo "make test       all tests"
 	@echo "make bench      benchmarks"
 	@echo "make fuzz       libFuzzer targets, FUZZ_SECONDS each (default 60)"
+	@echo "make nightly    worlds that take minutes to explore"
 	@echo "make format     clang-format over the tree"

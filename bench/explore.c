@@ -660,9 +660,14 @@ static bool world_contest(struct contest *c, json_t *worlds)
 		turns(c);
 		json_array_append_new(worlds, world_row(c));
 		/* With more cores. */
-		for (u32 i = 2; i < c->runners; i++)
-			json_array_append_new(worlds, row_of(c, &c->runner[i],
-							     median_of(&c->runner[0]), 0));
+		for (u32 i = 2; i < c->runners; i++) {
+			struct runner *r = &c->runner[i];
+			json_t *o = row_of(c, r, median_of(&c->runner[0]), 0);
+
+			json_object_set_new(o, "arena_bytes",
+					    json_integer((json_int_t)r->last.arena));
+			json_array_append_new(worlds, o);
+		}
 	}
 	free_runners(c);
 	return ok;

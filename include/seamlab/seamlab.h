@@ -106,7 +106,8 @@ struct sl_check_options {
 	 * is that there is one. With bounds.
 	 */
 	const char *cycle;
-	bool exact; /* compare states themselves instead of 64-bit fingerprints */
+	bool no_slow; /* a scenario with `slow: true` is refused, with -ENOTSUP */
+	bool exact;   /* compare states themselves instead of 64-bit fingerprints */
 	/* NULL: as the scenario says; "sc": sequentially consistent; "tso": lanes have store buffers, as on x86 */
 	const char *memory_model;
 	uint32_t store_buffer; /* stores that each holds, up to 64; 0: 8 */

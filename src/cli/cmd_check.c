@@ -286,6 +286,7 @@ static void check_one(struct check_args *a, int index)
 	int rc;
 
 	o.path = a->list.file[index].path;
+	o.no_slow = a->list.file[index].from_folder;
 	if (!o.memory)
 		o.memory = a->memory;
 	rc = sl_check_scenario(&o, &check, err, sizeof(err));

@@ -103,8 +103,8 @@ int cli_reports_end(struct cli_reports *r, const struct sl_check_options *o)
 	if (r->checks)
 		put_piece(r, sl_checks_end(r->checks));
 	else if (r->format == SL_FORMAT_TEXT && r->count > 1)
-		printf("%d as expected, %d not, %d skipped (for seamlab run only%s)\n", r->expected,
-		       r->unexpected, r->skipped,
+		printf("%d as expected, %d not, %d skipped (for seamlab run only, or slow%s)\n",
+		       r->expected, r->unexpected, r->skipped,
 		       o->host.policy || o->host.set_count ? ", or without a host" : "");
 	sl_checks_free(r->checks);
 	r->checks = NULL;

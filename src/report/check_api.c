@@ -102,6 +102,8 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 	rc = scenario_read_bytes(o->path, &c->text, &c->text_size, &e);
 	if (!rc)
 		rc = scenario_read_text(o->path, c->text, c->text_size, &c->scenario, &e);
+	if (!rc && o->no_slow && c->scenario->slow)
+		rc = sl_err_set(&e, -ENOTSUP, "%s: slow: named by itself it is checked", o->path);
 	if (!rc)
 		rc = override_all(&o->host, c->scenario, &c->plugin, &e);
 	if (!rc && o->memory_model)

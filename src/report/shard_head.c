@@ -35,6 +35,8 @@ static const struct option_field {
 	OPTION("bounds", OPTION_BOOL, bounds),
 	OPTION("cycle", OPTION_TEXT, cycle),
 	OPTION("exact", OPTION_BOOL, exact),
+	OPTION("memory-model", OPTION_TEXT, memory_model),
+	OPTION("store-buffer", OPTION_U32, store_buffer),
 	OPTION("bounded", OPTION_BOOL, bounded),
 	OPTION("preemptions", OPTION_U32, preemptions),
 	OPTION("random", OPTION_U32, runs),

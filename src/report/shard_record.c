@@ -121,16 +121,18 @@ static int text_member(const json_t *o, const char *key, char *to, size_t size, 
 	return 0;
 }
 
-static int numbers_read(const json_t *o, const json_t *record, struct xs_result *x,
+static int numbers_read(const json_t *o, const json_t *record, struct explore_result *r,
 			struct sl_err *err)
 {
-	u64 memory = 0;
+	struct xs_result *x = &r->search;
+	u64 memory = 0, arena = 0;
 	int rc = u64_member(o, "states", &x->states, err);
 
 	rc = rc ? rc : u64_member(o, "transitions", &x->transitions, err);
 	rc = rc ? rc : real_member(o, "seconds", &x->seconds, err);
 	rc = rc ? rc : u64_member(o, "peak_memory_bytes", &memory, err);
 	rc = rc ? rc : u64_member(o, "random_runs", &x->runs, err);
+	rc = rc ? rc : u32_member(o, "jobs", &x->jobs, err);
 	rc = rc ? rc : u32_member(o, "symmetric_lanes", &x->symmetric, err);
 	rc = rc ? rc : real_member(o, "expected_lost_states", &x->lost, err);
 	rc = rc ? rc : u64_member(record, "all_states", &x->all_states, err);
@@ -141,6 +143,8 @@ static int numbers_read(const json_t *o, const json_t *record, struct xs_result 
 	rc = rc ? rc : u32_member(record, "steps", &x->steps, err);
 	rc = rc ? rc : u32_member(record, "loop_start", &x->loop_start, err);
 	rc = rc ? rc : u32_member(record, "preemptions", &x->preemptions, err);
+	rc = rc ? rc : u64_member(o, "arena_bytes", &arena, err);
+	r->arena_size = (size_t)arena;
 	x->memory = (size_t)memory;
 	x->minimal = json_is_true(json_object_get(record, "minimal"));
 	return rc;
@@ -310,7 +314,7 @@ int shard_check(const json_t *result, const struct sl_check_options *o, struct s
 	c->options = *o;
 	rc = json_is_object(record) ? scenario_read(result, record, c, err)
 				    : bad(err, SHARD_RECORD_KEY);
-	rc = rc ? rc : numbers_read(result, record, &c->result.search, err);
+	rc = rc ? rc : numbers_read(result, record, &c->result, err);
 	rc = rc ? rc : verdict_read(result, record, &c->result.search, err);
 	rc = rc ? rc : lanes_read(record, &c->result, err);
 	rc = rc ? rc : rows_read(result, &c->result, err);

@@ -301,6 +301,7 @@ struct scenario {
 	char *expect_kind; /* "host-assert", ... or NULL */
 	enum scn_memory memory;
 	u32 store_buffer;  /* with TSO */
+	bool slow;         /* takes minutes: left out where a folder is checked */
 	bool threads_only; /* `engine: threads`: too large a world to explore */
 	u32 seconds;       /* `seconds:` of the file, 5 by default; --seconds overrides it */
 };

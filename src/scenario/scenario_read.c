@@ -589,7 +589,8 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		EXPECT,
 		SECONDS,
 		ENGINE,
-		MEMORY_MODEL
+		MEMORY_MODEL,
+		SLOW
 	};
 	struct scn_key keys[] = {
 		[TITLE] = { .name = "title", .required = "title: TEXT" },
@@ -604,6 +605,7 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		[SECONDS] = { .name = "seconds" },
 		[ENGINE] = { .name = "engine" },
 		[MEMORY_MODEL] = { .name = "memory-model" },
+		[SLOW] = { .name = "slow" },
 	};
 	int ret = scn_get_map(r, root, keys, ARRAY_SIZE(keys));
 
@@ -630,6 +632,8 @@ static int read_scenario(struct scn_reader *r, const struct scn_node *root)
 		ret = read_engine(r, keys[ENGINE].value);
 	if (!ret && keys[MEMORY_MODEL].value)
 		ret = read_memory_model(r, keys[MEMORY_MODEL].value);
+	if (!ret && keys[SLOW].value)
+		ret = scn_get_bool(r, keys[SLOW].value, &r->s->slow);
 	return ret;
 }
 

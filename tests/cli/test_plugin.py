@@ -127,7 +127,7 @@ class Installed(unittest.TestCase):
             self.assertIn(text, r.stdout)
         self.assertNotIn("on_enter: asked", r.stdout)
         r = self.seamlab("bounds", "--policy", self.third, ZAP)
-        self.assertIn("\npolicy kick-when-third\n", r.stdout)
+        self.assertIn(f"\npolicy {self.third}\n", r.stdout)
 
     def test_the_tables_in_code(self):
         """A plug-in that says what the tables say is the preset, state by state in what matters."""

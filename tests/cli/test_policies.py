@@ -204,7 +204,8 @@ class CommandLine(unittest.TestCase):
         self.assertIn("found a scenario of a lock word, which has no host", r.stderr)
         r = seamlab("check", "--policy", "kvm-6.19", os.path.dirname(LOCK))
         self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertRegex(r.stdout, r"\n\d+ as expected, 0 not, \d+ skipped \(for seamlab run only, or without a host\)")
+        self.assertRegex(r.stdout, r"\n\d+ as expected, 0 not, \d+ skipped "
+                                   r"\(for seamlab run only, or slow, or without a host\)")
 
     def test_trace_remembers(self):
         with tempfile.TemporaryDirectory() as d:

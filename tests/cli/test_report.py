@@ -472,6 +472,19 @@ class Many(unittest.TestCase):
         root = ElementTree.fromstring(run("check", "--format", "junit", folder).stdout)
         self.assertEqual([e.tag for e in root.find("testsuite/testcase")], ["skipped"])
 
+    def test_slow(self):
+        """Left out of a folder, checked where it is named."""
+        folder = path("slow")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(ROOT, self.FILES[0]), encoding="utf-8") as f:
+            text = f.read()
+        slow = os.path.join(folder, "slow.yaml")
+        with open(slow, "w", encoding="utf-8") as f:
+            f.write(text + "slow: true\n")
+        out = run("check", "--format", "ktap", folder).stdout
+        self.assertRegex(out, r"(?m)^ok 1 .*/slow\.yaml # SKIP .*slow")
+        self.assertNotIn("SKIP", run("check", "--format", "ktap", slow).stdout)
+
 
 class Browser(unittest.TestCase):
     def install(self):

@@ -179,7 +179,7 @@ class Installed(unittest.TestCase):
 
     def test_exports_are_what_the_headers_show(self):
         shown = set()
-        for name in ("explain.h", "explore.h", "module.h", "seamcall.h", "seamlab.h", "tdx_abi.h"):
+        for name in ("explain.h", "explore.h", "module.h", "number.h", "seamcall.h", "seamlab.h", "tdx_abi.h"):
             with open(self.find(name), encoding="utf-8") as f:
                 text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
             for m in re.finditer(r"^SL_API [^;]*?(\w+)\(", text, re.M):

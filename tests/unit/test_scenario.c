@@ -129,6 +129,7 @@ static void test_defaults(void **state)
 	assert_null(s->expect_kind);
 	assert_int_equal(s->seconds, 5);
 	assert_int_equal(s->memory, SCN_SC);
+	assert_false(s->slow);
 	scenario_free(s);
 }
 
@@ -176,6 +177,7 @@ static void test_all_keys(void **state)
 				       "claims: [no-stale-hp, \"all-finish\"]\n"
 				       "expect: violated(td-killed)\n"
 				       "memory-model: tso\n"
+				       "slow: true\n"
 				       "seconds: 86400\n");
 
 	(void)state;
@@ -209,6 +211,7 @@ static void test_all_keys(void **state)
 	assert_string_equal(s->expect_kind, "td-killed");
 	assert_int_equal(s->seconds, 86400);
 	assert_int_equal(s->memory, SCN_TSO);
+	assert_true(s->slow);
 	scenario_free(s);
 }
 
@@ -830,10 +833,10 @@ static const struct bad bad_whole_files[] = {
 	{ "title: t\ntitle: u\n", "2:1: found key 'title' again; expected it once (line 1)" },
 	{ "titel: t\n",
 	  "1:1: found key 'titel'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine, memory-model; did you mean 'title'?" },
+	  "run, claims, expect, seconds, engine, memory-model, slow; did you mean 'title'?" },
 	{ "frobnicate: 1\n",
 	  "1:1: found key 'frobnicate'; expected one of title, td, lock, module, host, "
-	  "guest, run, claims, expect, seconds, engine, memory-model" },
+	  "guest, run, claims, expect, seconds, engine, memory-model, slow" },
 	{ "[a]: b\n", "1:1: found a list as a key; expected a word" },
 	{ ": b\n", "1:1: found nothing as a key; expected a word" },
 	{ "title: [t\n",
@@ -863,10 +866,10 @@ static const struct bad bad_whole_files[] = {
 	  "1:10: found a control character; expected text" },
 	{ "\342\202\254\360\237\230\200: x\n",
 	  "1:1: found key '\342\202\254\360\237\230\200'; expected one of title, td, "
-	  "lock, module, host, guest, run, claims, expect, seconds, engine, memory-model" },
+	  "lock, module, host, guest, run, claims, expect, seconds, engine, memory-model, slow" },
 	{ "\"\\u009b[31m\": x\n",
 	  "1:1: found key '?[31m'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine, memory-model" },
+	  "run, claims, expect, seconds, engine, memory-model, slow" },
 	{ "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
@@ -879,7 +882,7 @@ static const struct bad bad_whole_files[] = {
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
 	  "\303\251\303\251...'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine, memory-model" },
+	  "run, claims, expect, seconds, engine, memory-model, slow" },
 	{ "|\n", "2:1: found the string '?'; expected a mapping" },
 	{ "title: t\001\n", "1:9: found a control character; expected text" },
 	{ "title: \303\251\177\n", "1:9: found a control character; expected text" },
@@ -894,7 +897,7 @@ static const struct bad bad_whole_files[] = {
 	{ "title: !!str t\n", "1:8: found a tag; expected a value written out" },
 	{ "<<: {title: t}\n",
 	  "1:1: found key '<<'; expected one of title, td, lock, module, host, guest, "
-	  "run, claims, expect, seconds, engine, memory-model" },
+	  "run, claims, expect, seconds, engine, memory-model, slow" },
 	{ "[[[[[[[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 	  "1:25: found more than 24 levels of nesting; expected fewer" },
 };
@@ -1177,6 +1180,7 @@ static const struct bad bad_verdicts[] = {
 	{ "seconds: 0", "4:10: found '0'; expected a whole number from 1 to 86400" },
 	{ "seconds: 86401", "4:10: found '86401'; expected a whole number from 1 to 86400" },
 	{ "memory-model: tsx", "4:15: found 'tsx'; expected one of sc, tso; did you mean 'tso'?" },
+	{ "slow: slowly", "4:7: found 'slowly'; expected true or false" },
 	{ "seconds: 1.5", "4:10: found '1.5'; expected a whole number from 1 to 86400" },
 	{ "seconds: 5s", "4:10: found '5s'; expected a whole number from 1 to 86400" },
 };
@@ -2234,7 +2238,7 @@ static void test_long_path(void **state)
 	snprintf(
 		want, sizeof(want),
 		"...%s:1:1: found key 'titel'; expected one of title, td, lock, module, "
-		"host, guest, run, claims, expect, seconds, engine, memory-model; did you mean 'title'?",
+		"host, guest, run, claims, expect, seconds, engine, memory-model, slow; did you mean 'title'?",
 		path + strlen(path) - 97);
 	assert_string_equal(err.text, want);
 }

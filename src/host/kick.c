@@ -81,7 +81,7 @@ static void kick_settle(struct cpu *cpu, u64 inside, bool kicked, enum kick_stag
 		   (u64)kicked << 40 | (u64)stage << 32 | next);
 }
 
-static void kick_vcpus(struct cpu *cpu, struct vm *vm)
+void kick_all(struct cpu *cpu, struct vm *vm)
 {
 	struct vmm *vmm = vm->vmm;
 	u32 kicked = 0;
@@ -123,18 +123,13 @@ static void kick_vcpus(struct cpu *cpu, struct vm *vm)
 	kick_settle(cpu, 0, false, KICK_DONE, 0);
 }
 
-void kick_all(struct cpu *cpu, struct vm *vm)
-{
-	kick_vcpus(cpu, vm);
-}
-
 void keep_out_begin(struct cpu *cpu, struct vm *vm, bool hold, bool kick)
 {
-	/* Relaxed: kick_vcpus() has the fence that pairs with vcpu_enter_guest(). */
+	/* Relaxed: kick_all() has the fence that pairs with vcpu_enter_guest(). */
 	if (hold)
 		atomic_store_explicit(&vm->keep_out, 1, memory_order_relaxed);
 	if (kick)
-		kick_vcpus(cpu, vm);
+		kick_all(cpu, vm);
 }
 
 void keep_out_end(struct vm *vm)

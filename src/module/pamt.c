@@ -24,8 +24,12 @@ u64 pamt_range_operand(const struct call *c, struct hpa *range)
 
 u64 pamt_range_lock(struct call *c, struct hpa range, struct page_lock *out)
 {
-	const struct lock_step *step = call_plan_step(c, LOCK_LARGE_PAGE, LOCK_EX, LOCK_WALK);
+	const struct lock_step *step;
+	u64 st = private_page_check(c->m, range.v, 1, TDX_OPERAND_ID_RCX);
 
+	if (st)
+		return st;
+	step = call_plan_step(c, LOCK_LARGE_PAGE, LOCK_EX, LOCK_WALK);
 	return page_walk(c, step, range, LOCK_EX, 1, out);
 }
 

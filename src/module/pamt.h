@@ -20,7 +20,7 @@
 
 /* RCX of TDH.PHYMEM.PAMT.ADD and REMOVE. OPERAND_INVALID for RAX if dynamic PAMT is off, or for RCX. */
 u64 pamt_range_operand(const struct call *c, struct hpa *range) SL_WARN_UNUSED;
-/* Its 2 MB entry exclusive, or the 1 GB entry at which the walk ended. */
+/* Its 2 MB entry exclusive, or the 1 GB entry at which the walk ended. The range has to be private memory. */
 u64 pamt_range_lock(struct call *c, struct hpa range, struct page_lock *out) SL_WARN_UNUSED;
 
 /* Two pages that come as registers, on their way into the PAMT. */

@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 MUTANTS = [
     ("kick-after-track-dropped", "src/host/zap.c", "	if (HOST_IS(policy, track, kick_after) ||\n",
      "	if (0 ||\n", "contention/zap-vs-accept"),
-    ("kick-before-retry-dropped", "src/host/kick.c", "	if (kick)\n		kick_vcpus(cpu, vm);\n",
+    ("kick-before-retry-dropped", "src/host/kick.c", "	if (kick)\n		kick_all(cpu, vm);\n",
      "	(void)kick;\n",
      "contention/zap-vs-accept"),
     ("keep-out-ignored", "src/host/run.c", "	if (sl_unlikely(is_kept_out(vm))) {",

@@ -158,13 +158,15 @@ static void test_go_back(void **state)
 {
 	struct xs_options o = { 0 };
 	struct xs_program p = program(2, prog_add);
+	struct xs_word word = { .addr = (const char *)p.arena + 16, .size = 2, .kind = XP_WORD_SHAREX };
 	struct known known[4];
 	struct knowledge k = { .known = known };
 
 	(void)state;
+	p.word = &word;
+	p.word_count = 1;
 	assert_true(xs_open(&p, &o));
 	xp.granule[1].touched_by = 3;
-	xp.granule[2].kind[0] = XP_WORD_SHAREX;
 	xp.spins = 1;
 	assert_int_equal(knowledge_size(), 1);
 	assert_false(knowledge_collect(&k, 0));
@@ -175,6 +177,7 @@ static void test_go_back(void **state)
 	xp_share(&xp.granule[3], 1);
 	xp.granule[3].touched_by = 1;
 	xp.spins = 7;
+	xs_forget(&p, &o);
 	knowledge_restore(&k);
 	assert_int_equal(xp.granule[1].flags, 0);
 	assert_int_equal(xp.granule[1].touched_by, 3);

@@ -115,21 +115,6 @@ static void put(struct xp_granule *m, const struct xp_granule *is)
 
 void knowledge_restore(const struct knowledge *k)
 {
-	struct pages p = pages_open();
-
-	for (u64 g = 0; (g = next_used(&p, g)) < xp.arena_size / 8; g++) {
-		struct xp_granule *m = &xp.granule[g];
-		/* What it has from the start, with or without a reduction. */
-		struct xp_granule is = { .flags = m->flags & XP_CANON,
-					 .shared = xp.no_reduction ? 0xF : 0 };
-
-		if (!is_news(m))
-			continue;
-		for (u32 i = 0; i < 4; i++)
-			is.kind[i] = m->kind[i];
-		put(m, &is);
-	}
-	pages_close(&p);
 	for (u64 i = 0; i < k->count; i++)
 		put(&xp.granule[k->known[i].granule], &k->known[i].is);
 	xp.shared_count = k->shared_count;

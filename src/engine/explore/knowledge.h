@@ -27,7 +27,7 @@ struct knowledge {
 u64 knowledge_size(void);
 /* All that this process knows; k->known has room for @room of them. False: that is not enough. */
 bool knowledge_collect(struct knowledge *k, u64 room) SL_WARN_UNUSED;
-/* Forgets what was learned since, and what was known besides. */
+/* To a search that has forgotten all (xs_forget()): what was known when @k was collected. */
 void knowledge_restore(const struct knowledge *k);
 /*
  * Adds what @count processes have learned in one and the same pass, each having begun with what this

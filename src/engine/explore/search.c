@@ -707,6 +707,7 @@ void search_pass_begin(struct search *s)
  */
 static void start_over(struct search *s)
 {
+	xs_forget(s->p, s->o);
 	knowledge_restore(&s->before);
 	if (s->p->tally)
 		memcpy(s->p->tally, s->tally_before, s->p->tally_size);
@@ -1018,7 +1019,6 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 	xp.ghost_end = p->ghost_end;
 	xp.no_entropy = p->no_entropy;
 	xp.no_checkpoints = o->no_checkpoints;
-	xp.no_reduction = o->no_reduction;
 	xp.bounds = o->bounds;
 	know_words(p, o);
 	return true;

@@ -210,7 +210,6 @@ struct xp_state {
 	bool no_yield;       /* it runs to its end in one step */
 	bool no_entropy;     /* the random number generator may fail at any time */
 	bool no_checkpoints; /* see struct xs_options */
-	bool no_reduction;   /* likewise */
 	bool bounds;         /* steps remember what they note of the host's sites */
 	bool watching;       /* an invariant may look at the arena */
 	bool learned;        /* a new shared word, or a contested granule, was found */

@@ -27,8 +27,6 @@ u64 tdh_phymem_pamt_add(struct call *c)
 	pair_init(&pair, c->args->rdx, c->args->r8);
 	st = pair_check(c, &pair, operand);
 	if (!st)
-		st = private_page_check(c->m, hpa.v, 1, TDX_OPERAND_ID_RCX);
-	if (!st)
 		st = pamt_range_lock(c, hpa, &range);
 	if (st)
 		return st;

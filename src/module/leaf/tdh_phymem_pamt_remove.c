@@ -51,8 +51,6 @@ u64 tdh_phymem_pamt_remove(struct call *c)
 
 	st = pamt_range_operand(c, &hpa);
 	if (!st)
-		st = private_page_check(c->m, hpa.v, 1, TDX_OPERAND_ID_RCX);
-	if (!st)
 		st = pamt_range_lock(c, hpa, &range);
 	if (st)
 		return st;

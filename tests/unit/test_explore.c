@@ -158,7 +158,9 @@ static void test_go_back(void **state)
 {
 	struct xs_options o = { 0 };
 	struct xs_program p = program(2, prog_add);
-	struct xs_word word = { .addr = (const char *)p.arena + 16, .size = 2, .kind = XP_WORD_SHAREX };
+	struct xs_word word = { .addr = (const char *)p.arena + 16,
+				.size = 2,
+				.kind = XP_WORD_SHAREX };
 	struct known known[4];
 	struct knowledge k = { .known = known };
 

@@ -98,6 +98,7 @@ struct sl_check_options {
 	uint64_t hash_seed;  /* of the state hash: counts and verdict do not depend on it */
 	bool no_reduction;   /* every atomic access is a scheduling point */
 	bool no_checkpoints; /* states are merged by what was seen alone */
+	bool no_memo;        /* every step is run, if it was taken before or not */
 	bool no_symmetry;    /* lanes that run the same program are told apart */
 	bool audit;          /* visit every state from every side and compare what comes next */
 	bool bounds; /* how often each site can be BUSY, over all schedules; no finding ends it */

@@ -33,6 +33,7 @@ enum {
 	OPT_CYCLE,
 	OPT_EXACT,
 	OPT_MEMORY_MODEL,
+	OPT_NO_MEMO,
 	OPT_NO_SYMMETRY,
 	OPT_PREEMPTIONS,
 	OPT_RANDOM,
@@ -73,6 +74,8 @@ static const struct argp_option options[] = {
 	  "with tso: stores of one lane that can wait (default 8); where that is too few the "
 	  "verdict is inconclusive",
 	  0 },
+	{ "no-memo", OPT_NO_MEMO, NULL, 0,
+	  "run every step, if it was taken before or not; counts and verdict must not change", 0 },
 	{ "no-symmetry", OPT_NO_SYMMETRY, NULL, 0,
 	  "tell lanes of one program apart; the verdict must not change", 0 },
 	{ "preemptions", OPT_PREEMPTIONS, "N", 0,
@@ -167,6 +170,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->o.store_buffer = (uint32_t)cli_number(state, "--store-buffer", arg, 64);
 		if (!a->o.store_buffer)
 			argp_error(state, "--store-buffer: found '%s'; expected 1 to 64", arg);
+		return 0;
+	case OPT_NO_MEMO:
+		a->o.no_memo = true;
 		return 0;
 	case OPT_NO_SYMMETRY:
 		a->o.no_symmetry = true;

@@ -112,6 +112,8 @@ static void print_again(FILE *f, const struct sl_check *c)
 		fprintf(f, " --no-reduction");
 	if (o->no_checkpoints)
 		fprintf(f, " --no-checkpoints");
+	if (o->no_memo)
+		fprintf(f, " --no-memo");
 	if (o->no_symmetry)
 		fprintf(f, " --no-symmetry");
 	if (o->audit)

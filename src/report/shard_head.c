@@ -30,6 +30,7 @@ static const struct option_field {
 	OPTION("hash-seed", OPTION_U64, hash_seed),
 	OPTION("no-reduction", OPTION_BOOL, no_reduction),
 	OPTION("no-checkpoints", OPTION_BOOL, no_checkpoints),
+	OPTION("no-memo", OPTION_BOOL, no_memo),
 	OPTION("no-symmetry", OPTION_BOOL, no_symmetry),
 	OPTION("audit", OPTION_BOOL, audit),
 	OPTION("bounds", OPTION_BOOL, bounds),

@@ -188,6 +188,7 @@ static LEAVES_TRACES void see_plain(void *addr, size_t size, void *pc)
 			m->touched_by |= (u16)(1u << xp.cur);
 			continue;
 		}
+		xp_found(g);
 		xp_saw(*xp_granule(g) >> (((uintptr_t)p & 7) * 8) &
 		       (n == 8 ? ~0ull : (1ull << (n * 8)) - 1));
 		if (in_ghost(p))
@@ -650,6 +651,11 @@ static LEAVES_TRACES void see_atomic(volatile void *addr, u8 size, enum xp_atomi
 	struct xp_granule *m = &xp.granule[g];
 	struct xp_event *e;
 
+	/* What was written has been found by the undo log. */
+	if ((op == XP_LOAD || before == after) && (m->flags & XP_WRITTEN))
+		xp_found(g);
+	if (size == 16)
+		xp_found(g + 1);
 	if (op != XP_LOAD && !(m->flags & XP_WRITTEN))
 		written_first(m);
 	if (size == 16 || (m->flags & XP_WRITTEN))

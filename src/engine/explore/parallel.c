@@ -174,7 +174,8 @@ static void work(void *ctx)
 		path_take(s, s->jobs->inbox[s->jobs->me]);
 		search_walk_on(s, false);
 	}
-	if (s->found && s->stop)
+	/* One that remembers steps has stopped because it has learned something. */
+	if (s->stop && (s->found || xp.learned))
 		jobs_stop(s->jobs);
 	if (!s->found)
 		search_is_intact(s);

@@ -22,6 +22,8 @@
 #define FOUND_PASSES 64u
 /* States of a pass by which it is not worth the while to have several at it. */
 #define JOBS_FROM 8192u
+/* And by which it is not, to remember steps. */
+#define MEMO_FROM 4096u
 #define NEVER     (~0ull)
 /* Transitions of an audit between two looks at the whole arena. */
 #define AUDIT_TRANSITIONS 0x3FF
@@ -39,8 +41,11 @@
 static void save_mover(struct search *s, struct frame *f, u32 fiber)
 {
 	u32 i = xp_lane_of(fiber);
-	u32 len = i == fiber ? (u32)(xp_context_top(i) - (u8 *)xp.fiber[i].sp) : 0;
+	u32 len = 0;
 
+	f->image = s->remembers && i < s->p->lanes ? memo_image(s->memo, &s->m, i) : MEMO_NONE;
+	if (f->image == MEMO_NONE && i == fiber)
+		len = (u32)(xp_context_top(i) - (u8 *)xp.fiber[i].sp);
 	f->mover = (u8)fiber;
 	f->saved = xp.fiber[i];
 	f->stack_at = s->stack_top;
@@ -69,9 +74,35 @@ static void undo_step(struct search *s, const struct frame *f)
 	s->m.digest[lane] = f->digest;
 	xp.fiber[lane] = f->saved;
 	memcpy(f->saved.sp, s->stack_store + (u64)f->stack_at * 16, f->stack_len);
+	if (s->remembers && lane < s->p->lanes)
+		memo_set(s->memo, lane, f->image);
 	s->stack_top = f->stack_at;
 	s->races.last[lane] = f->race_last;
 	s->races.top = f->race_top;
+}
+
+/* Two visits of one state go on in different ways. */
+static void set_unlike(void)
+{
+	xp.violated = true;
+	xp.violation_kind = SL_VIOLATION_ORACLE;
+	snprintf(xp.violation_id, sizeof(xp.violation_id), "checkpoint audit");
+	snprintf(
+		xp.violation_text, sizeof(xp.violation_text),
+		"two visits of one state differ in what comes next: a checkpoint leaves something out");
+}
+
+/* The step of the frame above the state that stands. What is remembered holds as long as nothing is learned. */
+static void take_step(struct search *s, u32 fiber, u32 choice)
+{
+	if (s->frame[s->depth].image == MEMO_NONE) {
+		machine_step(&s->m, fiber, choice);
+	} else if (!memo_step(s->memo, &s->m, fiber, choice) &&
+		   !memo_run(s->memo, &s->m, fiber, choice)) {
+		set_unlike();
+	}
+	if (s->remembers && xp.learned)
+		s->stop = true;
 }
 
 /* ---- findings -------------------------------------------------------------------------------- */
@@ -200,7 +231,7 @@ static void poll_limits(struct search *s)
 {
 	const struct xs_options *o = s->o;
 	double at = clock_seconds() - s->start;
-	size_t memory = visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
+	size_t memory = (s->memo ? memo_bytes(s->memo) : 0) + visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
 			(s->graph ? s->states * 17 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
 
 	/* The process that waits for the jobs looks at the limits of all of them. */
@@ -328,7 +359,7 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 		return false;
 	}
 	save_mover(s, f, fiber);
-	machine_step(&s->m, fiber, choice);
+	take_step(s, fiber, choice);
 	n->sites = keep_sites(s);
 	if (!xp.violated)
 		machine_check(&s->m);
@@ -427,11 +458,7 @@ static void audit_state(struct search *s, const struct frame *f)
 	s->r->audited++;
 	if (*value == (u32)digest)
 		return;
-	xp.violation_kind = SL_VIOLATION_ORACLE;
-	snprintf(xp.violation_id, sizeof(xp.violation_id), "checkpoint audit");
-	snprintf(
-		xp.violation_text, sizeof(xp.violation_text),
-		"two visits of one state differ in what comes next: a checkpoint leaves something out");
+	set_unlike();
 	found(s, 0xFF, 0, path_preemptions(s));
 }
 
@@ -475,7 +502,7 @@ static void descend(struct search *s, struct succ *n)
 {
 	n->preempts = is_preemption(s, n->fiber);
 	save_mover(s, &s->frame[s->depth], n->fiber);
-	machine_step(&s->m, n->fiber, n->choice);
+	take_step(s, n->fiber, n->choice);
 	/* Counted when it was probed. */
 	s->m.transitions--;
 	enter(s, n);
@@ -560,10 +587,17 @@ void search_go(struct search *s, u32 fiber, u32 choice)
 
 	n.preempts = is_preemption(s, n.fiber);
 	save_mover(s, &s->frame[s->depth], n.fiber);
-	machine_step(&s->m, n.fiber, n.choice);
+	take_step(s, n.fiber, n.choice);
 	s->m.transitions--;
 	n.key = state_key(s);
 	enter(s, &n);
+}
+
+/* Steps that come again and again are worth remembering; one that teaches nothing, that is. */
+static void begin_to_remember(struct search *s)
+{
+	if (s->memo && !s->remembers && s->states >= MEMO_FROM && !xp.learned)
+		s->remembers = true;
 }
 
 /* Has the pass gone on for long enough? */
@@ -593,6 +627,7 @@ void search_walk_on(struct search *s, bool entered)
 			descend(s, n);
 		if (n || entered) {
 			entered = expand(s, depth_max);
+			begin_to_remember(s);
 			if (is_over(s))
 				s->stop = true;
 			continue;
@@ -642,6 +677,18 @@ void search_graph_unmap(struct search *s)
 	region_unmap(s->locking, ID_STORE * sizeof(u16));
 }
 
+/*
+ * Steps are remembered where all that they depend on goes through the hooks and all that they do is in the arena and
+ * in xp.fiber[]. Where everything is a scheduling point, or is looked at from every side, each is run.
+ */
+static bool wants_memo(const struct search *s)
+{
+	const struct xs_options *o = s->o;
+
+	return !o->no_memo && !o->no_reduction && !o->audit && !o->exact && !o->bounds &&
+	       !o->store_buffer && !s->p->stopped && !s->p->invariant && !xp_guests.count;
+}
+
 static bool search_init(struct search *s)
 {
 	s->frame = region_map_huge((size_t)DEPTH_MAX * sizeof(struct frame));
@@ -660,6 +707,11 @@ static bool search_init(struct search *s)
 			return false;
 		xp.interned = exact_histories(s->exact);
 	}
+	if (wants_memo(s)) {
+		s->memo = memo_new();
+		if (!s->memo)
+			return false;
+	}
 	return race_log_init(&s->races) && s->frame && s->succ && s->stack_store;
 }
 
@@ -673,6 +725,7 @@ static void search_free(struct search *s)
 	visited_free(&s->visited);
 	race_log_free(&s->races);
 	exact_free(s->exact);
+	memo_free(s->memo);
 	bounds_free(s->bounds);
 	xp.interned = NULL;
 	free(s->best);
@@ -698,6 +751,9 @@ void search_pass_begin(struct search *s)
 	xp.undo_count = 0;
 	xp.pass++;
 	race_log_clear(&s->races);
+	s->remembers = false;
+	if (s->memo)
+		memo_clear(s->memo);
 	machine_start(&s->m);
 }
 

@@ -122,6 +122,7 @@ struct xs_options {
 	u32 prefer;        /* 1 + the kind that ends the search when it is found; others are kept in
 			      case it is not. 0: any */
 	bool no_checkpoints; /* states are merged by what was seen alone; more of them, no less true */
+	bool no_memo;        /* every step is run, if it was taken before or not: memo.h */
 	bool no_symmetry;    /* interchangeable lanes are told apart */
 	bool audit;          /* visit every state from every side and compare what comes next; hash
 				 the whole arena now and then */

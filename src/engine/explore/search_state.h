@@ -12,6 +12,7 @@
 #include "engine/explore/knowledge.h"
 #include "engine/explore/liveness.h"
 #include "engine/explore/machine.h"
+#include "engine/explore/memo.h"
 #include "engine/explore/race.h"
 #include "engine/explore/visited.h"
 
@@ -31,7 +32,8 @@ struct succ {
 /* How to get back from a state to the one before it. */
 struct frame {
 	u32 succ_base, succ_left; /* successors that are still to be looked at: the first ones */
-	u32 stack_at, stack_len;  /* the mover's stack before its step */
+	u32 stack_at, stack_len;  /* the mover's stack before its step, if that had no image */
+	u32 image;                /* else that (memo.h) */
 	u32 race_last;            /* of the mover, before the step */
 	u32 race_top;
 	u32 id; /* liveness: number of the state */
@@ -52,6 +54,8 @@ struct search {
 	struct machine m;
 	struct race_log races;
 	struct exact *exact;
+	struct memo *memo; /* NULL: every step is run */
+	bool remembers;    /* it has been of use since some state of this pass */
 	struct visited visited;
 	struct frame *frame;
 	u32 depth;

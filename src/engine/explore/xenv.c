@@ -96,6 +96,7 @@ static void wait_to_write(u32 *word)
 	u64 hist;
 
 	want(word, XP_LOCK_ARRIVE);
+	xp_found(xp_granule_of(word));
 	if (!word[0] && !word[1])
 		return;
 	/* Having waited makes no difference to what it does next. */
@@ -119,6 +120,7 @@ static u32 *acquire(void *room, enum xp_lock how)
 		wait_to_write(word);
 	else if (!xp.no_yield)
 		want(word, how);
+	xp_found(xp_granule_of(word));
 	/* The end of the world runs alone; a lock that is still held then is a leak. */
 	if ((word[0] & XP_LOCK_HELD) || (how != XP_LOCK_READ && word[1]))
 		xp_report(SL_VIOLATION_DEADLOCK, "host lock", "a host lock is held for ever");

@@ -119,6 +119,16 @@ void xp_report(u32 kind, const char *id, const char *text)
 		xp_yield();
 }
 
+void xp_finds_begin(struct xp_finds *f)
+{
+	if (!++f->now) {
+		region_clear(f->stamp, xp.arena_size / 8 * sizeof(*f->stamp));
+		f->now = 1;
+	}
+	f->count = 0;
+	xp.finds = f;
+}
+
 size_t xp_program_offset(const void *pc)
 {
 	/* From the linker: where the program or library that this is part of was loaded. */

@@ -124,6 +124,17 @@ struct xp_undo {
 	u64 old;
 };
 
+/*
+ * What a step has found in the arena: each granule's value when the step came upon it first, to read or
+ * to write. Constants are left out.
+ */
+struct xp_finds {
+	struct xp_undo *at;
+	u32 *stamp; /* of each granule: the step that has found it last */
+	u32 now;
+	u32 count, most; /* as many as that: some are missing */
+};
+
 enum xp_trace_kind {
 	XP_EVENT_NOTE,
 	XP_EVENT_ATOMIC,
@@ -225,6 +236,7 @@ struct xp_state {
 	struct xp_undo *undo;
 	size_t undo_count, undo_max;
 	struct xp_footprint *fp;    /* of the running step */
+	struct xp_finds *finds;     /* of the running step, where somebody wants them */
 	struct xp_order *order;     /* clocks, where somebody wants them */
 	struct xp_intern *interned; /* histories as ids instead of hashes, in an exact search */
 	u64 ghost_start, ghost_end; /* bytes of the arena that only oracles look at */
@@ -408,8 +420,22 @@ void xp_yield(void);
 			    once_ = 1;                                                             \
 		     once_; p += n, once_ = 0)
 
+/* From here on steps say what they find; not before the last one's finds have been looked at. */
+void xp_finds_begin(struct xp_finds *f);
+/* The running step comes upon the granule @g. */
+static inline void xp_found(u32 g)
+{
+	struct xp_finds *f = xp.finds;
+
+	if (__builtin_expect(!f, 1) || f->stamp[g] == f->now || f->count == f->most)
+		return;
+	f->stamp[g] = f->now;
+	f->at[f->count++] = (struct xp_undo){ .granule = g, .old = *xp_granule(g) };
+}
+
 static inline void xp_log_granule(u32 g)
 {
+	xp_found(g);
 	if (xp.granule[g].stamp == xp.stamp_now)
 		return;
 	xp.granule[g].stamp = xp.stamp_now;

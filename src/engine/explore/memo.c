@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+/* Images of lanes, and trees of their steps. Layer: engine. */
+#include "engine/explore/memo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bug.h"
+#include "engine/explore/region.h"
+
+/* Room; nothing new is kept once one of them is full. */
+#define IMAGES    (1u << 22)
+#define SLOTS     (IMAGES * 2)
+#define STACKS    (1ull << 28)
+#define NODES     (1u << 25)
+#define POOL      (1ull << 28)
+#define FINDS_MAX 8192u
+
+/* Instead of a granule: the answer to a choice; and behind the last granule: what the step does. */
+#define CHOICE 0xFFFFFFFEu
+#define LEAF   0xFFFFFFFFu
+
+struct image {
+	u64 key;
+	u64 digest;
+	u64 stack_at;
+	u32 stack_len;
+	u32 first; /* node, or 0: no step is known */
+	struct xp_fiber fiber;
+};
+
+struct node {
+	u64 value; /* LEAF: where in the pool */
+	u32 granule;
+	u32 next;  /* node, if the granule has that value */
+	u32 other; /* node about the same granule, or 0 */
+};
+
+struct write {
+	u64 value;
+	u32 granule;
+};
+
+/* What a step has done: its writes come behind it, then its accesses. */
+struct leaf {
+	u64 hash; /* what it adds to the arena's */
+	u64 reads, writes;
+	u32 image; /* whom it leaves */
+	u32 write_count;
+	u32 count, released, apart;
+	bool overflow;
+};
+
+struct memo {
+	struct image *image;
+	u32 *slot;
+	u8 *stack;
+	struct node *node;
+	u8 *pool;
+	u32 images, nodes;
+	u64 stack_used, pool_used;
+	/* For each lane: who it is, and whose stack it stands on. */
+	u32 is[XP_LANES_MAX], on_stack[XP_LANES_MAX];
+	struct xp_finds finds;
+};
+
+/* ---- room -------------------------------------------------------------------------------------- */
+
+struct memo *memo_new(void)
+{
+	struct memo *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->image = region_map_huge(IMAGES * sizeof(*k->image));
+	k->slot = region_map_huge(SLOTS * sizeof(*k->slot));
+	k->stack = region_map_huge(STACKS);
+	k->node = region_map_huge(NODES * sizeof(*k->node));
+	k->pool = region_map_huge(POOL);
+	k->finds.at = region_map(FINDS_MAX * sizeof(*k->finds.at));
+	k->finds.stamp = region_map(xp.arena_size / 8 * sizeof(*k->finds.stamp));
+	k->finds.most = FINDS_MAX;
+	k->images = k->nodes = 1;
+	if (!k->image || !k->slot || !k->stack || !k->node || !k->pool || !k->finds.at ||
+	    !k->finds.stamp) {
+		memo_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void memo_free(struct memo *k)
+{
+	if (!k)
+		return;
+	region_unmap(k->image, IMAGES * sizeof(*k->image));
+	region_unmap(k->slot, SLOTS * sizeof(*k->slot));
+	region_unmap(k->stack, STACKS);
+	region_unmap(k->node, NODES * sizeof(*k->node));
+	region_unmap(k->pool, POOL);
+	region_unmap(k->finds.at, FINDS_MAX * sizeof(*k->finds.at));
+	region_unmap(k->finds.stamp, xp.arena_size / 8 * sizeof(*k->finds.stamp));
+	free(k);
+}
+
+void memo_clear(struct memo *k)
+{
+	if (k->images > 1)
+		region_clear(k->slot, SLOTS * sizeof(*k->slot));
+	k->images = k->nodes = 1;
+	k->stack_used = k->pool_used = 0;
+	memset(k->is, 0, sizeof(k->is));
+	memset(k->on_stack, 0, sizeof(k->on_stack));
+}
+
+size_t memo_bytes(const struct memo *k)
+{
+	return k->images * (sizeof(struct image) + 2 * sizeof(u32)) +
+	       k->nodes * sizeof(struct node) + k->stack_used + k->pool_used;
+}
+
+static u32 new_node(struct memo *k, u32 granule, u64 value)
+{
+	k->node[k->nodes] = (struct node){ .granule = granule, .value = value };
+	return k->nodes++;
+}
+
+/* Of a step that has found so much, and written as much at most. */
+static bool has_room(const struct memo *k, u32 finds)
+{
+	return k->nodes + finds + 2 <= NODES &&
+	       k->pool_used + sizeof(struct leaf) + finds * sizeof(struct write) +
+			       XP_FOOTPRINT_MAX * sizeof(struct xp_access) <=
+		       POOL;
+}
+
+/* ---- images ------------------------------------------------------------------------------------ */
+
+static u32 *slot_of(struct memo *k, u64 key)
+{
+	u64 at = key >> 20;
+
+	for (;; at++) {
+		u32 *slot = &k->slot[at % SLOTS];
+
+		if (!*slot || k->image[*slot].key == key)
+			return slot;
+	}
+}
+
+u32 memo_image(struct memo *k, const struct machine *m, u32 i)
+{
+	const struct xp_fiber *f = &xp.fiber[i];
+	u64 key = xp_mix(m->digest[i], i);
+	u32 len, *slot;
+
+	if (k->is[i] != MEMO_NONE)
+		return k->is[i];
+	slot = slot_of(k, key);
+	len = (u32)(xp_context_top(i) - (u8 *)f->sp);
+	if (!*slot) {
+		if (k->images == IMAGES || k->stack_used + len > STACKS)
+			return MEMO_NONE;
+		k->image[k->images] = (struct image){ .key = key,
+						      .digest = m->digest[i],
+						      .stack_at = k->stack_used,
+						      .stack_len = len,
+						      .fiber = *f };
+		memcpy(k->stack + k->stack_used, f->sp, len);
+		k->stack_used += (len + 15) & ~15u;
+		*slot = k->images++;
+	}
+	k->is[i] = k->on_stack[i] = *slot;
+	return *slot;
+}
+
+void memo_set(struct memo *k, u32 i, u32 image)
+{
+	k->is[i] = image;
+	if (image == MEMO_NONE)
+		k->on_stack[i] = MEMO_NONE;
+}
+
+/* The lane's stack as it was when it had the image that it has. */
+static void put_back(struct memo *k, u32 i)
+{
+	const struct image *im = &k->image[k->is[i]];
+
+	if (k->on_stack[i] == k->is[i])
+		return;
+	xp.fiber[i] = im->fiber;
+	memcpy(im->fiber.sp, k->stack + im->stack_at, im->stack_len);
+	k->on_stack[i] = k->is[i];
+}
+
+/* ---- steps ------------------------------------------------------------------------------------- */
+
+static const struct leaf *find(const struct memo *k, const struct image *im, u32 choice)
+{
+	u32 at = im->first;
+
+	if (at && k->node[at].granule == CHOICE) {
+		while (at && k->node[at].value != choice)
+			at = k->node[at].other;
+		at = at ? k->node[at].next : 0;
+	}
+	while (at) {
+		const struct node *n = &k->node[at];
+
+		if (n->granule == LEAF)
+			return (const void *)(k->pool + n->value);
+		at = *xp_granule(n->granule) == n->value ? n->next : n->other;
+	}
+	return NULL;
+}
+
+bool memo_step(struct memo *k, struct machine *m, u32 i, u32 choice)
+{
+	const struct leaf *l = find(k, &k->image[k->is[i]], choice);
+	const struct image *to;
+	const struct write *w;
+	struct xp_footprint *fp = &m->footprint;
+
+	if (!l)
+		return false;
+	w = (const void *)(l + 1);
+	SL_BUG_ON(xp.undo_count + l->write_count > xp.undo_max);
+	for (u32 n = 0; n < l->write_count; n++) {
+		u64 *granule = xp_granule(w[n].granule);
+
+		xp.undo[xp.undo_count++] =
+			(struct xp_undo){ .granule = w[n].granule, .old = *granule };
+		*granule = w[n].value;
+	}
+	xp.hash += l->hash;
+	xp.violated = false;
+	xp.fp = fp;
+	fp->reads = l->reads;
+	fp->writes = l->writes;
+	fp->count = l->count;
+	fp->released = l->released;
+	fp->apart = l->apart;
+	fp->overflow = l->overflow;
+	memcpy(fp->access, w + l->write_count, l->count * sizeof(fp->access[0]));
+	to = &k->image[l->image];
+	xp.fiber[i] = to->fiber;
+	m->lanes_hash += to->digest - m->digest[i];
+	m->digest[i] = to->digest;
+	m->transitions++;
+	k->is[i] = l->image;
+	return true;
+}
+
+/* The leaf of the step that the machine has just run, @before it the hash and the undo log's length. */
+static u32 keep_leaf(struct memo *k, u32 image, u64 hash, size_t mark)
+{
+	u32 writes = (u32)(xp.undo_count - mark);
+	struct leaf *l = (void *)(k->pool + k->pool_used);
+	struct write *w = (void *)(l + 1);
+	size_t accesses = xp.fp->count * sizeof(xp.fp->access[0]);
+
+	*l = (struct leaf){ .hash = xp.hash - hash,
+			    .reads = xp.fp->reads,
+			    .writes = xp.fp->writes,
+			    .image = image,
+			    .write_count = writes,
+			    .count = xp.fp->count,
+			    .released = xp.fp->released,
+			    .apart = xp.fp->apart,
+			    .overflow = xp.fp->overflow };
+	for (u32 n = 0; n < writes; n++)
+		w[n] = (struct write){ .granule = xp.undo[mark + n].granule,
+				       .value = *xp_granule(xp.undo[mark + n].granule) };
+	memcpy(w + writes, xp.fp->access, accesses);
+	k->pool_used += sizeof(*l) + writes * sizeof(*w) + accesses;
+	k->pool_used = (k->pool_used + 15) & ~15ull;
+	return new_node(k, LEAF, (u64)((u8 *)l - k->pool));
+}
+
+/*
+ * Down the tree as far as it is known; *link is where it has to go on. False: at one place of the tree the step
+ * has looked at another granule than one before it.
+ */
+static bool find_end(struct memo *k, u32 **link, u32 granule, u64 value)
+{
+	u32 *at = *link;
+
+	while (*at) {
+		struct node *n = &k->node[*at];
+
+		if (n->granule != granule)
+			return false;
+		if (n->value == value) {
+			*link = &n->next;
+			return true;
+		}
+		at = &n->other;
+	}
+	*at = new_node(k, granule, value);
+	*link = &k->node[*at].next;
+	return true;
+}
+
+static bool keep_step(struct memo *k, u32 from, u32 to, u32 choice, u64 hash, size_t mark)
+{
+	u32 *link = &k->image[from].first;
+
+	if (!has_room(k, k->finds.count) || k->finds.count == k->finds.most)
+		return true;
+	if (k->image[from].fiber.pending.kind == XP_CHOICE &&
+	    !find_end(k, &link, CHOICE, choice))
+		return false;
+	for (u32 n = 0; n < k->finds.count; n++)
+		if (!find_end(k, &link, k->finds.at[n].granule, k->finds.at[n].old))
+			return false;
+	if (*link)
+		return k->node[*link].granule == LEAF;
+	*link = keep_leaf(k, to, hash, mark);
+	return true;
+}
+
+bool memo_run(struct memo *k, struct machine *m, u32 i, u32 choice)
+{
+	u32 from = k->is[i], to;
+	size_t mark = xp.undo_count;
+	u64 hash = xp.hash;
+
+	put_back(k, i);
+	xp_finds_begin(&k->finds);
+	machine_step(m, i, choice);
+	xp.finds = NULL;
+	k->is[i] = k->on_stack[i] = MEMO_NONE;
+	if (xp.violated)
+		return true;
+	to = memo_image(k, m, i);
+	return to == MEMO_NONE || keep_step(k, from, to, choice, hash, mark);
+}

@@ -42,7 +42,7 @@ struct write {
 };
 
 /* What a step has done: its writes come behind it, then its accesses. */
-struct leaf {
+struct memo_leaf {
 	u64 hash; /* what it adds to the arena's */
 	u64 reads, writes;
 	u32 image; /* whom it leaves */
@@ -129,7 +129,7 @@ static u32 new_node(struct memo *k, u32 granule, u64 value)
 static bool has_room(const struct memo *k, u32 finds)
 {
 	return k->nodes + finds + 2 <= NODES &&
-	       k->pool_used + sizeof(struct leaf) + finds * sizeof(struct write) +
+	       k->pool_used + sizeof(struct memo_leaf) + finds * sizeof(struct write) +
 			       XP_FOOTPRINT_MAX * sizeof(struct xp_access) <=
 		       POOL;
 }
@@ -174,11 +174,15 @@ u32 memo_image(struct memo *k, const struct machine *m, u32 i)
 	return *slot;
 }
 
-void memo_set(struct memo *k, u32 i, u32 image)
+void memo_leave(struct memo *k, u32 i)
+{
+	k->is[i] = k->on_stack[i] = MEMO_NONE;
+}
+
+void memo_go_back(struct memo *k, u32 i, u32 image)
 {
 	k->is[i] = image;
-	if (image == MEMO_NONE)
-		k->on_stack[i] = MEMO_NONE;
+	xp.fiber[i] = k->image[image].fiber;
 }
 
 /* The lane's stack as it was when it had the image that it has. */
@@ -195,9 +199,9 @@ static void put_back(struct memo *k, u32 i)
 
 /* ---- steps ------------------------------------------------------------------------------------- */
 
-static const struct leaf *find(const struct memo *k, const struct image *im, u32 choice)
+const struct memo_leaf *memo_find(const struct memo *k, u32 i, u32 choice)
 {
-	u32 at = im->first;
+	u32 at = k->image[k->is[i]].first;
 
 	if (at && k->node[at].granule == CHOICE) {
 		while (at && k->node[at].value != choice)
@@ -214,17 +218,39 @@ static const struct leaf *find(const struct memo *k, const struct image *im, u32
 	return NULL;
 }
 
-bool memo_step(struct memo *k, struct machine *m, u32 i, u32 choice)
+static void put_footprint(struct machine *m, const struct memo_leaf *l)
 {
-	const struct leaf *l = find(k, &k->image[k->is[i]], choice);
-	const struct image *to;
-	const struct write *w;
 	struct xp_footprint *fp = &m->footprint;
+	const struct write *w = (const void *)(l + 1);
 
-	if (!l)
-		return false;
-	w = (const void *)(l + 1);
+	xp.fp = fp;
+	fp->reads = l->reads;
+	fp->writes = l->writes;
+	fp->count = l->count;
+	fp->released = l->released;
+	fp->apart = l->apart;
+	fp->overflow = l->overflow;
+	if (l->count)
+		memcpy(fp->access, w + l->write_count, l->count * sizeof(fp->access[0]));
+}
+
+void memo_foresee(const struct memo *k, struct machine *m, u32 i, const struct memo_leaf *l,
+		  u64 *arena_hash, u64 *lanes_hash)
+{
+	put_footprint(m, l);
+	*arena_hash = xp.hash + l->hash;
+	*lanes_hash = m->lanes_hash + k->image[l->image].digest - m->digest[i];
+	xp.violated = false;
+	m->transitions++;
+}
+
+void memo_step(struct memo *k, struct machine *m, u32 i, const struct memo_leaf *l)
+{
+	const struct write *w = (const void *)(l + 1);
+	u64 digest = k->image[l->image].digest;
+
 	SL_BUG_ON(xp.undo_count + l->write_count > xp.undo_max);
+	put_footprint(m, l);
 	for (u32 n = 0; n < l->write_count; n++) {
 		u64 *granule = xp_granule(w[n].granule);
 
@@ -234,32 +260,21 @@ bool memo_step(struct memo *k, struct machine *m, u32 i, u32 choice)
 	}
 	xp.hash += l->hash;
 	xp.violated = false;
-	xp.fp = fp;
-	fp->reads = l->reads;
-	fp->writes = l->writes;
-	fp->count = l->count;
-	fp->released = l->released;
-	fp->apart = l->apart;
-	fp->overflow = l->overflow;
-	memcpy(fp->access, w + l->write_count, l->count * sizeof(fp->access[0]));
-	to = &k->image[l->image];
-	xp.fiber[i] = to->fiber;
-	m->lanes_hash += to->digest - m->digest[i];
-	m->digest[i] = to->digest;
+	m->lanes_hash += digest - m->digest[i];
+	m->digest[i] = digest;
 	m->transitions++;
-	k->is[i] = l->image;
-	return true;
+	memo_go_back(k, i, l->image);
 }
 
 /* The leaf of the step that the machine has just run, @before it the hash and the undo log's length. */
 static u32 keep_leaf(struct memo *k, u32 image, u64 hash, size_t mark)
 {
 	u32 writes = (u32)(xp.undo_count - mark);
-	struct leaf *l = (void *)(k->pool + k->pool_used);
+	struct memo_leaf *l = (void *)(k->pool + k->pool_used);
 	struct write *w = (void *)(l + 1);
 	size_t accesses = xp.fp->count * sizeof(xp.fp->access[0]);
 
-	*l = (struct leaf){ .hash = xp.hash - hash,
+	*l = (struct memo_leaf){ .hash = xp.hash - hash,
 			    .reads = xp.fp->reads,
 			    .writes = xp.fp->writes,
 			    .image = image,
@@ -329,7 +344,7 @@ bool memo_run(struct memo *k, struct machine *m, u32 i, u32 choice)
 	xp_finds_begin(&k->finds);
 	machine_step(m, i, choice);
 	xp.finds = NULL;
-	k->is[i] = k->on_stack[i] = MEMO_NONE;
+	memo_leave(k, i);
 	if (xp.violated)
 		return true;
 	to = memo_image(k, m, i);

@@ -35,11 +35,20 @@ size_t memo_bytes(const struct memo *k);
 
 /* Who lane @i is: its image, made now if there is none. MEMO_NONE: no room for more. */
 u32 memo_image(struct memo *k, const struct machine *m, u32 i);
-/* Lane @i is who it was when it had @image (or none: whoever stands on its stack). */
-void memo_set(struct memo *k, u32 i, u32 image);
+/* Lane @i is whoever stands on its stack. */
+void memo_leave(struct memo *k, u32 i);
 
-/* Takes the step of lane @i, which has an image, if it is known. False: it has to be run. */
-bool memo_step(struct memo *k, struct machine *m, u32 i, u32 choice);
+/* A step that is known. */
+struct memo_leaf;
+/* What lane @i, which has an image, will do; NULL: it has to be run. Good until memo_clear(). */
+const struct memo_leaf *memo_find(const struct memo *k, u32 i, u32 choice);
+/* What the hashes of arena and lanes would be behind the step; its accesses go to the machine's footprint. */
+void memo_foresee(const struct memo *k, struct machine *m, u32 i, const struct memo_leaf *l,
+		  u64 *arena_hash, u64 *lanes_hash);
+/* Takes the step. */
+void memo_step(struct memo *k, struct machine *m, u32 i, const struct memo_leaf *l);
+/* Lane @i is who it is, or was, when it has @image. */
+void memo_go_back(struct memo *k, u32 i, u32 image);
 /*
  * The step run by the machine, and remembered unless it ends in a violation. False: a lane of the same image has found
  * something else, so that the image does not say all that its future depends on.

@@ -38,21 +38,33 @@
 
 /* ---- steps that can be taken back ------------------------------------------------------------ */
 
+/* Who lane @i is, in the memo; fibers that are no lanes, and all of them where nothing is remembered, are nobody. */
+static u32 image_of(struct search *s, u32 i)
+{
+	return s->remembers && i < s->p->lanes ? memo_image(s->memo, &s->m, i) : MEMO_NONE;
+}
+
+/* The mover's own copy of what no image has. */
+static void save_stack(struct search *s, struct frame *f, u32 fiber, u32 i)
+{
+	u32 len = i == fiber ? (u32)(xp_context_top(i) - (u8 *)xp.fiber[i].sp) : 0;
+
+	SL_BUG_ON(len > XP_GUEST_STACK_MAX || (u64)s->stack_top * 16 + len > STACK_STORE);
+	s->saved[f - s->frame] = xp.fiber[i];
+	memcpy(s->stack_store + (u64)s->stack_top * 16, xp.fiber[i].sp, len);
+	s->stack_top += (len + 15) / 16;
+	f->stack_len = len;
+}
+
 static void save_mover(struct search *s, struct frame *f, u32 fiber)
 {
 	u32 i = xp_lane_of(fiber);
-	u32 len = 0;
 
-	f->image = s->remembers && i < s->p->lanes ? memo_image(s->memo, &s->m, i) : MEMO_NONE;
-	if (f->image == MEMO_NONE && i == fiber)
-		len = (u32)(xp_context_top(i) - (u8 *)xp.fiber[i].sp);
 	f->mover = (u8)fiber;
-	f->saved = xp.fiber[i];
 	f->stack_at = s->stack_top;
-	f->stack_len = len;
-	SL_BUG_ON(len > XP_GUEST_STACK_MAX || (u64)s->stack_top * 16 + len > STACK_STORE);
-	memcpy(s->stack_store + (u64)s->stack_top * 16, xp.fiber[i].sp, len);
-	s->stack_top += (len + 15) / 16;
+	f->image = image_of(s, i);
+	if (f->image == MEMO_NONE)
+		save_stack(s, f, fiber, i);
 	f->undo_mark = xp.undo_count;
 	f->guest_mark = xp_guests.log_used;
 	f->store_mark = sb_mark();
@@ -63,20 +75,29 @@ static void save_mover(struct search *s, struct frame *f, u32 fiber)
 	f->race_top = s->races.top;
 }
 
+static void put_stack_back(struct search *s, const struct frame *f, u32 lane)
+{
+	xp.fiber[lane] = s->saved[f - s->frame];
+	memcpy(xp.fiber[lane].sp, s->stack_store + (u64)f->stack_at * 16, f->stack_len);
+	s->stack_top = f->stack_at;
+	if (s->remembers && lane < s->p->lanes)
+		memo_leave(s->memo, lane);
+}
+
 static void undo_step(struct search *s, const struct frame *f)
 {
 	u32 lane = xp_lane_of(f->mover);
 
 	machine_rewind(f->undo_mark, f->arena_hash);
-	machine_undo_guests(&s->m, f->guest_mark);
-	sb_undo(f->store_mark);
+	if (f->image == MEMO_NONE) {
+		machine_undo_guests(&s->m, f->guest_mark);
+		sb_undo(f->store_mark);
+		put_stack_back(s, f, lane);
+	} else {
+		memo_go_back(s->memo, lane, f->image);
+	}
 	s->m.lanes_hash = f->lanes_hash;
 	s->m.digest[lane] = f->digest;
-	xp.fiber[lane] = f->saved;
-	memcpy(f->saved.sp, s->stack_store + (u64)f->stack_at * 16, f->stack_len);
-	if (s->remembers && lane < s->p->lanes)
-		memo_set(s->memo, lane, f->image);
-	s->stack_top = f->stack_at;
 	s->races.last[lane] = f->race_last;
 	s->races.top = f->race_top;
 }
@@ -92,14 +113,20 @@ static void set_unlike(void)
 		"two visits of one state differ in what comes next: a checkpoint leaves something out");
 }
 
-/* The step of the frame above the state that stands. What is remembered holds as long as nothing is learned. */
-static void take_step(struct search *s, u32 fiber, u32 choice)
+/*
+ * The step of the frame above the state that stands; @leaf if it has been found already. What is remembered
+ * holds as long as nothing is learned.
+ */
+static void take_step(struct search *s, u32 fiber, u32 choice, const struct memo_leaf *leaf)
 {
 	if (s->frame[s->depth].image == MEMO_NONE) {
 		machine_step(&s->m, fiber, choice);
-	} else if (!memo_step(s->memo, &s->m, fiber, choice) &&
-		   !memo_run(s->memo, &s->m, fiber, choice)) {
-		set_unlike();
+	} else {
+		leaf = leaf ? leaf : memo_find(s->memo, fiber, choice);
+		if (leaf)
+			memo_step(s->memo, &s->m, fiber, leaf);
+		else if (!memo_run(s->memo, &s->m, fiber, choice))
+			set_unlike();
 	}
 	if (s->remembers && xp.learned)
 		s->stop = true;
@@ -204,6 +231,19 @@ static const u8 *classes(const struct search *s)
 	return s->r->symmetric ? s->p->class : NULL;
 }
 
+static void no_room(struct search *s)
+{
+	s->r->limit = XS_LIMIT_MEMORY;
+	s->stop = true;
+}
+
+static u64 key_of(u64 arena_hash, u64 lanes_hash)
+{
+	u64 key = xp_mix(arena_hash, lanes_hash);
+
+	return key ? key : 1;
+}
+
 static u64 state_key(struct search *s)
 {
 	u64 key;
@@ -211,13 +251,13 @@ static u64 state_key(struct search *s)
 	if (s->exact) {
 		key = exact_key(s->exact, classes(s));
 		if (!key) {
-			s->r->limit = XS_LIMIT_MEMORY;
-			s->stop = true;
+			no_room(s);
+			key = 1;
 		}
 	} else {
-		key = xp_mix(xp.hash, s->m.lanes_hash);
+		key = key_of(xp.hash, s->m.lanes_hash);
 	}
-	return key ? key : 1;
+	return key;
 }
 
 /* Did nothing but what the user has asked for end the search? */
@@ -292,7 +332,7 @@ static bool has_room(const struct search *s)
 {
 	return (u64)s->stack_top * 16 + XP_GUEST_STACK_MAX <= STACK_STORE &&
 	       xp_guests_have_room() && sb_has_room() && xp.undo_count + STEP_UNDO <= xp.undo_max &&
-	       race_log_has_room(&s->races) && s->succ_count + 2 < SUCC_STORE &&
+	       race_log_has_room(&s->races) &&
 	       (!s->graph || (states_of_all(s) + STATE_SUCCS < ID_STORE &&
 			      s->edge_count + STATE_SUCCS < EDGE_STORE));
 }
@@ -338,6 +378,48 @@ static u32 ran_by(const struct search *s, u32 fiber)
 	return xp_is_flush(fiber) ? s->frame[s->depth - 1].ran : fiber;
 }
 
+static void check_races(struct search *s, u32 fiber)
+{
+	if (!xp.violated && s->o->races && !s->found)
+		race_check(&s->races, s->p->lanes, fiber);
+}
+
+/*
+ * A successor whose step is known: what it would be says the step itself. False: it has to be taken.
+ */
+static bool foresee(struct search *s, struct succ *n, u32 fiber, u32 choice)
+{
+	u64 arena_hash, lanes_hash;
+
+	n->leaf = image_of(s, fiber) ? memo_find(s->memo, fiber, choice) : NULL;
+	if (!n->leaf)
+		return false;
+	memo_foresee(s->memo, &s->m, fiber, n->leaf, &arena_hash, &lanes_hash);
+	check_races(s, fiber);
+	n->key = key_of(arena_hash, lanes_hash);
+	n->sites = 0;
+	return true;
+}
+
+/* A successor: takes the step and looks. */
+static void go_and_look(struct search *s, struct succ *n, u32 fiber, u32 choice)
+{
+	save_mover(s, &s->frame[s->depth], fiber);
+	take_step(s, fiber, choice, NULL);
+	n->sites = keep_sites(s);
+	if (!xp.violated)
+		machine_check(&s->m);
+	check_races(s, fiber);
+	if (s->auditing && (s->m.transitions & AUDIT_TRANSITIONS) == 0 && !xp.violated)
+		audit_arena();
+	if (xp.violated)
+		return;
+	n->key = state_key(s);
+	n->leaf = NULL;
+	if (s->o->audit)
+		n->next = s->p->stopped ? xp_mix(xp.hash, xs_pending_digest(fiber)) : n->key;
+}
+
 /*
  * One successor: step, look, take back. With @keep the step is not taken back, unless it ends in a
  * violation; the frame above the state's own says how. Returns true if the successor stands.
@@ -345,47 +427,38 @@ static u32 ran_by(const struct search *s, u32 fiber)
 static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 {
 	struct succ *n = &s->succ[s->succ_count];
-	struct frame *f = &s->frame[s->depth];
 	/* Only the state in front of the step can tell, and mostly nobody wants to know. */
 	u32 preempts = (s->bounded || keep) && is_preemption(s, fiber);
+	bool foreseen;
 
 	if (s->bounded && !within_bounds(s, preempts))
 		return false;
 	if ((s->m.transitions & POLL_TRANSITIONS) == POLL_TRANSITIONS)
 		poll_limits(s);
-	if (!has_room(s)) {
-		s->r->limit = XS_LIMIT_MEMORY;
-		s->stop = true;
+	if (s->succ_count + 2 >= SUCC_STORE) {
+		no_room(s);
 		return false;
 	}
-	save_mover(s, f, fiber);
-	take_step(s, fiber, choice);
-	n->sites = keep_sites(s);
-	if (!xp.violated)
-		machine_check(&s->m);
-	if (!xp.violated && s->o->races && !s->found)
-		race_check(&s->races, s->p->lanes, fiber);
-	if (s->auditing && (s->m.transitions & AUDIT_TRANSITIONS) == 0 && !xp.violated)
-		audit_arena();
+	foreseen = !keep && foresee(s, n, fiber, choice);
+	if (!foreseen)
+		go_and_look(s, n, fiber, choice);
 	if (xp.violated) {
-		undo_step(s, f);
+		if (!foreseen)
+			undo_step(s, &s->frame[s->depth]);
 		if (s->bounds)
 			keep_last(s, fiber, n->sites);
 		found(s, fiber, choice, path_preemptions(s) + is_preemption(s, fiber));
 		return false;
 	}
-	n->key = state_key(s);
 	if (s->bounded)
 		n->key = xp_mix(n->key, ran_by(s, fiber)) | 1;
 	n->fiber = (u8)fiber;
 	n->choice = (u16)choice;
 	n->preempts = (u8)preempts;
-	if (s->o->audit)
-		n->next = s->p->stopped ? xp_mix(xp.hash, xs_pending_digest(fiber)) : n->key;
 	s->succ_count++;
 	visited_prefetch(&s->visited, n->key);
-	if (!keep)
-		undo_step(s, f);
+	if (!keep && !foreseen)
+		undo_step(s, &s->frame[s->depth]);
 	return keep;
 }
 
@@ -502,7 +575,7 @@ static void descend(struct search *s, struct succ *n)
 {
 	n->preempts = is_preemption(s, n->fiber);
 	save_mover(s, &s->frame[s->depth], n->fiber);
-	take_step(s, n->fiber, n->choice);
+	take_step(s, n->fiber, n->choice, s->o->audit ? NULL : n->leaf);
 	/* Counted when it was probed. */
 	s->m.transitions--;
 	enter(s, n);
@@ -532,6 +605,8 @@ static bool expand(struct search *s, u32 depth_max)
 		keep_state(s, f, mask);
 	if (!mask && !machine_all_done(&s->m))
 		check_deadlock(s);
+	if (!has_room(s))
+		no_room(s);
 	/* From the last lane to the first, as the last successor found is the first to be entered. */
 	for (u32 left = mask; left && !s->stop;) {
 		u32 i = 31u - (u32)__builtin_clz(left);
@@ -587,7 +662,7 @@ void search_go(struct search *s, u32 fiber, u32 choice)
 
 	n.preempts = is_preemption(s, n.fiber);
 	save_mover(s, &s->frame[s->depth], n.fiber);
-	take_step(s, n.fiber, n.choice);
+	take_step(s, n.fiber, n.choice, NULL);
 	s->m.transitions--;
 	n.key = state_key(s);
 	enter(s, &n);
@@ -692,6 +767,7 @@ static bool wants_memo(const struct search *s)
 static bool search_init(struct search *s)
 {
 	s->frame = region_map_huge((size_t)DEPTH_MAX * sizeof(struct frame));
+	s->saved = region_map_huge((size_t)DEPTH_MAX * sizeof(*s->saved));
 	s->succ = region_map_huge(SUCC_STORE * sizeof(struct succ));
 	s->stack_store = region_map_huge(STACK_STORE);
 	if (s->graph && !search_graph_map(s, region_map_huge))
@@ -712,12 +788,14 @@ static bool search_init(struct search *s)
 		if (!s->memo)
 			return false;
 	}
-	return race_log_init(&s->races) && s->frame && s->succ && s->stack_store;
+	return race_log_init(&s->races) && s->frame && s->saved && s->succ &&
+	       s->stack_store;
 }
 
 static void search_free(struct search *s)
 {
 	region_unmap(s->frame, (size_t)DEPTH_MAX * sizeof(struct frame));
+	region_unmap(s->saved, (size_t)DEPTH_MAX * sizeof(*s->saved));
 	region_unmap(s->succ, SUCC_STORE * sizeof(struct succ));
 	region_unmap(s->stack_store, STACK_STORE);
 	if (s->graph)

@@ -21,7 +21,10 @@
 
 struct succ {
 	u64 key;
-	u64 next; /* audit: the state; without what lanes have seen, if they are known by their stacks */
+	union {
+		u64 next; /* audit: the state; without what lanes have seen, if they are known by their stacks */
+		const struct memo_leaf *leaf; /* else: the step, if it is known */
+	};
 	u8 fiber;
 	u8 fresh;
 	u8 preempts;
@@ -39,7 +42,6 @@ struct frame {
 	u32 id; /* liveness: number of the state */
 	size_t undo_mark, guest_mark, store_mark;
 	u64 arena_hash, lanes_hash, digest;
-	struct xp_fiber saved;
 	u8 mover;
 	u8 ran;     /* the last mover that is no flush of a store buffer */
 	bool again; /* visited before; only audited */
@@ -58,6 +60,7 @@ struct search {
 	bool remembers;    /* it has been of use since some state of this pass */
 	struct visited visited;
 	struct frame *frame;
+	struct xp_fiber *saved; /* beside each frame whose mover had no image */
 	u32 depth;
 	struct succ *succ;
 	u32 succ_count;

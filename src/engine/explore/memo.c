@@ -10,8 +10,8 @@
 
 /* Room; nothing new is kept once one of them is full. */
 #define IMAGES    (1u << 22)
-#define SLOTS     (IMAGES * 2)
-#define STACKS    (1ull << 28)
+#define HEADS     (1u << 14)
+#define STACKS    (1ull << 29)
 #define NODES     (1u << 25)
 #define POOL      (1ull << 28)
 #define FINDS_MAX 8192u
@@ -26,6 +26,7 @@ struct image {
 	u64 stack_at;
 	u32 stack_len;
 	u32 first; /* node, or 0: no step is known */
+	u32 next;  /* image whose key begins with the same bits, or MEMO_NONE */
 	struct xp_fiber fiber;
 };
 
@@ -53,10 +54,10 @@ struct memo_leaf {
 
 struct memo {
 	struct image *image;
-	u32 *slot;
 	u8 *stack;
 	struct node *node;
 	u8 *pool;
+	u32 head[HEADS]; /* images by the first bits of their keys */
 	u32 images, nodes;
 	u64 stack_used, pool_used;
 	/* For each lane: who it is, and whose stack it stands on. */
@@ -72,16 +73,15 @@ struct memo *memo_new(void)
 
 	if (!k)
 		return NULL;
-	k->image = region_map_huge(IMAGES * sizeof(*k->image));
-	k->slot = region_map_huge(SLOTS * sizeof(*k->slot));
-	k->stack = region_map_huge(STACKS);
-	k->node = region_map_huge(NODES * sizeof(*k->node));
-	k->pool = region_map_huge(POOL);
+	k->image = region_map(IMAGES * sizeof(*k->image));
+	k->stack = region_map(STACKS);
+	k->node = region_map(NODES * sizeof(*k->node));
+	k->pool = region_map(POOL);
 	k->finds.at = region_map(FINDS_MAX * sizeof(*k->finds.at));
 	k->finds.stamp = region_map(xp.arena_size / 8 * sizeof(*k->finds.stamp));
 	k->finds.most = FINDS_MAX;
 	k->images = k->nodes = 1;
-	if (!k->image || !k->slot || !k->stack || !k->node || !k->pool || !k->finds.at ||
+	if (!k->image || !k->stack || !k->node || !k->pool || !k->finds.at ||
 	    !k->finds.stamp) {
 		memo_free(k);
 		return NULL;
@@ -94,7 +94,6 @@ void memo_free(struct memo *k)
 	if (!k)
 		return;
 	region_unmap(k->image, IMAGES * sizeof(*k->image));
-	region_unmap(k->slot, SLOTS * sizeof(*k->slot));
 	region_unmap(k->stack, STACKS);
 	region_unmap(k->node, NODES * sizeof(*k->node));
 	region_unmap(k->pool, POOL);
@@ -105,8 +104,7 @@ void memo_free(struct memo *k)
 
 void memo_clear(struct memo *k)
 {
-	if (k->images > 1)
-		region_clear(k->slot, SLOTS * sizeof(*k->slot));
+	memset(k->head, 0, sizeof(k->head));
 	k->images = k->nodes = 1;
 	k->stack_used = k->pool_used = 0;
 	memset(k->is, 0, sizeof(k->is));
@@ -115,7 +113,7 @@ void memo_clear(struct memo *k)
 
 size_t memo_bytes(const struct memo *k)
 {
-	return k->images * (sizeof(struct image) + 2 * sizeof(u32)) +
+	return k->images * sizeof(struct image) +
 	       k->nodes * sizeof(struct node) + k->stack_used + k->pool_used;
 }
 
@@ -136,29 +134,42 @@ static bool has_room(const struct memo *k, u32 finds)
 
 /* ---- images ------------------------------------------------------------------------------------ */
 
-static u32 *slot_of(struct memo *k, u64 key)
+/* Where the number of the image with that key stands, or will stand. */
+static u32 *place_of(struct memo *k, u64 key)
 {
-	u64 at = key >> 20;
+	u32 *at = &k->head[key % HEADS];
 
-	for (;; at++) {
-		u32 *slot = &k->slot[at % SLOTS];
+	while (*at && k->image[*at].key != key)
+		at = &k->image[*at].next;
+	return at;
+}
 
-		if (!*slot || k->image[*slot].key == key)
-			return slot;
-	}
+/*
+ * What the lane has seen is not enough: a checkpoint may have left out what the arena says as well, and there the image
+ * will stand before another arena.
+ */
+static u64 key_of(const struct machine *m, u32 i, const u64 *stack, u32 len)
+{
+	const struct xp_fiber *f = &xp.fiber[i];
+	u64 key = xp_mix(xp_mix(xp_mix(m->digest[i], i), f->base), f->pending.arg);
+
+	for (u32 n = 0; n < len / 8; n++)
+		key = xp_mix(key, stack[n]);
+	return key;
 }
 
 u32 memo_image(struct memo *k, const struct machine *m, u32 i)
 {
 	const struct xp_fiber *f = &xp.fiber[i];
-	u64 key = xp_mix(m->digest[i], i);
-	u32 len, *slot;
+	u32 len = (u32)(xp_context_top(i) - (u8 *)f->sp);
+	u32 *place;
+	u64 key;
 
 	if (k->is[i] != MEMO_NONE)
 		return k->is[i];
-	slot = slot_of(k, key);
-	len = (u32)(xp_context_top(i) - (u8 *)f->sp);
-	if (!*slot) {
+	key = key_of(m, i, f->sp, len);
+	place = place_of(k, key);
+	if (!*place) {
 		if (k->images == IMAGES || k->stack_used + len > STACKS)
 			return MEMO_NONE;
 		k->image[k->images] = (struct image){ .key = key,
@@ -168,10 +179,10 @@ u32 memo_image(struct memo *k, const struct machine *m, u32 i)
 						      .fiber = *f };
 		memcpy(k->stack + k->stack_used, f->sp, len);
 		k->stack_used += (len + 15) & ~15u;
-		*slot = k->images++;
+		*place = k->images++;
 	}
-	k->is[i] = k->on_stack[i] = *slot;
-	return *slot;
+	k->is[i] = k->on_stack[i] = *place;
+	return *place;
 }
 
 void memo_leave(struct memo *k, u32 i)

@@ -9,6 +9,8 @@
 #include "engine/explore/region.h"
 
 #define SLOTS_START 65536u
+/* Below that it is growing that costs, not memory. */
+#define SLOTS_SMALL (1u << 20)
 /* Room that is mapped behind the last slot: an insertion never wraps around. */
 #define SLOTS_TAIL   4096u
 #define SHARED_START (1u << 19)
@@ -88,7 +90,8 @@ static bool grow(struct visited *v)
 {
 	struct visited bigger;
 
-	if (!init(&bigger, v->slots + v->slots / 2, v->value != NULL)) {
+	if (!init(&bigger, v->slots < SLOTS_SMALL ? v->slots * 4 : v->slots + v->slots / 2,
+		  v->value != NULL)) {
 		visited_free(&bigger);
 		return false;
 	}

@@ -11,7 +11,7 @@
 #include "base/types.h"
 
 /*
- * Open addressing; grows by half, so that it is never emptier than 0.53 once it has grown.
+ * Open addressing; grows by half, so that it is never emptier than 0.53 once it is large.
  *
  * A shared one lies in memory that processes have in common, at equal addresses:
  *  visited_insert() may run in all of them at once; one alone gets to know that a key is fresh;

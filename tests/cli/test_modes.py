@@ -106,6 +106,22 @@ class Modes(unittest.TestCase):
             _, told_apart = check(path, "--no-symmetry")
             self.assertEqual(merged["verdict"], told_apart["verdict"], path)
 
+    def test_remembered_steps_lead_where_they_did(self):
+        seen = 0
+        for path in explored():
+            _, plain = check(path)
+            # Smaller worlds remember nothing.
+            if not 5000 < plain["states"] < 300000:
+                continue
+            _, run_all = check(path, "--no-memo")
+            with self.subTest(path):
+                self.assertEqual((plain["verdict"], plain["kind"]), (run_all["verdict"], run_all["kind"]))
+                if plain["kind"] in (None, "livelock"):
+                    self.assertEqual([plain[k] for k in ("states", "transitions")],
+                                     [run_all[k] for k in ("states", "transitions")])
+                seen += 1
+        self.assertGreater(seen, 8)
+
     def test_symmetric_exact(self):
         path = self.twins("hardened")
         counts = [check(path, *o)[1]["states"] for o in ((), ("--exact",), ("--hash-seed", "3"))]

@@ -154,6 +154,15 @@ u64 jobs_states(const struct jobs *j)
 	return n;
 }
 
+u64 jobs_own_memory(const struct jobs *j)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < j->count; i++)
+		n += atomic_load_explicit(&j->shared->job[i].own_memory, memory_order_relaxed);
+	return n;
+}
+
 u64 jobs_transitions(const struct jobs *j)
 {
 	u64 n = 0;

@@ -45,6 +45,7 @@ struct job_end {
 struct job {
 	_Alignas(128) _Atomic u64 states;
 	_Atomic u64 transitions;
+	_Atomic u64 own_memory; /* bytes that it has for itself alone */
 	_Atomic u32 depth;
 	_Atomic bool learned;
 	_Alignas(128) _Atomic u32 inbox; /* enum in jobs.c */
@@ -114,6 +115,7 @@ static inline u32 jobs_call(const struct jobs *j)
 }
 
 u64 jobs_states(const struct jobs *j);
+u64 jobs_own_memory(const struct jobs *j);
 u64 jobs_transitions(const struct jobs *j);
 
 /*

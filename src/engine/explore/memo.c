@@ -81,8 +81,7 @@ struct memo *memo_new(void)
 	k->finds.stamp = region_map(xp.arena_size / 8 * sizeof(*k->finds.stamp));
 	k->finds.most = FINDS_MAX;
 	k->images = k->nodes = 1;
-	if (!k->image || !k->stack || !k->node || !k->pool || !k->finds.at ||
-	    !k->finds.stamp) {
+	if (!k->image || !k->stack || !k->node || !k->pool || !k->finds.at || !k->finds.stamp) {
 		memo_free(k);
 		return NULL;
 	}
@@ -113,8 +112,8 @@ void memo_clear(struct memo *k)
 
 size_t memo_bytes(const struct memo *k)
 {
-	return k->images * sizeof(struct image) +
-	       k->nodes * sizeof(struct node) + k->stack_used + k->pool_used;
+	return k->images * sizeof(struct image) + k->nodes * sizeof(struct node) + k->stack_used +
+	       k->pool_used;
 }
 
 static u32 new_node(struct memo *k, u32 granule, u64 value)
@@ -286,14 +285,14 @@ static u32 keep_leaf(struct memo *k, u32 image, u64 hash, size_t mark)
 	size_t accesses = xp.fp->count * sizeof(xp.fp->access[0]);
 
 	*l = (struct memo_leaf){ .hash = xp.hash - hash,
-			    .reads = xp.fp->reads,
-			    .writes = xp.fp->writes,
-			    .image = image,
-			    .write_count = writes,
-			    .count = xp.fp->count,
-			    .released = xp.fp->released,
-			    .apart = xp.fp->apart,
-			    .overflow = xp.fp->overflow };
+				 .reads = xp.fp->reads,
+				 .writes = xp.fp->writes,
+				 .image = image,
+				 .write_count = writes,
+				 .count = xp.fp->count,
+				 .released = xp.fp->released,
+				 .apart = xp.fp->apart,
+				 .overflow = xp.fp->overflow };
 	for (u32 n = 0; n < writes; n++)
 		w[n] = (struct write){ .granule = xp.undo[mark + n].granule,
 				       .value = *xp_granule(xp.undo[mark + n].granule) };
@@ -333,8 +332,7 @@ static bool keep_step(struct memo *k, u32 from, u32 to, u32 choice, u64 hash, si
 
 	if (!has_room(k, k->finds.count) || k->finds.count == k->finds.most)
 		return true;
-	if (k->image[from].fiber.pending.kind == XP_CHOICE &&
-	    !find_end(k, &link, CHOICE, choice))
+	if (k->image[from].fiber.pending.kind == XP_CHOICE && !find_end(k, &link, CHOICE, choice))
 		return false;
 	for (u32 n = 0; n < k->finds.count; n++)
 		if (!find_end(k, &link, k->finds.at[n].granule, k->finds.at[n].old))

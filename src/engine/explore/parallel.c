@@ -52,6 +52,8 @@ static void publish(struct search *s)
 
 	atomic_store_explicit(&me->states, s->states, memory_order_relaxed);
 	atomic_store_explicit(&me->transitions, s->m.transitions, memory_order_relaxed);
+	if (s->memo)
+		atomic_store_explicit(&me->own_memory, memo_bytes(s->memo), memory_order_relaxed);
 	atomic_store_explicit(&me->depth, s->depth, memory_order_relaxed);
 	if (xp.learned)
 		atomic_store_explicit(&me->learned, true, memory_order_relaxed);
@@ -190,7 +192,7 @@ static size_t memory_of(const struct search *s)
 	u64 edges = s->graph ? jobs_transitions(s->jobs) : 0;
 
 	visited_refresh(&v);
-	return visited_bytes(&v) + edges * sizeof(struct lv_edge) +
+	return jobs_own_memory(s->jobs) + visited_bytes(&v) + edges * sizeof(struct lv_edge) +
 	       (s->graph ? jobs_states(s->jobs) * 15 : 0);
 }
 

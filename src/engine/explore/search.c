@@ -271,8 +271,9 @@ static void poll_limits(struct search *s)
 {
 	const struct xs_options *o = s->o;
 	double at = clock_seconds() - s->start;
-	size_t memory = (s->memo ? memo_bytes(s->memo) : 0) + visited_bytes(&s->visited) + s->edge_count * sizeof(struct lv_edge) +
-			(s->graph ? s->states * 17 : 0) + (s->exact ? exact_bytes(s->exact) : 0);
+	size_t memory = (s->memo ? memo_bytes(s->memo) : 0) + visited_bytes(&s->visited) +
+			s->edge_count * sizeof(struct lv_edge) + (s->graph ? s->states * 17 : 0) +
+			(s->exact ? exact_bytes(s->exact) : 0);
 
 	/* The process that waits for the jobs looks at the limits of all of them. */
 	if (s->jobs)
@@ -788,8 +789,7 @@ static bool search_init(struct search *s)
 		if (!s->memo)
 			return false;
 	}
-	return race_log_init(&s->races) && s->frame && s->saved && s->succ &&
-	       s->stack_store;
+	return race_log_init(&s->races) && s->frame && s->saved && s->succ && s->stack_store;
 }
 
 static void search_free(struct search *s)

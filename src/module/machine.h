@@ -183,6 +183,17 @@ struct tdr {
 	struct hpa tdcx[TDCX_MAX];
 };
 
+/* So many 4 KB pages become the TD's, or are no longer. Under the TDR shared, hence atomic. */
+static inline void tdr_count_up(struct tdr *tdr, u64 pages)
+{
+	atomic_fetch_add_explicit(&tdr->chldcnt, pages, memory_order_relaxed);
+}
+
+static inline void tdr_count_down(struct tdr *tdr, u64 pages)
+{
+	atomic_fetch_sub_explicit(&tdr->chldcnt, pages, memory_order_relaxed);
+}
+
 /* TD_EPOCH and both reference counts share one word that is read at once. */
 union td_epoch {
 	_Alignas(16) struct {

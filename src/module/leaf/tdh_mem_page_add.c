@@ -75,7 +75,7 @@ u64 tdh_mem_page_add(struct call *c)
 	atomic_store_explicit(w.entry, sept_make_leaf(SEPT_MAPPED, page.page),
 			      memory_order_release);
 	mrtd_event(c, td.tdcs, "MEM.PAGE.ADD", e.gpa.v);
-	atomic_fetch_add_explicit(&td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_up(td.tdr, 1);
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_REG);

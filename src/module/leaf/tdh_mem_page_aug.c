@@ -4,8 +4,7 @@
 
 static void take_page(struct call *c, struct td_ref *td, struct page_lock *page)
 {
-	atomic_fetch_add_explicit(&td->tdr->chldcnt, SL_LEVEL_PAGES(page->level),
-				  memory_order_relaxed);
+	tdr_count_up(td->tdr, SL_LEVEL_PAGES(page->level));
 	pamt_set_owner(page->entry, td->lock.page);
 	pamt_set_bepoch(page->entry, 0);
 	pamt_set_type(page->entry, PAMT_REG);

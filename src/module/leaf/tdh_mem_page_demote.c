@@ -95,7 +95,7 @@ u64 tdh_mem_page_demote(struct call *c)
 	pamt_set_owner(page.entry, mc.td.lock.page);
 	pamt_set_type(page.entry, PAMT_EPT);
 	pamt_count_up(c, &page);
-	atomic_fetch_add_explicit(&mc.td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_up(mc.td.tdr, 1);
 out_page:
 	page_unlock(c, &page);
 out:

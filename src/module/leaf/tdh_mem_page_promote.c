@@ -101,7 +101,7 @@ static void commit(struct call *c, struct mem_call *mc, struct children *ch, str
 		       .level = mc->e.level, .gpa = mc->e.gpa);
 	call_committed(c, .kind = COMMIT_FREE, .tdr = mc->td.lock.page, .page = page->page);
 	entry_commit(c, &mc->e, leaf, true);
-	atomic_fetch_sub_explicit(&mc->td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_down(mc->td.tdr, 1);
 	pamt_set_type(page->entry, PAMT_NDA);
 	c->args->rcx = page->page.v | pamt_count_down(c, page);
 	/* Their locks went with the page. */

@@ -38,8 +38,7 @@ u64 tdh_mem_page_remove(struct call *c)
 	call_committed(c, .kind = COMMIT_REMOVE, .tdr = mc.td.lock.page, .page = page.page,
 		       .level = mc.e.level, .gpa = mc.e.gpa);
 	entry_commit(c, &mc.e, SEPT_FREE_ENTRY, false);
-	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, SL_LEVEL_PAGES(mc.e.level),
-				  memory_order_relaxed);
+	tdr_count_down(mc.td.tdr, SL_LEVEL_PAGES(mc.e.level));
 	pamt_set_type(page.entry, PAMT_NDA);
 	c->args->rcx = page.page.v | pamt_count_down(c, &page);
 out_page:

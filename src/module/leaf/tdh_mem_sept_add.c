@@ -64,7 +64,7 @@ u64 tdh_mem_sept_add(struct call *c)
 	pamt_set_bepoch(page.entry, 0);
 	pamt_set_type(page.entry, PAMT_EPT);
 	pamt_count_up(c, &page);
-	atomic_fetch_add_explicit(&mc.td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_up(mc.td.tdr, 1);
 	entry_commit(c, &mc.e, sept_make_table(page.page), true);
 	if (c->version == 1)
 		c->args->r8 = NO_PAGE;

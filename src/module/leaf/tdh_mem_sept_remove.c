@@ -43,7 +43,7 @@ u64 tdh_mem_sept_remove(struct call *c)
 	/* All checks passed: nothing can fail from here. */
 	call_committed(c, .kind = COMMIT_FREE, .tdr = mc.td.lock.page, .page = page.page);
 	entry_commit(c, &mc.e, SEPT_FREE_ENTRY, false);
-	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_down(mc.td.tdr, 1);
 	pamt_set_type(page.entry, PAMT_NDA);
 	c->args->rcx = page.page.v | pamt_count_down(c, &page);
 	no_l2_pages(c);

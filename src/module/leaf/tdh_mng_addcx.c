@@ -56,7 +56,7 @@ u64 tdh_mng_addcx(struct call *c)
 	}
 	td.tdr->tdcx[index] = page.page;
 	td.tdr->num_tdcx = index + 1;
-	atomic_fetch_add_explicit(&td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_up(td.tdr, 1);
 	call_committed(c, .kind = COMMIT_CONTROL, .tdr = td.lock.page, .page = page.page);
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);

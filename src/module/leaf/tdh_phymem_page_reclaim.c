@@ -15,8 +15,7 @@ static u64 reclaim_from_owner(struct call *c, struct page_lock *page)
 	} else {
 		call_committed(c, .kind = COMMIT_FREE, .tdr = td.lock.page, .page = page->page,
 			       .level = page->level);
-		atomic_fetch_sub_explicit(&td.tdr->chldcnt, SL_LEVEL_PAGES(page->level),
-					  memory_order_relaxed);
+		tdr_count_down(td.tdr, SL_LEVEL_PAGES(page->level));
 		pamt_set_type(page->entry, PAMT_NDA);
 		c->args->r9 = pamt_count_down(c, page);
 	}

@@ -43,7 +43,7 @@ u64 tdh_vp_addcx(struct call *c)
 	if (st)
 		goto out;
 	vp->num_pages++;
-	atomic_fetch_add_explicit(&td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_up(td.tdr, 1);
 	call_committed(c, .kind = COMMIT_CONTROL, .tdr = td.lock.page, .page = page.page);
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);

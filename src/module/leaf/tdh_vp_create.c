@@ -33,7 +33,7 @@ u64 tdh_vp_create(struct call *c)
 	memset(vp, 0, sizeof(*vp));
 	vp->num_pages = 1;
 	atomic_store_explicit(&vp->assoc_lpid, LPID_NONE, memory_order_relaxed);
-	atomic_fetch_add_explicit(&td.tdr->chldcnt, 1, memory_order_relaxed);
+	tdr_count_up(td.tdr, 1);
 	call_committed(c, .kind = COMMIT_CONTROL, .tdr = td.lock.page, .page = page.page);
 	pamt_set_owner(page.entry, td.lock.page);
 	pamt_set_bepoch(page.entry, 0);

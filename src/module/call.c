@@ -344,16 +344,6 @@ u64 td_state_check(struct call *c, struct td_ref *td, bool lock)
 
 /* ---- S-EPT ---------------------------------------------------------------------------- */
 
-u64 page_info_decode(u64 rcx, u32 level_min, u32 level_max, struct entry_ref *e)
-{
-	e->level = (u32)(rcx & 7);
-	e->gpa.v = rcx & GENMASK_ULL(51, 12);
-	if ((rcx & (GENMASK_ULL(11, 3) | GENMASK_ULL(63, 52))) || e->level < level_min ||
-	    e->level > level_max || !sl_is_aligned(e->gpa.v, SL_LEVEL_SIZE(e->level)))
-		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	return 0;
-}
-
 void ext_info(struct call *c, u64 entry, u32 level)
 {
 	enum sept_state state = sept_state(entry);

@@ -314,7 +314,17 @@ static inline void tree_word_unlock(struct call *c, struct tdcs *tdcs, enum lock
 }
 
 /* Page info in RCX: level and GPA. OPERAND_INVALID|RCX if malformed. */
-u64 page_info_decode(u64 rcx, u32 level_min, u32 level_max, struct entry_ref *e) SL_WARN_UNUSED;
+SL_INLINE SL_WARN_UNUSED u64 page_info_decode(u64 rcx, u32 level_min, u32 level_max,
+					      struct entry_ref *e)
+{
+	e->level = (u32)(rcx & 7);
+	e->gpa.v = rcx & GENMASK_ULL(51, 12);
+	if ((rcx & (GENMASK_ULL(11, 3) | GENMASK_ULL(63, 52))) || e->level < level_min ||
+	    e->level > level_max || !sl_is_aligned(e->gpa.v, SL_LEVEL_SIZE(e->level)))
+		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	return 0;
+}
+
 /* The same for an entry that will be walked to. */
 u64 tree_lock(struct call *c, struct td_ref *td, enum lock_mode mode,
 	      struct entry_ref *e) SL_WARN_UNUSED;

@@ -194,19 +194,12 @@ u64 seamcall(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 	return st;
 }
 
-/*
- * The host-priority timer. Called with the status of a TDCALL that goes back to the guest; returns
- * what the guest sees. After the timeout a TD exit is pending instead.
- */
-static u64 hp_timer(struct sl_lp *lp, u64 status, const struct tdx_module_args *args)
+/* A guest is refused because of a host: the first time the timer starts, later it may have run out. */
+SL_COLD static u64 hp_timer_runs(struct sl_lp *lp, u64 status, const struct tdx_module_args *args)
 {
 	struct tdvps *vp = lp->vp;
 	u64 timeout;
 
-	if ((status & TDX_STATUS_CLASS_MASK) != TDX_OPERAND_BUSY_HOST_PRIORITY) {
-		vp->hp_lock_busy = false;
-		return status;
-	}
 	status = TDX_OPERAND_BUSY | (status & TDX_STATUS_DETAIL_MASK);
 	if (!lp->machine->cfg.hp_timeout)
 		return status;
@@ -229,6 +222,18 @@ static u64 hp_timer(struct sl_lp *lp, u64 status, const struct tdx_module_args *
 	return status;
 }
 
+/*
+ * The host-priority timer. Called with the status of a TDCALL that goes back to the guest; returns
+ * what the guest sees. After the timeout a TD exit is pending instead.
+ */
+static u64 hp_timer(struct sl_lp *lp, u64 status, const struct tdx_module_args *args)
+{
+	if (sl_unlikely((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY_HOST_PRIORITY))
+		return hp_timer_runs(lp, status, args);
+	lp->vp->hp_lock_busy = false;
+	return status;
+}
+
 static void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
 {
 	struct sl_stats *s = lp->env->stats;
@@ -246,19 +251,54 @@ static void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
 }
 
 /* One execution of the leaf. Sets c->restart, c->exits or c->ve as the leaf does. */
-static u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, struct call *c)
+SL_INLINE u64 tdcall_once(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, struct call *c)
 {
 	const struct leaf_row *leaf = row_of(lp->machine->tdcall, TDX_TDCALL_COUNT, rax);
 	u64 st;
 
-	/* For the caller to look at, whatever becomes of the call. */
-	c->restart = c->exits = c->ve = false;
-	if ((rax & RAX_RESERVED_MASK) || !leaf->run || RAX_VERSION(rax) > leaf->version_max)
+	if (sl_unlikely((rax & RAX_RESERVED_MASK) || !leaf->run ||
+			RAX_VERSION(rax) > leaf->version_max)) {
+		/* For the caller to look at, whatever becomes of the call. */
+		c->restart = c->exits = c->ve = false;
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	}
 	call_begin(c, lp, rax, args, leaf);
 	st = leaf->run(c);
 	if (sl_unlikely(c->held))
 		not_released(c, tdx_tdcall_name(RAX_LEAF(rax)), st);
+	return st;
+}
+
+/*
+ * What comes after one execution of the leaf that returned *st. True: the call is over, and *st what the
+ * guest sees; else the leaf is to be executed again.
+ */
+SL_INLINE bool tdcall_ends(struct sl_lp *lp, u64 rax, struct tdx_module_args *args,
+			   const struct call *c, u64 *st)
+{
+	if (sl_unlikely(atomic_load_explicit(&lp->machine->halted, memory_order_relaxed))) {
+		*st = TDX_UNINITIALIZE_ERROR;
+		td_exit_async(lp, *st);
+		return true;
+	}
+	lp->ve_injected = c->ve;
+	if (c->exits || c->ve)
+		return true;
+	count_tdcall(lp, RAX_LEAF(rax), *st);
+	*st = hp_timer(lp, *st, args);
+	return !c->restart;
+}
+
+/* Transparent restart: the guest executes the same TDCALL again, on the same registers. */
+static __attribute__((noinline)) u64
+tdcall_again(struct sl_lp *lp, u64 rax, struct tdx_module_args *args, struct call *c, u64 st)
+{
+	do {
+		env_settle(lp->env, MODULE_SETTLED_AGAIN, 0, 0);
+		if (sl_guest_exiting(lp))
+			break;
+		st = tdcall_once(lp, rax, args, c);
+	} while (!tdcall_ends(lp, rax, args, c, &st));
 	return st;
 }
 
@@ -278,25 +318,9 @@ u64 tdcall_once_through(struct sl_lp *lp, u64 rax, struct tdx_module_args *args)
 	env_mark(lp->env);
 	/* A TDCALL is a VM exit too. */
 	zero_step_on_vm_exit(lp);
-	for (;;) {
-		st = tdcall_once(lp, rax, args, &c);
-		if (atomic_load_explicit(&lp->machine->halted, memory_order_relaxed)) {
-			st = TDX_UNINITIALIZE_ERROR;
-			td_exit_async(lp, st);
-			break;
-		}
-		lp->ve_injected = c.ve;
-		if (c.exits || c.ve)
-			break;
-		count_tdcall(lp, RAX_LEAF(rax), st);
-		st = hp_timer(lp, st, args);
-		if (!c.restart)
-			break;
-		/* Transparent restart: the guest executes the same TDCALL again, on the same registers. */
-		env_settle(lp->env, MODULE_SETTLED_AGAIN, 0, 0);
-		if (sl_guest_exiting(lp))
-			break;
-	}
+	st = tdcall_once(lp, rax, args, &c);
+	if (sl_unlikely(!tdcall_ends(lp, rax, args, &c, &st)))
+		st = tdcall_again(lp, rax, args, &c, st);
 	env_note(lp->env, SL_NOTE_TDCALL, rax, st);
 	settle_call(lp->env, MODULE_SETTLED_TDCALL, st, args);
 	return st;

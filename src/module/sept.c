@@ -2,18 +2,9 @@
 /* S-EPT states. Layer: module. */
 #include "module/sept.h"
 
-enum {
-	T = SEPT_TRACKED,
-	B = SEPT_ANY_BLOCKED,
-	A = SEPT_GUEST_LEAF,
-	P = SEPT_GUEST_PENDING,
-	Y = SEPT_ANY_PENDING,
-	M = SEPT_MAPPED_OR_PENDING,
-};
-
 const struct sept_state_row sept_state_rows[SEPT_STATES] = {
-#define SL_SEPT(idx, name_, code, public_, flags_) \
-	[idx] = { .public_state = (public_), .flags = (flags_), .name = #name_ },
+#define SL_SEPT(idx, name_, code, public_, flags) \
+	[idx] = { .public_state = (public_), .name = #name_ },
 #include "module/sept_state.def"
 #undef SL_SEPT
 };

@@ -67,24 +67,55 @@ static inline u64 sept_state_raw(enum sept_state s)
 
 struct sept_state_row {
 	u8 public_state;
-	u8 flags;
 	const char *name;
 };
 
 extern const struct sept_state_row sept_state_rows[SEPT_STATES];
 extern const u8 sept_state_of_code[128];
 
-/* State of a raw entry. A code outside the table counts as FREE, as in the module. */
+/*
+ * State of a raw entry. A code outside the table counts as FREE, as in the module. States that leaves
+ * usually meet are compared with: what follows may go on before the comparison is done, and a lock to
+ * come waits for that and not for a table.
+ */
 static inline enum sept_state sept_state(u64 entry)
 {
-	u32 code = (u32)((entry >> 9 & 1) | (entry >> 53 & 0xF) << 1 | (entry >> 6 & 3) << 5);
+	enum {
+#define SL_SEPT(idx, name, code, public_, flags) CODE_##name = (code),
+#include "module/sept_state.def"
+#undef SL_SEPT
+	};
+	u64 raw = entry & SEPT_STATE_MASK;
+	u32 code;
 
+	if (raw == SEPT_CODE_RAW(CODE_MAPPED))
+		return SEPT_MAPPED;
+	if (raw == SEPT_CODE_RAW(CODE_FREE))
+		return SEPT_FREE;
+	if (raw == SEPT_CODE_RAW(CODE_PENDING))
+		return SEPT_PENDING;
+	if (raw == SEPT_CODE_RAW(CODE_BLOCKED))
+		return SEPT_BLOCKED;
+	code = (u32)((entry >> 9 & 1) | (entry >> 53 & 0xF) << 1 | (entry >> 6 & 3) << 5);
 	return (enum sept_state)sept_state_of_code[code];
 }
 
 static inline u32 sept_state_flags(enum sept_state s)
 {
-	return sept_state_rows[s].flags;
+	enum {
+		T = SEPT_TRACKED,
+		B = SEPT_ANY_BLOCKED,
+		A = SEPT_GUEST_LEAF,
+		P = SEPT_GUEST_PENDING,
+		Y = SEPT_ANY_PENDING,
+		M = SEPT_MAPPED_OR_PENDING,
+	};
+	static const u8 flags_of[SEPT_STATES] = {
+#define SL_SEPT(idx, name, code, public_, flags) [idx] = (flags),
+#include "module/sept_state.def"
+#undef SL_SEPT
+	};
+	return flags_of[s];
 }
 
 static inline u32 sept_state_public(enum sept_state s)
@@ -125,7 +156,7 @@ static inline u64 sept_make_table(struct hpa table)
 /* @entry with its state bits replaced and RWX and memory type as the new state has them. */
 static inline u64 sept_with_state(u64 entry, enum sept_state state)
 {
-	bool present = state == SEPT_NL_MAPPED || (sept_state_rows[state].flags & SEPT_GUEST_LEAF);
+	bool present = state == SEPT_NL_MAPPED || (sept_state_flags(state) & SEPT_GUEST_LEAF);
 
 	entry &= ~(SEPT_STATE_MASK | SEPT_RWX | SEPT_MT_MASK);
 	entry |= sept_state_raw(state);

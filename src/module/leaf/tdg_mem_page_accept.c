@@ -90,7 +90,7 @@ static u64 accept_locked(struct call *c, struct entry_ref *e)
  * Status: SUCCESS, BUSY, PAGE_ALREADY_ACCEPTED, PAGE_SIZE_MISMATCH (both with the level),
  *         OPERAND_INVALID; an EPT-violation TD exit for a page that the host has to map
  */
-u64 tdg_mem_page_accept(struct call *c)
+SL_FLATTEN u64 tdg_mem_page_accept(struct call *c)
 {
 	struct entry_ref e = { 0 };
 	struct sept_walk w;

@@ -20,7 +20,7 @@ static u32 readable_states(void)
  * Commit: none
  * Status: SUCCESS, BUSY, OPERAND_INVALID; an EPT-violation TD exit for a page that is not there
  */
-u64 tdg_mem_page_attr_rd(struct call *c)
+SL_FLATTEN u64 tdg_mem_page_attr_rd(struct call *c)
 {
 	struct entry_ref e = { .gpa = { c->args->rcx } };
 	struct sept_walk w;

@@ -48,7 +48,7 @@ static u64 operands_check(struct call *c, u64 rcx, u64 attributes, u64 flags, st
  * Status: SUCCESS with the attributes as TDG.MEM.PAGE.ATTR.RD has them, BUSY, PAGE_SIZE_MISMATCH with
  *         the level, OPERAND_INVALID; an EPT-violation TD exit for a page that is not there
  */
-u64 tdg_mem_page_attr_wr(struct call *c)
+SL_FLATTEN u64 tdg_mem_page_attr_wr(struct call *c)
 {
 	u64 rcx = c->args->rcx, attributes = c->args->rdx;
 	struct entry_ref e = { 0 };

@@ -226,28 +226,33 @@ SL_COLD static u64 hp_timer_runs(struct sl_lp *lp, u64 status, const struct tdx_
  * The host-priority timer. Called with the status of a TDCALL that goes back to the guest; returns
  * what the guest sees. After the timeout a TD exit is pending instead.
  */
-static u64 hp_timer(struct sl_lp *lp, u64 status, const struct tdx_module_args *args)
+SL_INLINE u64 hp_timer(struct sl_lp *lp, u64 status, const struct tdx_module_args *args)
 {
-	if (sl_unlikely((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY_HOST_PRIORITY))
+	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY_HOST_PRIORITY)
 		return hp_timer_runs(lp, status, args);
 	lp->vp->hp_lock_busy = false;
 	return status;
 }
 
-static void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
+SL_COLD static void count_tdcall_busy(struct sl_lp *lp, u32 leaf, u64 status)
 {
 	struct sl_stats *s = lp->env->stats;
 
-	if (s && leaf < TDX_TDCALL_COUNT) {
-		s->tdcalls[leaf]++;
-		if (sl_unlikely(status_is_busy(status)))
-			s->tdcall_busy[leaf][status & (SL_OPERAND_SLOTS - 1)]++;
-	}
-	if (sl_likely(!status_is_busy(status)))
-		return;
+	if (s && leaf < TDX_TDCALL_COUNT)
+		s->tdcall_busy[leaf][status & (SL_OPERAND_SLOTS - 1)]++;
 	sl_count(lp->env, SL_CTR_guest_busy);
 	if ((status & TDX_STATUS_CLASS_MASK) == TDX_OPERAND_BUSY_HOST_PRIORITY)
 		sl_count(lp->env, SL_CTR_guest_busy_hp);
+}
+
+SL_INLINE void count_tdcall(struct sl_lp *lp, u32 leaf, u64 status)
+{
+	struct sl_stats *s = lp->env->stats;
+
+	if (s && leaf < TDX_TDCALL_COUNT)
+		s->tdcalls[leaf]++;
+	if (status_is_busy(status))
+		count_tdcall_busy(lp, leaf, status);
 }
 
 /* One execution of the leaf. Sets c->restart, c->exits or c->ve as the leaf does. */
@@ -284,8 +289,14 @@ SL_INLINE bool tdcall_ends(struct sl_lp *lp, u64 rax, struct tdx_module_args *ar
 	lp->ve_injected = c->ve;
 	if (c->exits || c->ve)
 		return true;
-	count_tdcall(lp, RAX_LEAF(rax), *st);
-	*st = hp_timer(lp, *st, args);
+	/* Twice, so that a success is known to be neither busy nor a host's. */
+	if (sl_likely(!*st)) {
+		count_tdcall(lp, RAX_LEAF(rax), 0);
+		*st = hp_timer(lp, 0, args);
+	} else {
+		count_tdcall(lp, RAX_LEAF(rax), *st);
+		*st = hp_timer(lp, *st, args);
+	}
 	return !c->restart;
 }
 

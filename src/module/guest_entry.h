@@ -24,12 +24,12 @@ SL_INLINE SL_WARN_UNUSED u64 entry_lock_guest(struct call *c, struct entry_ref *
 #define ATTR_L1_RWX 0x8007ull
 
 /* RCX and RDX of ATTR.*: where @e, a leaf, is mapped, and the attributes. */
-SL_INLINE void attr_info(struct call *c, const struct entry_ref *e)
+SL_INLINE void attr_info(struct tdx_module_args *a, const struct entry_ref *e)
 {
-	c->args->rcx = (e->gpa.v & ~(SL_LEVEL_SIZE(e->level) - 1)) | e->level;
-	if (sept_state_flags(e->state) & SEPT_ANY_PENDING)
-		c->args->rcx |= ATTR_PENDING;
-	c->args->rdx = ATTR_L1_RWX;
+	u64 pending = sept_state_flags(e->state) & SEPT_ANY_PENDING ? ATTR_PENDING : 0;
+
+	a->rcx = (e->gpa.v & ~(SL_LEVEL_SIZE(e->level) - 1)) | e->level | pending;
+	a->rdx = ATTR_L1_RWX;
 }
 
 #endif

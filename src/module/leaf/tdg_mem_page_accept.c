@@ -13,12 +13,14 @@ static void zero_page(struct sl_machine *m, struct hpa page)
 		memset(mem_frame(m, page), 0, SL_PAGE_SIZE);
 }
 
-static u64 exit_to_host(struct call *c, const struct entry_ref *e, u64 entry, u32 level_stopped)
+/* By value: an entry_ref that somebody else sees has to be in memory. */
+SL_COLD static __attribute__((noinline)) u64 exit_to_host(struct call *c, struct gpa gpa, u32 level,
+							  u64 entry, u32 level_stopped)
 {
 	u32 public_state = sept_state_public(sept_state(entry));
 
-	td_exit_ept_violation(c->lp, e->gpa.v, EPT_QUAL_WRITE,
-			      eeq_info(TDX_EEQ_ACCEPT, e->level, level_stopped, public_state,
+	td_exit_ept_violation(c->lp, gpa.v, EPT_QUAL_WRITE,
+			      eeq_info(TDX_EEQ_ACCEPT, level, level_stopped, public_state,
 				       sept_is_leaf(entry)));
 	c->exits = true;
 	return 0;
@@ -109,7 +111,7 @@ SL_FLATTEN u64 tdg_mem_page_accept(struct call *c)
 	if (!w.reached) {
 		if (sept_state_flags(sept_state(w.copy)) & SEPT_GUEST_LEAF)
 			return with_op(TDX_PAGE_ALREADY_ACCEPTED, w.level);
-		return exit_to_host(c, &e, w.copy, w.level);
+		return exit_to_host(c, e.gpa, e.level, w.copy, w.level);
 	}
 	e.entry = w.entry;
 	env_settle(c->lp->env, MODULE_SETTLED_WALK, w.copy, (u64)(uintptr_t)e.entry);
@@ -122,7 +124,7 @@ SL_FLATTEN u64 tdg_mem_page_accept(struct call *c)
 	flags = sept_state_flags(e.state);
 	if (e.state == SEPT_FREE) {
 		entry_unlock(c, &e);
-		return exit_to_host(c, &e, e.copy, e.level);
+		return exit_to_host(c, e.gpa, e.level, e.copy, e.level);
 	}
 	if (!leaf) {
 		st = with_op(TDX_PAGE_SIZE_MISMATCH, e.level);
@@ -132,7 +134,7 @@ SL_FLATTEN u64 tdg_mem_page_accept(struct call *c)
 		return accept_locked(c, &e);
 	} else {
 		entry_unlock(c, &e);
-		return exit_to_host(c, &e, e.copy, e.level);
+		return exit_to_host(c, e.gpa, e.level, e.copy, e.level);
 	}
 	entry_unlock(c, &e);
 	return st;

@@ -22,12 +22,13 @@ static u32 readable_states(void)
  */
 SL_FLATTEN u64 tdg_mem_page_attr_rd(struct call *c)
 {
-	struct entry_ref e = { .gpa = { c->args->rcx } };
+	struct tdx_module_args *a = c->args;
+	struct entry_ref e = { .gpa = { a->rcx } };
 	struct sept_walk w;
 	u64 st;
 
-	c->args->rcx = 0;
-	c->args->rdx = 0;
+	a->rcx = 0;
+	a->rdx = 0;
 	if ((e.gpa.v & SL_PAGE_MASK) || !sept_gpa_is_private(c->lp->tdcs, e.gpa))
 		return with_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	w = sept_walk(c->m, c->lp->tdcs, e.gpa, 0);
@@ -44,7 +45,7 @@ SL_FLATTEN u64 tdg_mem_page_attr_rd(struct call *c)
 		c->exits = true;
 		return 0;
 	}
-	attr_info(c, &e);
+	attr_info(a, &e);
 	entry_unlock(c, &e);
 	return 0;
 }

@@ -12,12 +12,14 @@ static u32 writable_states(void)
 	       1u << SEPT_PENDING_EXPORTED_DIRTY;
 }
 
-static u64 exit_to_host(struct call *c, const struct entry_ref *e, u64 entry, u32 level_stopped)
+/* By value: an entry_ref that somebody else sees has to be in memory. */
+SL_COLD static __attribute__((noinline)) u64 exit_to_host(struct call *c, struct gpa gpa, u32 level,
+							  u64 entry, u32 level_stopped)
 {
 	u32 public_state = sept_state_public(sept_state(entry));
 
-	td_exit_ept_violation(c->lp, e->gpa.v, EPT_QUAL_WRITE,
-			      eeq_info(TDX_EEQ_ATTR_WR, e->level, level_stopped, public_state,
+	td_exit_ept_violation(c->lp, gpa.v, EPT_QUAL_WRITE,
+			      eeq_info(TDX_EEQ_ATTR_WR, level, level_stopped, public_state,
 				       sept_is_leaf(entry)));
 	c->exits = true;
 	return 0;
@@ -50,21 +52,22 @@ static u64 operands_check(struct call *c, u64 rcx, u64 attributes, u64 flags, st
  */
 SL_FLATTEN u64 tdg_mem_page_attr_wr(struct call *c)
 {
-	u64 rcx = c->args->rcx, attributes = c->args->rdx;
+	struct tdx_module_args *a = c->args;
+	u64 rcx = a->rcx, attributes = a->rdx;
 	struct entry_ref e = { 0 };
 	struct sept_walk w;
 	u64 st;
 
-	c->args->rcx = 0;
-	c->args->rdx = 0;
-	st = operands_check(c, rcx, attributes, c->args->r8, &e);
+	a->rcx = 0;
+	a->rdx = 0;
+	st = operands_check(c, rcx, attributes, a->r8, &e);
 	if (st)
 		return st;
 	w = sept_walk(c->m, c->lp->tdcs, e.gpa, e.level);
 	if (w.halt)
 		return module_halt(c->lp, "TDG.MEM.PAGE.ATTR.WR", "misconfigured S-EPT entry");
 	if (!w.reached)
-		return exit_to_host(c, &e, w.copy, w.level);
+		return exit_to_host(c, e.gpa, e.level, w.copy, w.level);
 	e.entry = w.entry;
 	st = entry_lock_guest(c, &e);
 	if (st)
@@ -73,9 +76,9 @@ SL_FLATTEN u64 tdg_mem_page_attr_wr(struct call *c)
 		st = with_op(TDX_PAGE_SIZE_MISMATCH, e.level);
 	} else if (!(writable_states() >> e.state & 1)) {
 		entry_unlock(c, &e);
-		return exit_to_host(c, &e, e.copy, e.level);
+		return exit_to_host(c, e.gpa, e.level, e.copy, e.level);
 	} else {
-		attr_info(c, &e);
+		attr_info(a, &e);
 	}
 	entry_unlock(c, &e);
 	return st;

@@ -97,7 +97,7 @@ static u64 value_of(const struct md *md, enum md_name name, u32 i)
 	return 0;
 }
 
-static bool find(const struct md *md, u64 id, struct md_at *at)
+SL_INLINE bool find(const struct md *md, u64 id, struct md_at *at)
 {
 	if (id & (ID_RESERVED | ID_LAST))
 		return false;
@@ -173,7 +173,7 @@ static u64 write_timeout(const struct md *md, u64 data, u64 mask)
 }
 
 /* A field of a TD: one compare-and-swap, which fails if somebody else was faster. */
-static u64 swap(const struct md *md, _Atomic u64 *word, u64 old, u64 data, u64 mask)
+SL_INLINE u64 swap(const struct md *md, _Atomic u64 *word, u64 old, u64 data, u64 mask)
 {
 	const struct lock_step *step = call_plan_step(md->c, LOCK_FIELD, LOCK_EX, LOCK_WORD);
 

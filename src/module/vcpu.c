@@ -15,7 +15,7 @@ u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool dis
 	/* Pairs with the release in tdh_vp_flush(): the vCPU's state moves with it. */
 	if (atomic_compare_exchange_strong_explicit(&vp->assoc_lpid, &old, c->lp->index,
 						    memory_order_acquire, memory_order_acquire)) {
-		atomic_fetch_add_explicit(&tdcs->num_assoc_vcpus, 1, memory_order_relaxed);
+		vcpu_count_up(tdcs);
 		*fresh = true;
 		return 0;
 	}

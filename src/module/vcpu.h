@@ -15,4 +15,15 @@
 u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool disabled,
 		   bool *fresh) SL_WARN_UNUSED;
 
+/* How many of the TD's vCPUs are associated with LPs. */
+static inline void vcpu_count_up(struct tdcs *tdcs)
+{
+	atomic_fetch_add_explicit(&tdcs->num_assoc_vcpus, 1, memory_order_relaxed);
+}
+
+static inline void vcpu_count_down(struct tdcs *tdcs)
+{
+	atomic_fetch_sub_explicit(&tdcs->num_assoc_vcpus, 1, memory_order_relaxed);
+}
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "module/leaf/leaf.h"
 #include "module/tlb.h"
+#include "module/vcpu.h"
 
 /*
  * tdh_vp_flush - drop a vCPU's association with the caller's LP
@@ -37,8 +38,7 @@ u64 tdh_vp_flush(struct call *c)
 	c->lp->last_vcpu.v = 0;
 	/* Pairs with the compare-and-swap in vcpu_associate(): the next LP sees the vCPU's state. */
 	atomic_store_explicit(&vp->assoc_lpid, LPID_NONE, memory_order_release);
-	atomic_fetch_sub_explicit(&tdr_tdcs(c->m, td.tdr)->num_assoc_vcpus, 1,
-				  memory_order_relaxed);
+	vcpu_count_down(tdr_tdcs(c->m, td.tdr));
 out:
 	tdr_unlock(c, &td);
 out_tdvpr:

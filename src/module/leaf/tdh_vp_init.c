@@ -93,7 +93,7 @@ u64 tdh_vp_init(struct call *c)
 	vp->gpr.r8 = c->args->rdx;
 	/* TDVPR is held exclusive, so nobody races for the association. */
 	atomic_store_explicit(&vp->assoc_lpid, c->lp->index, memory_order_relaxed);
-	atomic_fetch_add_explicit(&td.tdcs->num_assoc_vcpus, 1, memory_order_relaxed);
+	vcpu_count_up(td.tdcs);
 	/* Pairs with the state read in vcpu_associate(). */
 	atomic_store_explicit(&vp->state, VCPU_READY, memory_order_release);
 out:

@@ -9,8 +9,9 @@
  *  hostile: random SEAMCALLs and TDCALLs on four LPs, a thread each, all oracles on (hostile.h)
  *
  * A TD is built, run and torn down again and again; a leaf is called for many pages in a row where it
- * can be. Ratios are medians over those lives. What a life has once or a few times is measured cold:
- * its code comes from further away than that of the locks, which are taken once to warm up.
+ * can be, and others are built and torn down with it for what a TD needs once. Ratios are medians over
+ * those lives. What a life has once is measured cold: its code comes from further away than that of the
+ * locks, which are taken once to warm up.
  */
 #include "leaf.h"
 #include "env.h"
@@ -39,7 +40,12 @@
 #define AT_DATA    512u
 #define AT_TARGET  1024u
 #define AT_BIG     1536u
-#define PAGES      2048u
+#define AT_CROWD   2048u
+#define PAGES      2560u
+#define TDS        16u
+#define TD_PAGES   16u /* of a TD and its vCPU */
+#define HKID       40u /* of the first */
+#define VCX        5u
 #define ADDED      128u
 #define TABLES     64u
 #define GPA_BIG    (1ull << 21)
@@ -97,6 +103,7 @@ struct about {
 	u64 rax;
 	bool guest;
 	struct tdx_module_args args;
+	u64 td;    /* the page number of its TDR */
 	u64 page;  /* the page that the plan calls PAGE */
 	u64 gpa;   /* whose S-EPT entry */
 	u32 level; /* of the entry */
@@ -131,15 +138,16 @@ static u32 words_of(const struct about *x, struct op *ops, struct op *children)
 	const struct lock_step *s = lock_plan(b.m->cfg.release, x->guest, (u32)x->rax & 0xFFFF, 0);
 	bool enters = !x->guest && x->rax == SEAMCALL_tdh_vp_enter;
 	bool builds = x->rax == SEAMCALL_tdh_mng_create && !x->guest;
+	struct tdcs *tdcs = mem_frame(b.m, (struct hpa){ hpa_at(x->td + AT_TDCX) });
 	u32 n = 0, first = 0;
 
 	for (; s && s->object != LOCK_END; s++) {
 		switch (s->object) {
 		case LOCK_TDR:
-			add_page(ops, &n, builds ? x->page : hpa_at(0), s);
+			add_page(ops, &n, builds ? x->page : hpa_at(x->td), s);
 			break;
 		case LOCK_TDVPR:
-			add_page(ops, &n, hpa_at(AT_TDVPR), s);
+			add_page(ops, &n, hpa_at(x->td + AT_TDVPR), s);
 			break;
 		case LOCK_PAGE:
 			add_page(ops, &n,
@@ -150,19 +158,18 @@ static u32 words_of(const struct about *x, struct op *ops, struct op *children)
 			       LOCK_KIND_SHAREX_HP, LOCK_EX, false);
 			break;
 		case LOCK_OP_STATE:
-			add_op(ops, &n, &b.tdcs->op_state_lock, LOCK_KIND_SHAREX_HP, s->mode,
-			       false);
+			add_op(ops, &n, &tdcs->op_state_lock, LOCK_KIND_SHAREX_HP, s->mode, false);
 			break;
 		case LOCK_TREE:
 			if (!enters)
-				add_op(ops, &n, &b.tdcs->tree_lock, lock_kind(b.m->cfg.release, s),
+				add_op(ops, &n, &tdcs->tree_lock, lock_kind(b.m->cfg.release, s),
 				       s->mode, false);
 			break;
 		case LOCK_EPOCH:
-			add_op(ops, &n, &b.tdcs->epoch_lock, LOCK_KIND_SHAREX, s->mode, false);
+			add_op(ops, &n, &tdcs->epoch_lock, LOCK_KIND_SHAREX, s->mode, false);
 			break;
 		case LOCK_RTMR:
-			add_op(ops, &n, &b.tdcs->rtmr_lock, LOCK_KIND_SHAREX_HP, s->mode, true);
+			add_op(ops, &n, &tdcs->rtmr_lock, LOCK_KIND_SHAREX_HP, s->mode, true);
 			break;
 		case LOCK_ENTRY:
 			add_op(ops, &n, entry_of(x->gpa, x->level), LOCK_KIND_TDEL, LOCK_EX,
@@ -273,6 +280,7 @@ static inline __attribute__((always_inline)) u64 locks_of(const struct about *pi
 	u64 t0 = __rdtsc();
 
 	for (u32 i = 0; i < count; i++) {
+		_Atomic u64 *entry = NULL;
 		u32 n = b.ops[i];
 		bool walk = work;
 
@@ -282,13 +290,15 @@ static inline __attribute__((always_inline)) u64 locks_of(const struct about *pi
 				walk = false;
 			}
 			take(&b.op[i][k], hardened);
+			if (b.op[i][k].kind == LOCK_KIND_TDEL)
+				entry = b.op[i][k].word;
 		}
 		if (walk)
 			work_walk(&b.work, work, piece[i].gpa, piece[i].level);
 		for (u32 k = 0; children && k < SL_ENTRIES; k++)
 			take(&b.many[k], hardened);
 		if (work)
-			work_do(&b.work, work, at + i, (struct hpa){ piece[i].page });
+			work_do(&b.work, work, at + i, (struct hpa){ piece[i].page }, entry);
 		for (u32 k = 0; children && k < SL_ENTRIES; k++)
 			drop(&b.many[k], hardened);
 		while (n--)
@@ -434,10 +444,26 @@ static void field_is(enum md_context context, enum md_who who, u64 id)
 				 .vp = mem_frame(b.m, (struct hpa){ hpa_at(AT_TDVPR) }) };
 }
 
+/* TDs stand in a crowd, so that what a TD needs once is called in a row, too; the first one lives. */
+static u64 td_at(u32 i)
+{
+	return i ? AT_CROWD + (i - 1) * TD_PAGES : 0;
+}
+
+static u64 tdr_of(u32 i)
+{
+	return hpa_at(td_at(i));
+}
+
+static u64 vp_of(u32 i)
+{
+	return hpa_at(td_at(i) + AT_TDVPR);
+}
+
 static void build(void)
 {
 	u8 *p = sl_machine_shared(b.m, SHARED_PARAMS);
-	u64 tdr = hpa_at(0), vp = hpa_at(AT_TDVPR);
+	u64 tdr = tdr_of(0);
 
 	memset(p, 0, 1024);
 	p[0] = 1;
@@ -445,17 +471,24 @@ static void build(void)
 	p[16] = 1;
 	p[24] = 3 << 3 | 6;
 	p[40] = 40;
-	EACH(i, 1u, HOST(tdh_mng_create), .page = tdr, ARGS(.rcx = tdr, .rdx = 40));
-	EACH(i, 1u, HOST(tdh_mng_key_config), ARGS(.rcx = tdr));
-	EACH(i, 6u, HOST(tdh_mng_addcx), .page = hpa_at(AT_TDCX + i),
-	     ARGS(.rcx = hpa_at(AT_TDCX + i), .rdx = tdr));
+	EACH(i, TDS, HOST(tdh_mng_create), .td = td_at(i), .page = tdr_of(i),
+	     ARGS(.rcx = tdr_of(i), .rdx = HKID + i));
+	EACH(i, TDS, HOST(tdh_mng_key_config), .td = td_at(i), ARGS(.rcx = tdr_of(i)));
+	EACH(i, TDS * TDCX_MIN, HOST(tdh_mng_addcx), .td = td_at(i / TDCX_MIN),
+	     .page = hpa_at(td_at(i / TDCX_MIN) + AT_TDCX + i % TDCX_MIN),
+	     ARGS(.rcx = hpa_at(td_at(i / TDCX_MIN) + AT_TDCX + i % TDCX_MIN),
+		  .rdx = tdr_of(i / TDCX_MIN)));
 	b.tdcs = mem_frame(b.m, (struct hpa){ hpa_at(AT_TDCX) });
 	b.work.tdcs = b.tdcs;
-	EACH(i, 1u, HOST(tdh_mng_init), ARGS(.rcx = tdr, .rdx = SHARED_PARAMS));
-	EACH(i, 1u, HOST(tdh_vp_create), .page = vp, ARGS(.rcx = vp, .rdx = tdr));
-	EACH(i, 5u, HOST(tdh_vp_addcx), .page = hpa_at(AT_VCX + i),
-	     ARGS(.rcx = hpa_at(AT_VCX + i), .rdx = vp));
-	EACH(i, 1u, HOST(tdh_vp_init), ARGS(.rcx = vp));
+	EACH(i, TDS, HOST(tdh_mng_init), .td = td_at(i),
+	     ARGS(.rcx = tdr_of(i), .rdx = SHARED_PARAMS));
+	EACH(i, TDS, HOST(tdh_vp_create), .td = td_at(i), .page = vp_of(i),
+	     ARGS(.rcx = vp_of(i), .rdx = tdr_of(i)));
+	EACH(i, TDS * VCX, HOST(tdh_vp_addcx), .td = td_at(i / VCX),
+	     .page = hpa_at(td_at(i / VCX) + AT_VCX + i % VCX),
+	     ARGS(.rcx = hpa_at(td_at(i / VCX) + AT_VCX + i % VCX), .rdx = vp_of(i / VCX)));
+	EACH(i, TDS, HOST(tdh_vp_init), .td = td_at(i), ARGS(.rcx = vp_of(i)));
+	EACH(i, TDS - 1, HOST(tdh_vp_flush), .td = td_at(i + 1), ARGS(.rcx = vp_of(i + 1)));
 	for (u32 level = 3; level; level--)
 		MUST(tdh_mem_sept_add, .rcx = level, .rdx = tdr, .r8 = hpa_at(AT_SEPT + level));
 	MUST(tdh_mem_sept_add, .rcx = GPA_TABLES | 2, .rdx = tdr, .r8 = hpa_at(AT_SEPT));
@@ -466,7 +499,7 @@ static void build(void)
 	EACH(i, ADDED, HOST(tdh_mem_page_add), .page = hpa_at(AT_DATA + i),
 	     ARGS(.rcx = gpa_at(i), .rdx = tdr, .r8 = hpa_at(AT_DATA + i), .r9 = SHARED_SOURCE));
 	EACH(i, ADDED, HOST(tdh_mr_extend), ARGS(.rcx = gpa_at(i), .rdx = tdr));
-	EACH(i, 1u, HOST(tdh_mr_finalize), ARGS(.rcx = tdr));
+	EACH(i, TDS, HOST(tdh_mr_finalize), .td = td_at(i), ARGS(.rcx = tdr_of(i)));
 }
 
 static void guest_run(struct sl_guest *g, struct sl_lp *lp)
@@ -515,7 +548,7 @@ static void use(void)
 	EACH(i, BATCH, HOST(tdh_phymem_page_rdmd), .page = hpa_at(AT_DATA + i),
 	     ARGS(.rcx = hpa_at(AT_DATA + i)));
 	EACH(i, BATCH, HOST(tdh_phymem_page_wbinvd), .page = hpa_at(AT_TARGET + i),
-	     ARGS(.rcx = hpa_at(AT_TARGET + i) | 40ull << SL_HKID_SHIFT));
+	     ARGS(.rcx = hpa_at(AT_TARGET + i) | (u64)HKID << SL_HKID_SHIFT));
 	EACH(i, BATCH, HOST(tdh_mem_track), ARGS(.rcx = tdr));
 }
 
@@ -561,21 +594,22 @@ static void change(void)
 
 static void tear_down(void)
 {
-	u64 tdr = hpa_at(0);
 	u32 n = 0;
 
-	EACH(i, 1u, HOST(tdh_vp_flush), ARGS(.rcx = hpa_at(AT_TDVPR)));
-	EACH(i, 1u, HOST(tdh_mng_vpflushdone), ARGS(.rcx = tdr));
+	MUST(tdh_vp_flush, .rcx = vp_of(0));
+	EACH(i, TDS, HOST(tdh_mng_vpflushdone), .td = td_at(i), ARGS(.rcx = tdr_of(i)));
 	EACH(i, 1u, HOST(tdh_phymem_cache_wb), .gpa = 0);
-	EACH(i, 1u, HOST(tdh_mng_key_freeid), ARGS(.rcx = tdr));
+	EACH(i, TDS, HOST(tdh_mng_key_freeid), .td = td_at(i), ARGS(.rcx = tdr_of(i)));
 	MUST(tdh_phymem_page_reclaim, .rcx = hpa_at(AT_BIG));
-	for (u64 page = 1; page < AT_DATA; page++)
-		if (pamt_type(&b.m->mem.pamt[0][page]) != PAMT_NDA)
-			batch[n++] =
-				(struct about){ HOST(tdh_phymem_page_reclaim), .page = hpa_at(page),
-						ARGS(.rcx = hpa_at(page)) };
+	for (u32 i = 0; i < TDS; i++)
+		for (u64 page = td_at(i) + 1; page < (i ? td_at(i) + TD_PAGES : AT_DATA); page++)
+			if (pamt_type(&b.m->mem.pamt[0][page]) != PAMT_NDA)
+				batch[n++] = (struct about){ HOST(tdh_phymem_page_reclaim),
+							     .td = td_at(i), .page = hpa_at(page),
+							     ARGS(.rcx = hpa_at(page)) };
 	timed(n);
-	MUST(tdh_phymem_page_reclaim, .rcx = tdr);
+	for (u32 i = 0; i < TDS; i++)
+		MUST(tdh_phymem_page_reclaim, .rcx = tdr_of(i));
 }
 
 static void machine_up(void)
@@ -593,6 +627,7 @@ static void machine_up(void)
 	b.lp = sl_machine_lp(b.m, 0);
 	sl_lp_set_env(b.lp, &b.env);
 	b.work.lp = b.lp;
+	b.work.call = (struct call){ .lp = b.lp, .m = b.m, .hardened = b.m->hardened };
 	list = sl_machine_shared(b.m, SHARED_LIST);
 	info = sl_machine_shared(b.m, SHARED_INFO);
 	list[0] = SHARED_INFO;

@@ -7,16 +7,21 @@
 #ifndef SL_BENCH_WORK_H
 #define SL_BENCH_WORK_H
 
+#include "module/call.h"
 #include "module/metadata.h"
 #include "module/sept.h"
 #include "module/tlb.h"
 #include "module/track.h"
+#include "module/vcpu.h"
 
 #include <string.h>
 
 enum work {
 	WORK_NONE,
 	WORK_WALK,       /* to the call's S-EPT entry */
+	WORK_COMMIT,     /* writes the entry, which stays locked */
+	WORK_CHILD,      /* counts a page of the TD's, in CHLDCNT */
+	WORK_ASSOC,      /* counts a vCPU that comes to an LP or leaves it */
 	WORK_EPOCH,      /* epoch and counts in one 16-byte read */
 	WORK_COUNT,      /* a vCPU counts itself in and out */
 	WORK_FIELD,      /* finds a field by its id and reads it */
@@ -33,7 +38,7 @@ enum work {
 	WORK_HMAC,       /* HMAC-SHA-256 of so many bytes */
 };
 
-#define WORKS_MAX 5
+#define WORKS_MAX 7
 #define WORK_SHA  32u /* digests in progress, used in turn */
 #define WORK_DATA 512u
 
@@ -53,6 +58,14 @@ struct leaf_work {
 	{                    \
 		WORK_WALK, 0 \
 	}
+#define COMMIT                 \
+	{                      \
+		WORK_COMMIT, 0 \
+	}
+#define CHILD                 \
+	{                     \
+		WORK_CHILD, 0 \
+	}
 #define EPOCH                 \
 	{                     \
 		WORK_EPOCH, 0 \
@@ -66,37 +79,48 @@ struct leaf_work {
 static const struct leaf_work works[] = {
 	{ HOST_WORK(tdh_mng_create), { { WORK_CLEAR_TDR, 0 } }, "clears the TDR" },
 	{ HOST_WORK(tdh_mng_addcx),
-	  { { WORK_CLEAR_TDCS, 0 }, { WORK_FILL, 0 } },
-	  "clears the TDCS or fills the S-EPT root: one call in six each" },
+	  { CHILD, { WORK_CLEAR_TDCS, 0 }, { WORK_FILL, 0 } },
+	  "counts the page; clears the TDCS or fills the S-EPT root: one call in six each" },
 	{ HOST_WORK(tdh_mng_init),
 	  { { WORK_NONE, 0 } },
 	  "[copies and checks 1 KB, begins SHA-384]" },
-	{ HOST_WORK(tdh_vp_create), { { WORK_CLEAR_VP, 0 } }, "clears the TDVPS" },
-	{ HOST_WORK(tdh_vp_flush), { { WORK_FLUSH, 0 } }, "flushes the TLB" },
+	{ HOST_WORK(tdh_vp_create),
+	  { CHILD, { WORK_CLEAR_VP, 0 } },
+	  "counts the page; clears the TDVPS" },
+	{ HOST_WORK(tdh_vp_addcx), { CHILD }, "counts the page" },
+	{ HOST_WORK(tdh_vp_flush),
+	  { { WORK_FLUSH, 0 }, { WORK_ASSOC, 0 } },
+	  "flushes the TLB; counts the vCPU" },
 	{ HOST_WORK(tdh_vp_enter),
 	  { { WORK_COUNT, 0 } },
 	  "counts itself in and out of the epoch [world switch]" },
-	{ HOST_WORK(tdh_mem_sept_add), { WALK, { WORK_FILL, 0 } }, "walk; fills 512 entries" },
+	{ HOST_WORK(tdh_mem_sept_add),
+	  { WALK, { WORK_FILL, 0 }, COMMIT, CHILD },
+	  "walk; fills 512 entries; writes the entry; counts the page" },
 	{ HOST_WORK(tdh_mem_sept_remove),
-	  { WALK, EPOCH, { WORK_LOOK, 0 } },
-	  "walk; reads the epoch; looks at 512 entries" },
+	  { WALK, EPOCH, { WORK_LOOK, 0 }, CHILD },
+	  "walk; reads the epoch; looks at 512 entries; counts the page" },
 	{ HOST_WORK(tdh_mem_page_add),
-	  { WALK, { WORK_SHA_ADD, 128 } },
-	  "walk; SHA-384 of 128 bytes" },
+	  { WALK, { WORK_SHA_ADD, 128 }, CHILD },
+	  "walk; SHA-384 of 128 bytes; counts the page" },
 	{ HOST_WORK(tdh_mr_extend),
 	  { WALK, { WORK_SHA_ADD, 128 }, { WORK_SHA_ADD, 256 } },
 	  "walk; SHA-384 of 128 and of 256 bytes" },
 	{ HOST_WORK(tdh_mr_finalize), { { WORK_SHA_END, 0 } }, "ends SHA-384" },
-	{ HOST_WORK(tdh_mem_page_aug), { WALK }, "walk" },
-	{ HOST_WORK(tdh_mem_page_remove), { WALK, EPOCH }, "walk; reads the epoch" },
-	{ HOST_WORK(tdh_mem_page_relocate), { WALK, EPOCH }, "walk; reads the epoch" },
+	{ HOST_WORK(tdh_mem_page_aug), { WALK, CHILD }, "walk; counts the page" },
+	{ HOST_WORK(tdh_mem_page_remove),
+	  { WALK, EPOCH, CHILD },
+	  "walk; reads the epoch; counts the page" },
+	{ HOST_WORK(tdh_mem_page_relocate),
+	  { WALK, EPOCH, COMMIT },
+	  "walk; reads the epoch; writes the entry" },
 	{ HOST_WORK(tdh_mem_page_demote),
-	  { WALK, EPOCH, { WORK_FILL, 0 }, { WORK_PAMT, 0 } },
-	  "walk; reads the epoch; fills 512 entries; writes 512 PAMT entries" },
+	  { WALK, EPOCH, { WORK_FILL, 0 }, { WORK_PAMT, 0 }, COMMIT, CHILD },
+	  "walk; reads the epoch; fills 512 entries; writes 512 PAMT entries, the entry; counts the page" },
 	{ HOST_WORK(tdh_mem_page_promote),
-	  { WALK, EPOCH },
-	  "walk; reads the epoch [compares 512 entries, writes 512 PAMT entries]" },
-	{ HOST_WORK(tdh_mem_range_block), { WALK }, "walk" },
+	  { WALK, EPOCH, COMMIT, CHILD },
+	  "walk; reads the epoch; writes the entry; counts the page [compares 512 entries, writes 512 PAMT entries]" },
+	{ HOST_WORK(tdh_mem_range_block), { WALK, COMMIT }, "walk; writes the entry" },
 	{ HOST_WORK(tdh_mem_range_unblock), { WALK, EPOCH }, "walk; reads the epoch" },
 	{ HOST_WORK(tdh_mem_sept_rd), { WALK }, "walk" },
 	{ HOST_WORK(tdh_mem_rd), { WALK }, "walk" },
@@ -105,8 +129,9 @@ static const struct leaf_work works[] = {
 	{ HOST_WORK(tdh_mng_wr), { FIELD }, "finds a field by its id" },
 	{ HOST_WORK(tdh_vp_rd), { FIELD }, "finds a field by its id" },
 	{ HOST_WORK(tdh_vp_wr), { FIELD }, "finds a field by its id" },
+	{ HOST_WORK(tdh_phymem_page_reclaim), { CHILD }, "counts the page" },
 	{ HOST_WORK(tdh_phymem_cache_wb), { { WORK_NONE, 0 } }, "[goes through the KOT]" },
-	{ GUEST_WORK(tdg_mem_page_accept), { WALK }, "walk" },
+	{ GUEST_WORK(tdg_mem_page_accept), { WALK, COMMIT }, "walk; writes the entry" },
 	{ GUEST_WORK(tdg_mem_page_attr_rd), { WALK }, "walk" },
 	{ GUEST_WORK(tdg_mem_page_attr_wr), { WALK }, "walk" },
 	{ GUEST_WORK(tdg_mr_rtmr_extend),
@@ -122,6 +147,8 @@ static const struct leaf_work works[] = {
 #undef HOST_WORK
 #undef GUEST_WORK
 #undef WALK
+#undef COMMIT
+#undef CHILD
 #undef EPOCH
 #undef FIELD
 
@@ -131,6 +158,9 @@ struct work_place {
 	struct tdcs *tdcs;
 	struct md md;
 	u64 field;                   /* id */
+	struct call call;            /* in which entries are written */
+	struct tdr tdr;              /* whose pages are counted */
+	struct tdcs counts;          /* whose vCPUs are */
 	struct sha384 sha[WORK_SHA]; /* in progress */
 	struct pamt_entry pamt[SL_ENTRIES];
 	u8 data[WORK_DATA];
@@ -158,7 +188,9 @@ static inline bool work_is_of(const struct leaf_work *w, u32 k, u32 nth)
 {
 	if (w->guest || w->leaf != SEAMCALL_tdh_mng_addcx)
 		return true;
-	return nth == (w->work[k].kind == WORK_FILL ? TDCX_SEPT_ROOT : 0);
+	if (w->work[k].kind == WORK_CHILD)
+		return true;
+	return nth % TDCX_MIN == (w->work[k].kind == WORK_FILL ? TDCX_SEPT_ROOT : 0);
 }
 
 /* The walks of a call, about the entry at @level for @gpa: to be done before that is locked. */
@@ -168,9 +200,11 @@ SL_INLINE void work_walk(struct work_place *p, const struct leaf_work *w, u64 gp
 		p->sink += sept_walk(p->lp->machine, p->tdcs, (struct gpa){ gpa }, level).copy;
 }
 
-/* The rest of the work of the @nth call of those in a row, which is about @page. */
-SL_INLINE void work_do(struct work_place *p, const struct leaf_work *w, u32 nth, struct hpa page)
+/* The rest of the work of the @nth call of those in a row, which is about @page and has locked @entry. */
+SL_INLINE void work_do(struct work_place *p, const struct leaf_work *w, u32 nth, struct hpa page,
+		       _Atomic u64 *entry)
 {
+	struct entry_ref e = { .entry = entry, .locked = true };
 	struct sl_machine *m = p->lp->machine;
 	u64 value;
 
@@ -180,6 +214,15 @@ SL_INLINE void work_do(struct work_place *p, const struct leaf_work *w, u32 nth,
 		if (!work_is_of(w, k, nth))
 			continue;
 		switch (w->work[k].kind) {
+		case WORK_COMMIT:
+			entry_commit(&p->call, &e, *entry, true);
+			break;
+		case WORK_CHILD:
+			tdr_count_up(&p->tdr, 1);
+			break;
+		case WORK_ASSOC:
+			vcpu_count_up(&p->counts);
+			break;
 		case WORK_EPOCH:
 			p->sink += td_is_tracked(p->tdcs, 1);
 			break;

@@ -49,8 +49,7 @@ MUTANTS = [
      "	if (e.state == SEPT_FREE) {\n		e.locked = false;\n",
      "contention/aug-vs-accept-hardened"),
     ("chldcnt-not-taken-back", "src/module/leaf/tdh_mem_page_remove.c",
-     "	atomic_fetch_sub_explicit(&mc.td.tdr->chldcnt, SL_LEVEL_PAGES(mc.e.level),\n"
-     "				  memory_order_relaxed);\n",
+     "	tdr_count_down(mc.td.tdr, SL_LEVEL_PAGES(mc.e.level));\n",
      "", "contention/zap-vs-accept"),
     ("pending-still-faults", "src/module/zero_step.c", "	if (c->hardened)\n		return true;\n",
      "", "contention/zero-step-zap"),

@@ -50,7 +50,7 @@ _seamlab_values() {
 			;;
 		FILE.*) _seamlab_files "${name#FILE.}" ;;
 		TRACE) _seamlab_files trace ;;
-		OUT) _seamlab_files '' ;;
+		OUT | CHECKPOINT) _seamlab_files '' ;;
 		DIR) compgen -d -- "$cur" ;;
 		NAME) _seamlab_policies "$program" ;;
 		SITE)

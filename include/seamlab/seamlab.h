@@ -126,6 +126,18 @@ struct sl_check_options {
 	 * for one. Verdict, counts and counterexample do not depend on it.
 	 */
 	uint32_t jobs; /* at most SL_JOBS_MAX */
+	/*
+	 * A file, or NULL: every so many seconds, and at a limit or an interruption, the search is saved there; see
+	 * sl_check_checkpoint(). Not with audit, exact or runs.
+	 */
+	const char *checkpoint;
+	double checkpoint_every;
+	/*
+	 * NULL, or such a file: the search goes on from there. It has to be by the same build, of the same scenario,
+	 * with the same options but for limits and jobs; what comes out is what would have come out without a break.
+	 * Limits count from here on. -ESTALE: it is of something else.
+	 */
+	const char *resume;
 	struct sl_text_style style;
 	void (*progress)(void *ctx, const struct sl_check_progress *p);
 	bool (*interrupted)(void *ctx);
@@ -148,6 +160,11 @@ SL_API enum sl_exit sl_check_exit(const struct sl_check *check);
  * nothing is violated, so there is nothing to write; or a negative errno and a message in @err.
  */
 SL_API int sl_check_save(struct sl_check *check, const char *path, char *err, size_t err_size);
+/*
+ * 1: the search was saved, and the file is as it was left; 0: there was nothing to save; or a negative errno and a
+ * message in @err: it could not be saved the last time.
+ */
+SL_API int sl_check_checkpoint(const struct sl_check *check, char *err, size_t err_size);
 SL_API void sl_check_free(struct sl_check *check);
 
 /* What came of several scenarios, as one document. */

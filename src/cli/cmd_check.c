@@ -44,7 +44,13 @@ enum {
 	OPT_FORMAT,
 	OPT_TRACE,
 	OPT_TRACE_DIR,
+	OPT_CHECKPOINT,
+	OPT_CHECKPOINT_EVERY,
+	OPT_RESUME,
 };
+
+/* Seconds between two checkpoints. */
+#define CHECKPOINT_EVERY 300
 
 static const struct argp_option options[] = {
 	CLI_POLICY_OPTIONS,
@@ -90,6 +96,13 @@ static const struct argp_option options[] = {
 	{ "jobs", OPT_JOBS, "N", 0,
 	  "search with N processes, 0 for one on each CPU; verdict, counts and trace do not change",
 	  0 },
+	{ "checkpoint", OPT_CHECKPOINT, "CHECKPOINT", 0,
+	  "save the search there now and then, and when a limit or Ctrl-C ends it (one scenario)",
+	  0 },
+	{ "checkpoint-every", OPT_CHECKPOINT_EVERY, "SECONDS", 0,
+	  "time between two of them (default 300)", 0 },
+	{ "resume", OPT_RESUME, "CHECKPOINT", 0,
+	  "go on with the search that was saved there; limits count from here on", 0 },
 	{ "trace", OPT_TRACE, "FILE", 0,
 	  "write the counterexample to FILE, for seamlab replay (one scenario)", 0 },
 	{ "trace-dir", OPT_TRACE_DIR, "DIR", 0,
@@ -125,6 +138,20 @@ static uint32_t jobs(struct argp_state *state, const char *arg)
 	if (n >= 1)
 		return (uint32_t)n;
 	return cpus < 1 ? 1 : cpus > SL_JOBS_MAX ? SL_JOBS_MAX : (uint32_t)cpus;
+}
+
+static void check_saved_options(struct argp_state *state, const struct check_args *a)
+{
+	if (!a->o.checkpoint && !a->o.resume)
+		return;
+	if (a->o.runs || a->o.audit || a->o.exact || a->o.shards)
+		argp_error(state,
+			   "%s: found with --random, --audit, --exact or --shard; expected a "
+			   "search that can be saved",
+			   a->o.checkpoint ? "--checkpoint" : "--resume");
+	if (a->files.count > 1)
+		argp_error(state, "%s: found %d scenarios; expected one",
+			   a->o.checkpoint ? "--checkpoint" : "--resume", a->files.count);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -196,6 +223,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_FORMAT:
 		cli_reports_format(state, arg, &a->reports);
 		return 0;
+	case OPT_CHECKPOINT:
+		a->o.checkpoint = arg;
+		return 0;
+	case OPT_CHECKPOINT_EVERY:
+		a->o.checkpoint_every = cli_number(state, "--checkpoint-every", arg, 1e7);
+		return 0;
+	case OPT_RESUME:
+		a->o.resume = arg;
+		return 0;
 	case OPT_TRACE:
 		a->trace = arg;
 		return 0;
@@ -218,6 +254,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 				state,
 				"--jobs: found with --random, --preemptions, --audit, --exact or "
 				"--depth; expected a search that several can share");
+		check_saved_options(state, a);
 		if (a->trace && a->trace_dir)
 			argp_error(state, "found --trace and --trace-dir; expected one of them");
 		if (a->trace && a->files.count > 1)
@@ -310,6 +347,8 @@ static void check_one(struct check_args *a, int index)
 	    sl_check_save(check, trace, err, sizeof(err)) < 0)
 		a->reports.code = cli_error("check", "%s", err);
 	cli_reports_check(&a->reports, check);
+	if (sl_check_checkpoint(check, err, sizeof(err)) < 0)
+		a->reports.code = cli_error("check", "%s", err);
 	sl_check_free(check);
 }
 
@@ -373,7 +412,8 @@ int cmd_check(int argc, char **argv)
 		       "Exit status: 0 every verdict as expected, 1 a verdict not as expected, 2 usage or "
 		       "input, 3 inconclusive.",
 	};
-	struct check_args a = { .reports = { .command = "check" } };
+	struct check_args a = { .o = { .checkpoint_every = CHECKPOINT_EVERY },
+				.reports = { .command = "check" } };
 	int code, rc;
 
 	cli_parse("check", &argp, argc, argv, &a);
@@ -387,7 +427,14 @@ int cmd_check(int argc, char **argv)
 	if (cli_has_progress())
 		a.o.progress = show_progress;
 	rc = cli_files_expand(&a.files, &a.list);
-	code = rc ? cli_error("check", "%s: %s", a.list.failed, strerror(-rc)) : check_files(&a);
+	if (rc)
+		code = cli_error("check", "%s: %s", a.list.failed, strerror(-rc));
+	else if ((a.o.checkpoint || a.o.resume) && a.list.count != 1)
+		code = cli_error("check",
+				 "--checkpoint, --resume: found %d scenarios; expected one",
+				 a.list.count);
+	else
+		code = check_files(&a);
 	cli_files_free(&a.list);
 	return code;
 }

@@ -91,6 +91,8 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 				 .interrupted = on_interrupted,
 				 .ctx = (void *)(uintptr_t)o };
 	struct sl_check *c = calloc(1, sizeof(*c));
+	struct xs_keeper keeper;
+	struct xs_source source;
 	struct sl_err e = { .text = "" };
 	int rc = -ENOMEM;
 
@@ -115,6 +117,16 @@ int sl_check_scenario(const struct sl_check_options *o, struct sl_check **check,
 		rc = find_cycle_site(o->cycle, &xo, &e);
 	if (!rc && override_write(&o->host, c->plugin, &c->text, &c->text_size))
 		rc = sl_err_set(&e, -ENOMEM, "out of memory");
+	if (!rc)
+		rc = check_open_saved(c, &e);
+	if (!rc && c->writer) {
+		keeper = save_keeper(c->writer, o->checkpoint_every);
+		xo.keeper = &keeper;
+	}
+	if (!rc && c->reader) {
+		source = save_source(c->reader);
+		xo.resume = &source;
+	}
 	if (!rc)
 		rc = explore_scenario(c->scenario, &xo, &c->result, &e);
 	if (!rc)
@@ -288,6 +300,8 @@ void sl_check_free(struct sl_check *c)
 	if (c->scenario)
 		scenario_free(c->scenario);
 	plugin_free(c->plugin);
+	save_writer_free(c->writer);
+	save_reader_free(c->reader);
 	free(c->text);
 	free(c->trace);
 	free(c);

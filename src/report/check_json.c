@@ -85,6 +85,9 @@ json_t *check_to_json(const struct sl_check *c)
 	json_object_set_new(o, "bounds_exact", json_boolean(x->bounded));
 	json_object_set_new(o, "bounds", bounds(c));
 	json_object_set_new(o, "trace", c->trace ? json_string(c->trace) : json_null());
+	json_object_set_new(o, "checkpoint",
+			    sl_check_checkpoint(c, NULL, 0) > 0 ? json_string(c->options.checkpoint)
+								: json_null());
 	json_object_set_new(o, "detail", kind ? json_string(x->text) : json_null());
 	json_object_set_new(o, "steps", report_steps(&c->result));
 	return o;

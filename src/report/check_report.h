@@ -7,6 +7,7 @@
 #include <seamlab/seamlab.h>
 
 #include "engine/explore/explore.h"
+#include "engine/explore/save_file.h"
 #include "engine/plugin.h"
 
 struct sl_check {
@@ -17,7 +18,19 @@ struct sl_check {
 	size_t text_size;
 	struct sl_check_options options; /* as asked for; its pointers are the caller's */
 	char *trace;                     /* file that sl_check_save() wrote, or NULL */
+	/* Where the search is saved, and what it goes on from; or NULL. */
+	struct save_writer *writer;
+	struct save_reader *reader;
 };
+
+/*
+ * Opens the files that the options name. To be called when all about the scenario is known. 0, or -errno and
+ * *err.
+ */
+int check_open_saved(struct sl_check *c, struct sl_err *err);
+
+/* Options that the result depends on, as they are given to seamlab check: " --exact --depth 7". */
+void check_print_options(FILE *f, const struct sl_check_options *o);
 
 /* "holds", "violated" or "inconclusive". */
 const char *check_verdict(const struct sl_check *c);

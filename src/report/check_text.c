@@ -93,19 +93,8 @@ static void print_counts(FILE *f, const struct sl_check *c)
 	fprintf(f, "\n");
 }
 
-/* The command that comes to the same result. */
-static void print_again(FILE *f, const struct sl_check *c)
+void check_print_options(FILE *f, const struct sl_check_options *o)
 {
-	const struct sl_check_options *o = &c->options;
-
-	if (c->trace) {
-		fprintf(f, "\nagain: seamlab replay %s\n", c->trace);
-		return;
-	}
-	if (!check_kind(c) && check_as_expected(c))
-		return;
-	fprintf(f, "\nagain: seamlab check");
-	override_print(f, c->text, c->text_size);
 	if (o->hash_seed)
 		fprintf(f, " --hash-seed %" PRIu64, o->hash_seed);
 	if (o->no_reduction)
@@ -134,9 +123,38 @@ static void print_again(FILE *f, const struct sl_check *c)
 		fprintf(f, " --preemptions %u", o->preemptions);
 	if (o->runs)
 		fprintf(f, " --random %u --seed %" PRIu64, o->runs, o->run_seed);
+}
+
+/* The command that comes to the same result. */
+static void print_again(FILE *f, const struct sl_check *c)
+{
+	const struct sl_check_options *o = &c->options;
+
+	if (c->trace) {
+		fprintf(f, "\nagain: seamlab replay %s\n", c->trace);
+		return;
+	}
+	if (!check_kind(c) && check_as_expected(c))
+		return;
+	fprintf(f, "\nagain: seamlab check");
+	override_print(f, c->text, c->text_size);
+	check_print_options(f, o);
 	if (o->runs && o->shards)
 		fprintf(f, " --shard %u/%u", o->shard, o->shards);
 	fprintf(f, " %s\n", c->scenario->path);
+}
+
+/* A search that a limit has ended can go on. */
+static void print_resume(FILE *f, const struct sl_check *c)
+{
+	const struct sl_check_options *o = &c->options;
+
+	if (c->result.search.limit == XS_COMPLETE || sl_check_checkpoint(c, NULL, 0) <= 0)
+		return;
+	fprintf(f, "\non: seamlab check");
+	override_print(f, c->text, c->text_size);
+	check_print_options(f, o);
+	fprintf(f, " --resume %s %s\n", o->checkpoint, c->scenario->path);
 }
 
 char *check_report_text(const struct sl_check *c)
@@ -175,6 +193,7 @@ char *check_report_text(const struct sl_check *c)
 		table_print(&out, &c->result);
 	}
 	print_again(f, c);
+	print_resume(f, c);
 	if (fclose(f)) {
 		free(text);
 		return NULL;

@@ -128,6 +128,40 @@ bool bounds_keep_last(struct bounds *b, u32 from, u8 fiber, u8 code)
 	return true;
 }
 
+/* ---- in a file -------------------------------------------------------------------------------- */
+
+void bounds_save(const struct bounds *b, const struct xs_keeper *k)
+{
+	u32 count = atomic_load(&b->codes->count);
+
+	k->put(k->ctx, &count, sizeof(count));
+	k->put(k->ctx, b->codes->of, count * sizeof(b->codes->of[0]));
+	k->put(k->ctx, &b->last_count, sizeof(b->last_count));
+	k->put(k->ctx, b->last, b->last_count * sizeof(*b->last));
+}
+
+bool bounds_load(struct bounds *b, const struct xs_source *from)
+{
+	u32 count, last;
+
+	if (!from->get(from->ctx, &count, sizeof(count)) || !count || count > CODES ||
+	    !from->get(from->ctx, b->codes->of, count * sizeof(b->codes->of[0])) ||
+	    !from->get(from->ctx, &last, sizeof(last)))
+		return false;
+	for (u32 i = 1; i < count; i++)
+		if (b->codes->of[i].count > XP_SITE_EVENTS_MAX)
+			return false;
+	atomic_store(&b->codes->count, count);
+	for (u32 i = 0; i < last; i++) {
+		struct last l;
+
+		if (!from->get(from->ctx, &l, sizeof(l)) || l.code >= count ||
+		    !bounds_keep_last(b, l.from, l.fiber, l.code))
+			return false;
+	}
+	return true;
+}
+
 /* ---- what codes mean to one site ------------------------------------------------------------- */
 
 struct effect {

@@ -23,6 +23,9 @@ void bounds_begin(struct bounds *b);
 s32 bounds_code(struct bounds *b) SL_WARN_UNUSED;
 /* A step from state @from that ends its path. False without memory. */
 bool bounds_keep_last(struct bounds *b, u32 from, u8 fiber, u8 code) SL_WARN_UNUSED;
+/* All of it to a file, and back, behind bounds_begin(). False if that was not all, or without memory. */
+void bounds_save(const struct bounds *b, const struct xs_keeper *k);
+bool bounds_load(struct bounds *b, const struct xs_source *from) SL_WARN_UNUSED;
 
 /* 0, or -ENOMEM. */
 int bounds_find(const struct bounds *b, const struct lv_graph *g,

@@ -19,11 +19,19 @@
 /* A larger world would take minutes to look through and leaves no room for states. */
 #define ARENA_MAX (8ull << 30)
 
+/*
+ * Where the world is put, if nothing else is there: addresses of it get into what lanes have seen, and another process
+ * that goes on with a search has to come to the same states. The lanes' envs, to which the world points,
+ * lie behind it for the same reason.
+ */
+#define HOME ((void *)0x200000000000)
+#define PAGE 4096u
+
 /* The world that the fibers run in. The search calls back without an argument. */
 static struct {
 	struct world *world;
 	const struct scenario *scenario;
-	struct sl_env env[XP_FIBERS_MAX];
+	struct sl_env *env; /* of XP_FIBERS_MAX */
 	u32 lanes;
 	struct sl_stats *stats;
 	const struct explore_listener *listener; /* or NULL */
@@ -163,6 +171,9 @@ static int search_and_play(const struct xs_program *p, const struct xs_options *
 		struct xs_result again;
 
 		known = xp.shared_count;
+		/* What is in the file leads here again. */
+		once_more.keeper = NULL;
+		once_more.resume = NULL;
 		rc = xs_explore(p, &once_more, &again);
 		if (rc || again.kind == XS_KIND_NONE) {
 			xs_result_free(&again);
@@ -276,14 +287,17 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 	free(words.word);
 	if (rc == -ECHILD)
 		return sl_err_set(err, rc, "%s: internal error: %s", s->path, out->search.text);
+	if (rc == -ESTALE)
+		return sl_err_set(err, rc, "%s: the search cannot be gone on with: %s", s->path,
+				  out->search.text);
 	return rc ? sl_err_set(err, rc, "%s: no memory for the search", s->path) : 0;
 }
 
 static int with_arena(const struct scenario *s, const struct xs_options *o, const struct replay *r,
 		      struct explore_result *out, struct sl_err *err)
 {
-	size_t size;
-	void *arena;
+	size_t size, behind;
+	u8 *arena;
 	int rc;
 
 	running.lanes = out->lanes = xworld_lanes(s);
@@ -314,7 +328,8 @@ static int with_arena(const struct scenario *s, const struct xs_options *o, cons
 		snprintf(d->found, sizeof(d->found), "%u lanes and %zu bytes", out->lanes, size);
 		return 0;
 	}
-	arena = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	behind = (size + PAGE - 1) / PAGE * PAGE;
+	arena = mmap(HOME, behind + XP_FIBERS_MAX * sizeof(*running.env), PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	out->stats = calloc(1, sizeof(*out->stats));
 	if (arena == MAP_FAILED || !out->stats) {
@@ -323,8 +338,10 @@ static int with_arena(const struct scenario *s, const struct xs_options *o, cons
 		return sl_err_set(err, -ENOMEM, "%s: no memory for a world of %zu bytes", s->path,
 				  size);
 	}
+	running.env = (void *)(arena + behind);
 	rc = explore_arena(s, o, arena, size, r, out, err);
-	munmap(arena, size);
+	running.env = NULL;
+	munmap(arena, behind + XP_FIBERS_MAX * sizeof(*running.env));
 	return rc;
 }
 

@@ -227,6 +227,16 @@ void jobs_feed(struct jobs *j, u32 who)
 	atomic_store(&j->shared->job[who].inbox, FED);
 }
 
+bool jobs_is_fed(const struct jobs *j, u32 who)
+{
+	return atomic_load(&j->shared->job[who].inbox) == FED;
+}
+
+bool jobs_is_busy(const struct jobs *j, u32 who)
+{
+	return atomic_load(&j->shared->job[who].inbox) == BUSY;
+}
+
 /* ---- standing still -------------------------------------------------------------------------- */
 
 void jobs_ask(struct jobs *j, enum jobs_pause why)
@@ -243,11 +253,16 @@ bool jobs_stand(struct jobs *j)
 	struct jobs_shared *s = j->shared;
 	u32 pauses = atomic_load(&s->pauses);
 
-	if (atomic_fetch_add(&s->paused, 1) + 1 == j->count)
+	if (atomic_fetch_add(&s->paused, 1) + 1 == j->count && jobs_why(j) != JOBS_SAVE)
 		return true;
 	while (atomic_load(&s->pauses) == pauses && !(jobs_call(j) & JOBS_STOP))
 		clock_nap(NAP);
 	return false;
+}
+
+bool jobs_all_stand(const struct jobs *j)
+{
+	return jobs_why(j) == JOBS_SAVE && atomic_load(&j->shared->paused) == j->count;
 }
 
 void jobs_resume(struct jobs *j)
@@ -255,12 +270,19 @@ void jobs_resume(struct jobs *j)
 	struct jobs_shared *s = j->shared;
 
 	atomic_store(&s->paused, 0);
-	atomic_store(&s->why, JOBS_GO);
+	/* In this order: who asks next, as soon as he may, is heard. */
 	atomic_fetch_and(&s->calls, ~JOBS_PAUSE);
+	atomic_store(&s->why, JOBS_GO);
 	atomic_fetch_add(&s->pauses, 1);
 }
 
 /* ---- the graph ------------------------------------------------------------------------------- */
+
+void jobs_go_on(struct jobs *j, u64 states, u64 edges)
+{
+	atomic_store(&j->shared->next_state, states);
+	atomic_store(&j->shared->next_edge, (edges + EDGES - 1) / EDGES * EDGES);
+}
 
 u64 jobs_edges(struct jobs *j, u64 at, u64 count)
 {

@@ -28,6 +28,7 @@
 enum jobs_pause {
 	JOBS_GO,
 	JOBS_GROW, /* the table of visited states is crowded */
+	JOBS_SAVE, /* the search is to be saved, by the process that waits for the jobs */
 };
 
 /* What a job leaves behind. */
@@ -35,6 +36,8 @@ struct job_end {
 	struct knowledge knowledge;
 	u32 depth;
 	u32 limit; /* enum xs_limit that it has come to */
+	bool buffer_full;
+	u32 next_saved; /* of the paths that were saved before it has this one left, and every so many */
 	/* The first finding of its own, if its kind is not XS_KIND_NONE. */
 	u32 kind;
 	char id[40], text[320];
@@ -126,15 +129,27 @@ bool jobs_wait(struct jobs *j, bool *paused);
 /* A job with nothing to do, whose inbox is the caller's to fill; -1 if there is none. */
 int jobs_claim(struct jobs *j);
 void jobs_feed(struct jobs *j, u32 who);
+/* While all stand still: does its inbox hold what it has to do next? Of one that is at something it is its own. */
+bool jobs_is_fed(const struct jobs *j, u32 who);
+bool jobs_is_busy(const struct jobs *j, u32 who);
 
 /* Asks all to stand still. */
 void jobs_ask(struct jobs *j, enum jobs_pause why);
+static inline enum jobs_pause jobs_why(const struct jobs *j)
+{
+	return (enum jobs_pause)atomic_load(&j->shared->why);
+}
 /*
  * Stands still until all do. True in one of them: it does what is to be done, and then calls
- * jobs_resume(). False in the others, afterwards, or if all are to stop.
+ * jobs_resume(). False in the others, afterwards, or if all are to stop; and in all with JOBS_SAVE.
  */
 bool jobs_stand(struct jobs *j);
+/* Do all stand still, to be saved? The process that waits for them then calls jobs_resume(), or jobs_stop(). */
+bool jobs_all_stand(const struct jobs *j);
 void jobs_resume(struct jobs *j);
+
+/* Before they start: so many states are numbered, and so many edges are there. */
+void jobs_go_on(struct jobs *j, u64 states, u64 edges);
 
 /* First of @count edges in a row; @at is where the caller has put the last ones. */
 u64 jobs_edges(struct jobs *j, u64 at, u64 count);

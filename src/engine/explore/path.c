@@ -45,7 +45,8 @@ static u32 frames_with(const struct search *s, u32 frames, u64 most, u64 *succs)
 	return frames;
 }
 
-static u32 give_from(struct search *s, const struct frame *f, struct path_succ *to, u64 most)
+static u32 write_from(struct search *s, const struct frame *f, struct path_succ *to, u64 most,
+		      bool give)
 {
 	u32 n = 0;
 
@@ -57,51 +58,95 @@ static u32 give_from(struct search *s, const struct frame *f, struct path_succ *
 		to[n++] = (struct path_succ){ .key = from->key,
 					      .fiber = from->fiber,
 					      .choice = from->choice };
-		from->fresh = false;
+		from->fresh = !give;
 	}
 	return n;
 }
 
-size_t path_give(struct search *s, bool entered, u64 most, void *to, size_t room)
+static size_t size_of(u32 frames, u64 succs)
 {
-	u64 succs, at = 0;
-	u32 frames = frames_with(s, expanded(s, entered), most, &succs);
+	return sizeof(struct path_head) + frames * sizeof(struct path_frame) +
+	       succs * sizeof(struct path_succ);
+}
+
+/* Frames up to @frames, and of the successors of those that were expanded the first @succs. */
+static void write_path(struct search *s, u32 frames, u64 succs, bool entered, bool give, void *to)
+{
 	struct path_head *head = to;
 	struct path_frame *frame = (void *)(head + 1);
-	/* Frames are 8 bytes, so that what comes behind them is aligned. */
+	/* Head and frames are multiples of 8 bytes, so that what comes behind them is aligned. */
 	struct path_succ *succ = (void *)(frame + frames);
-	size_t size = sizeof(*head) + frames * sizeof(*frame) + succs * sizeof(*succ);
+	u64 at = 0;
 
-	if (size > room)
-		return 0;
-	*head = (struct path_head){ .frames = frames, .succs = (u32)succs };
+	*head = (struct path_head){ .frames = frames, .succs = (u32)succs, .entered = entered };
 	for (u32 i = 0; i < frames; i++) {
 		const struct frame *f = &s->frame[i];
 
 		frame[i] = (struct path_frame){ .fiber = f->mover, .choice = f->choice };
-		frame[i].succs = give_from(s, f, succ + at, succs - at);
+		if (i < frames - entered)
+			frame[i].succs = write_from(s, f, succ + at, succs - at, give);
 		at += frame[i].succs;
 	}
 	SL_BUG_ON(at != succs);
+}
+
+size_t path_give(struct search *s, bool entered, u64 most, void *to, size_t room)
+{
+	u64 succs;
+	u32 frames = frames_with(s, expanded(s, entered), most, &succs);
+	size_t size = size_of(frames, succs);
+
+	if (size > room)
+		return 0;
+	write_path(s, frames, succs, false, true, to);
 	return size;
 }
 
-_Static_assert(sizeof(struct path_head) == 8 && sizeof(struct path_frame) == 8, "alignment");
+size_t path_size(const struct search *s, bool entered)
+{
+	return size_of(s->depth, path_left(s, entered));
+}
 
-void path_take(struct search *s, const void *from)
+size_t path_leave(struct search *s, bool entered, void *to, size_t room)
+{
+	size_t size = path_size(s, entered);
+
+	if (size > room)
+		return 0;
+	write_path(s, s->depth, path_left(s, entered), entered, false, to);
+	return size;
+}
+
+_Static_assert(sizeof(struct path_head) % 8 == 0 && sizeof(struct path_frame) == 8, "alignment");
+
+bool path_is_whole(const void *from, size_t size)
+{
+	const struct path_head *head = from;
+	const struct path_frame *frame = (const void *)(head + 1);
+	u64 succs = 0;
+
+	if (size < sizeof(*head) || !head->frames || head->frames >= DEPTH_MAX ||
+	    head->succs >= SUCC_STORE || head->entered > 1 ||
+	    size != size_of(head->frames, head->succs))
+		return false;
+	for (u32 i = 0; i < head->frames; i++)
+		succs += frame[i].succs;
+	return succs == head->succs;
+}
+
+bool path_take(struct search *s, const void *from)
 {
 	const struct path_head *head = from;
 	const struct path_frame *frame = (const void *)(head + 1);
 	const struct path_succ *succ = (const void *)(frame + head->frames);
 
-	s->depth = 1;
-	s->succ_count = 0;
-	s->frame[0] = (struct frame){ .mover = 0xFF, .ran = 0xFF };
+	if (!search_begin(s))
+		return false;
 	for (u32 i = 0; i < head->frames; i++) {
 		struct frame *f = &s->frame[i];
 
-		if (i)
-			search_go(s, frame[i].fiber, frame[i].choice);
+		if (i && !search_go(s, frame[i].fiber, frame[i].choice))
+			return false;
 		f->succ_base = s->succ_count;
 		f->succ_left = frame[i].succs;
 		for (u32 n = 0; n < frame[i].succs; n++, succ++)
@@ -110,4 +155,5 @@ void path_take(struct search *s, const void *from)
 								  .choice = succ->choice,
 								  .fresh = true };
 	}
+	return true;
 }

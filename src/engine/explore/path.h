@@ -11,6 +11,7 @@
 
 struct path_head {
 	u32 frames, succs; /* so many of each come behind it, the frames first */
+	u64 entered;       /* as in search_walk_on(); never in what was given */
 };
 
 struct path_frame {
@@ -32,7 +33,16 @@ u64 path_left(const struct search *s, bool entered);
  * are no longer this search's. Returns the size, or 0 if @room is too small.
  */
 size_t path_give(struct search *s, bool entered, u64 most, void *to, size_t room);
-/* From the start, where the world stands: takes the steps, and owns the successors. */
-void path_take(struct search *s, const void *from);
+/* Bytes that path_leave() writes. */
+size_t path_size(const struct search *s, bool entered);
+/* The whole path; all of it remains this search's. Returns the size, or 0 if @room is too small. */
+size_t path_leave(struct search *s, bool entered, void *to, size_t room);
+/*
+ * From the start, where the world stands: takes the steps, and owns the successors. False, and somewhere on the
+ * way, if they do not lead from one visited state to the next.
+ */
+bool path_take(struct search *s, const void *from) SL_WARN_UNUSED;
+/* Is it one, in @size bytes? */
+bool path_is_whole(const void *from, size_t size) SL_WARN_UNUSED;
 
 #endif

@@ -14,6 +14,7 @@
 #include "engine/explore/parallel.h"
 #include "engine/explore/random.h"
 #include "engine/explore/region.h"
+#include "engine/explore/save.h"
 #include "engine/explore/search_state.h"
 #include "engine/explore/store_buffer.h"
 
@@ -28,8 +29,6 @@
 /* Transitions of an audit between two looks at the whole arena. */
 #define AUDIT_TRANSITIONS 0x3FF
 #define STACK_STORE       (1ull << 34)
-#define EDGE_STORE        (1ull << 31)
-#define ID_STORE          (1ull << 28)
 /* What one step may write, in granules, and how many successors one state may have. */
 #define STEP_UNDO   (1u << 22)
 #define STATE_SUCCS (1u << 20)
@@ -267,7 +266,8 @@ static bool is_unlimited(const struct xs_result *r)
 	       r->limit == XS_LIMIT_RUNS || r->limit == XS_LIMIT_STORES;
 }
 
-static void poll_limits(struct search *s)
+/* What the search takes; the limit that is reached by that, or XS_COMPLETE. */
+static enum xs_limit poll(struct search *s)
 {
 	const struct xs_options *o = s->o;
 	double at = clock_seconds() - s->start;
@@ -275,13 +275,10 @@ static void poll_limits(struct search *s)
 			s->edge_count * sizeof(struct lv_edge) + (s->graph ? s->states * 17 : 0) +
 			(s->exact ? exact_bytes(s->exact) : 0);
 
-	/* The process that waits for the jobs looks at the limits of all of them. */
-	if (s->jobs)
-		return;
 	if (memory > s->r->memory)
 		s->r->memory = memory;
 	if (o->progress) {
-		struct xs_progress p = { .seconds = at,
+		struct xs_progress p = { .seconds = s->earlier + at,
 					 .states = s->states,
 					 .transitions = s->m.transitions,
 					 .depth = s->depth,
@@ -290,13 +287,30 @@ static void poll_limits(struct search *s)
 		o->progress(o->ctx, &p);
 	}
 	if (o->seconds > 0 && at > o->seconds && !s->shortest)
-		s->r->limit = XS_LIMIT_TIME;
-	else if (s->shortest && at > o->minimise_seconds)
+		return XS_LIMIT_TIME;
+	if (s->shortest && at > o->minimise_seconds)
 		s->stop = true;
 	else if (o->memory && memory > o->memory)
-		s->r->limit = XS_LIMIT_MEMORY;
+		return XS_LIMIT_MEMORY;
 	else if (o->interrupted && o->interrupted(o->ctx))
-		s->r->limit = XS_LIMIT_INTERRUPTED;
+		return XS_LIMIT_INTERRUPTED;
+	return XS_COMPLETE;
+}
+
+/* Between two steps: limits, and whether it is time to save the search. */
+static void look_around(struct search *s, bool entered)
+{
+	enum xs_limit limit;
+
+	s->poll_at = (s->m.transitions | POLL_TRANSITIONS) + 1;
+	/* The process that waits for the jobs looks at the limits of all of them. */
+	if (s->jobs)
+		return;
+	limit = poll(s);
+	if (s->keeper && (limit != XS_COMPLETE || save_is_due(s)))
+		save_now(s, entered);
+	if (limit != XS_COMPLETE)
+		s->r->limit = limit;
 	if (!is_unlimited(s->r))
 		s->stop = true;
 }
@@ -379,6 +393,14 @@ static u32 ran_by(const struct search *s, u32 fiber)
 	return xp_is_flush(fiber) ? s->frame[s->depth - 1].ran : fiber;
 }
 
+/* Of the state behind a step of @fiber, where the path ends in front of it. */
+static u64 succ_key(struct search *s, u32 fiber)
+{
+	u64 key = state_key(s);
+
+	return s->bounded ? xp_mix(key, ran_by(s, fiber)) | 1 : key;
+}
+
 static void check_races(struct search *s, u32 fiber)
 {
 	if (!xp.violated && s->o->races && !s->found)
@@ -434,8 +456,6 @@ static bool probe(struct search *s, u32 fiber, u32 choice, bool keep)
 
 	if (s->bounded && !within_bounds(s, preempts))
 		return false;
-	if ((s->m.transitions & POLL_TRANSITIONS) == POLL_TRANSITIONS)
-		poll_limits(s);
 	if (s->succ_count + 2 >= SUCC_STORE) {
 		no_room(s);
 		return false;
@@ -657,16 +677,39 @@ static u32 depth_limit(const struct search *s)
 	return s->o->depth ? s->o->depth : DEPTH_MAX - 1;
 }
 
-void search_go(struct search *s, u32 fiber, u32 choice)
+bool search_begin(struct search *s)
+{
+	s->depth = 1;
+	s->succ_count = 0;
+	s->frame[0] = (struct frame){ .mover = 0xFF, .ran = 0xFF };
+	return visited_has(&s->visited, state_key(s));
+}
+
+bool search_go(struct search *s, u32 fiber, u32 choice)
 {
 	struct succ n = { .fiber = (u8)fiber, .choice = (u16)choice, .fresh = true };
 
+	if (fiber >= s->m.fibers || !machine_enabled(&s->m, fiber) ||
+	    choice >= machine_choices(fiber))
+		return false;
 	n.preempts = is_preemption(s, n.fiber);
 	save_mover(s, &s->frame[s->depth], n.fiber);
 	take_step(s, n.fiber, n.choice, NULL);
 	s->m.transitions--;
-	n.key = state_key(s);
+	n.key = succ_key(s, fiber);
+	if (!visited_has(&s->visited, n.key)) {
+		undo_step(s, &s->frame[s->depth]);
+		return false;
+	}
 	enter(s, &n);
+	return true;
+}
+
+void search_go_back(struct search *s)
+{
+	while (s->depth && --s->depth)
+		undo_step(s, &s->frame[s->depth]);
+	s->succ_count = 0;
 }
 
 /* Steps that come again and again are worth remembering; one that teaches nothing, that is. */
@@ -694,6 +737,8 @@ void search_walk_on(struct search *s, bool entered)
 
 		if (parallel_is_called(s))
 			parallel_attend(s, entered);
+		if (s->m.transitions >= s->poll_at && !s->stop)
+			look_around(s, entered);
 		n = entered ? NULL : next_succ(s, f);
 		if (n && s->depth >= depth_max) {
 			s->r->limit = XS_LIMIT_DEPTH;
@@ -719,10 +764,7 @@ void search_walk(struct search *s)
 	bool fresh;
 	s64 slot = visited_insert(&s->visited, state_key(s), &fresh);
 
-	SL_BUG_ON(slot < 0);
-	s->depth = 1;
-	s->succ_count = 0;
-	s->frame[0] = (struct frame){ .mover = 0xFF, .ran = 0xFF };
+	SL_BUG_ON(slot < 0 || !search_begin(s));
 	/* State 0. */
 	if (s->graph)
 		number_state(s, s->visited.value + slot);
@@ -810,6 +852,8 @@ static void search_free(struct search *s)
 	free(s->before.known);
 	free(s->tally_before);
 	free(s->spare.step);
+	free(s->pass_start);
+	save_close(s);
 }
 
 void search_pass_begin(struct search *s)
@@ -821,6 +865,7 @@ void search_pass_begin(struct search *s)
 	if (s->bounds)
 		bounds_begin(s->bounds);
 	s->states = 0;
+	s->poll_at = POLL_TRANSITIONS;
 	s->stack_top = 0;
 	s->edge_count = 0;
 	s->max_depth = 0;
@@ -846,6 +891,7 @@ static void start_over(struct search *s)
 	if (s->p->tally)
 		memcpy(s->p->tally, s->tally_before, s->p->tally_size);
 	s->widen_at = NEVER;
+	s->alone = true;
 	s->r->passes = 0;
 	s->r->limit = XS_COMPLETE;
 }
@@ -889,8 +935,27 @@ static bool widen(struct search *s)
 		return false;
 	if (s->p->tally)
 		memcpy(s->tally_before, s->p->tally, s->p->tally_size);
-	s->widen_at = s->o->jobs_from ? s->o->jobs_from : JOBS_FROM;
+	if (parallel_is_possible(s->p, s->o))
+		s->widen_at = s->o->jobs_from ? s->o->jobs_from : JOBS_FROM;
 	return true;
+}
+
+/* The pass, as far as one does it. */
+static void walk_pass(struct search *s)
+{
+	if (!s->resumed) {
+		search_walk(s);
+		return;
+	}
+	/* Several have left it, or will go on with it. */
+	s->widen = s->resumed->pass.several;
+	if (s->widen)
+		return;
+	s->failed = save_load(s);
+	if (!s->failed)
+		save_walk(s, 0, 1);
+	/* Several may take the pass over from here, from its start. */
+	save_close(s);
 }
 
 /*
@@ -904,17 +969,21 @@ static void explore(struct search *s)
 	bool again, final;
 
 	do {
+		if (s->keeper)
+			save_pass_begins(s);
 		r->passes++;
 		/* Early passes only learn; let each look a little further than the one before. */
 		s->pass_states = 256ull << (r->passes < 20 ? r->passes : 20);
 		r->jobs = 1;
+		s->several = false;
 		search_pass_begin(s);
-		search_walk(s);
-		if (s->widen)
+		walk_pass(s);
+		if (s->widen && !s->failed)
 			parallel_pass(s);
+		save_close(s);
 		if (s->failed)
 			break;
-		if (r->jobs > 1 && s->found) {
+		if (s->several && s->found) {
 			again = true;
 			look_alone(s);
 			continue;
@@ -937,6 +1006,7 @@ static void explore(struct search *s)
 			r->limit = XS_COMPLETE;
 	} while (again);
 	s->widen_at = NEVER;
+	s->keeper = NULL;
 	use_spare(s);
 	if (!is_believed(s))
 		r->kind = XS_KIND_NONE;
@@ -1140,8 +1210,13 @@ static void know_words(const struct xs_program *p, const struct xs_options *o)
 				m->flags |= XP_CANON;
 		}
 	}
-	/* Words of known kinds are hashed without what does not matter in them. */
-	xp.hash = xp_arena_hash();
+	/*
+	 * Words of known kinds are hashed without what does not matter in them. Addresses that lie in the arena from
+	 * the start differ from process to process, so what it starts with counts for nothing.
+	 */
+	xp.hash_start = 0;
+	xp.hash_start = xp_arena_hash();
+	xp.hash = 0;
 }
 
 bool xs_open(const struct xs_program *p, const struct xs_options *o)
@@ -1230,16 +1305,25 @@ static int search(const struct xs_program *p, const struct xs_options *o, struct
 			    .bounded = o->bounded,
 			    .most_preemptions = o->preemptions,
 			    .widen_at = NEVER,
+			    .keeper = o->keeper,
 			    .graph = wants_graph(p, o) };
 	int rc = -ENOMEM;
 
+	/* What one goes on with several may have begun. */
 	if (machine_init(&s.m, p, r->symmetric != 0, o->store_buffer) && search_init(&s) &&
-	    (!parallel_is_possible(p, o) || widen(&s))) {
+	    (!(parallel_is_possible(p, o) || o->resume) || widen(&s))) {
 		s.start = clock_seconds();
-		explore(&s);
-		r->seconds = clock_seconds() - s.start;
-		poll_limits(&s);
-		rc = s.failed ? s.failed : look_on(&s);
+		s.save_at = s.start + (o->keeper ? o->keeper->every : 0);
+		rc = o->resume ? save_open(&s) : 0;
+		if (!rc) {
+			explore(&s);
+			rc = s.failed;
+		}
+		r->seconds = s.earlier + clock_seconds() - s.start;
+		if (!rc) {
+			poll(&s);
+			rc = look_on(&s);
+		}
 	}
 	search_free(&s);
 	return rc;

@@ -115,6 +115,24 @@ struct xs_bound {
 /* To start from nothing costs each block a few runs more. */
 #define XS_RUN_BLOCK 64u
 
+/*
+ * Where a search is saved now and then, so that another process can go on with it: what is put between begin and
+ * end takes the place of what was put before.
+ */
+struct xs_keeper {
+	double every; /* seconds between two times; and at a limit */
+	void (*begin)(void *ctx);
+	void (*put)(void *ctx, const void *bytes, size_t size);
+	void (*end)(void *ctx);
+	void *ctx;
+};
+
+/* What was put, from the first byte on. False: there is no more, or it cannot be read. */
+struct xs_source {
+	bool (*get)(void *ctx, void *bytes, size_t size);
+	void *ctx;
+};
+
 struct xs_options {
 	u64 seed;          /* of the hash; verdict and counts do not depend on it */
 	bool no_reduction; /* every atomic access is a scheduling point */
@@ -147,6 +165,13 @@ struct xs_options {
 	double minimise_seconds; /* for the shortest counterexample */
 	u32 jobs;                /* processes for one search, up to XS_JOBS_MAX; 0 and 1 are one */
 	u32 jobs_from; /* states that one looks at before the others join in; 0: as many as it is worth */
+	/* Not with audit, exact and runs. */
+	const struct xs_keeper *keeper; /* or NULL */
+	/*
+	 * NULL, or what a keeper got from a search of the same program with the same options, but for limits and jobs,
+	 * by the same build.
+	 */
+	const struct xs_source *resume;
 	void (*progress)(void *ctx, const struct xs_progress *p);
 	bool (*interrupted)(void *ctx);
 	void *ctx;
@@ -190,8 +215,8 @@ void xs_close(const struct xs_program *p);
 void xs_forget(const struct xs_program *p, const struct xs_options *o);
 
 /*
- * 0, -ENOMEM, or -ECHILD if a job has died, as r->text says. The arena is back where it was afterwards.
- * Free with xs_result_free().
+ * 0, -ENOMEM, or as r->text says -ECHILD if a job has died, -ESTALE if @o->resume is of another search. The arena
+ * is back where it was afterwards. Free with xs_result_free().
  */
 int xs_explore(const struct xs_program *p, const struct xs_options *o, struct xs_result *r);
 void xs_result_free(struct xs_result *r);

@@ -18,6 +18,8 @@
 
 #define DEPTH_MAX  (1u << 24)
 #define SUCC_STORE ((u64)DEPTH_MAX * 4)
+#define EDGE_STORE (1ull << 31)
+#define ID_STORE   (1ull << 28)
 
 struct succ {
 	u64 key;
@@ -71,6 +73,7 @@ struct search {
 	double start;
 	bool found, stop;
 	bool auditing;   /* after the last pass, once more */
+	u64 poll_at;     /* transitions at which limits are looked at */
 	u64 pass_states; /* a pass that has learned something ends here */
 	/* No more preemptions than that; states are told apart by their last mover too. */
 	bool bounded;
@@ -100,11 +103,29 @@ struct search {
 	struct knowledge before; /* the first pass */
 	void *tally_before;
 	struct xs_result spare; /* what several have found, in case one does not get that far */
-	int failed;             /* a negative errno: nothing is proved */
+	bool several;           /* have done the pass */
+	bool alone;             /* several have found something */
+	/* Saving it, and going on with what was saved (save.h). */
+	const struct xs_keeper *keeper; /* while there is a pass to save */
+	double save_at;
+	double earlier; /* seconds that other processes have searched before this one */
+	u8 *pass_start; /* how it stood when the pass began */
+	size_t pass_start_size, pass_start_room;
+	struct saved *resumed; /* what it goes on from, until the pass is over */
+	enum xs_limit wanted;  /* with jobs: that ends the search once it is saved */
+	double wanted_at;
+	int failed; /* a negative errno: nothing is proved */
 };
 
-/* Takes a step that was counted when it was probed: one frame deeper. */
-void search_go(struct search *s, u32 fiber, u32 choice);
+/* The path's first frame, where the lanes stand at their start. False if that state was not visited. */
+bool search_begin(struct search *s) SL_WARN_UNUSED;
+/*
+ * Takes a step that was counted when it was probed: one frame deeper. False, and no step, if it cannot be taken
+ * or leads to a state that was not visited.
+ */
+bool search_go(struct search *s, u32 fiber, u32 choice) SL_WARN_UNUSED;
+/* Back to the start; there is no path. */
+void search_go_back(struct search *s);
 /* On from a path whose last state has been expanded, unless it is just @entered, until it is empty. */
 void search_walk_on(struct search *s, bool entered);
 /* From the state that stands, which becomes the path's first frame. */

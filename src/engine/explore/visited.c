@@ -185,6 +185,39 @@ s64 visited_insert(struct visited *v, u64 key, bool *fresh)
 	return slot - v->key;
 }
 
+bool visited_has(const struct visited *v, u64 key)
+{
+	return *slot_of(v, key) != 0;
+}
+
+s64 visited_next(const struct visited *v, u64 slot)
+{
+	for (; slot < v->slots + SLOTS_TAIL; slot++)
+		if (v->key[slot])
+			return (s64)slot;
+	return -1;
+}
+
+bool visited_reserve(struct visited *v, u64 count)
+{
+	bool values = v->value != NULL;
+	u64 slots = v->slots;
+
+	if (!v->now) {
+		while (count * 10 > slots * 8)
+			slots += slots / 2;
+		visited_free(v);
+		return init(v, slots, values);
+	}
+	while (visited_is_crowded(v, count)) {
+		slots = v->slots + v->slots / 2;
+		if (slots + SLOTS_TAIL > SHARED_ROOM)
+			return false;
+		v->now->slots = v->slots = slots;
+	}
+	return true;
+}
+
 u64 visited_find(const struct visited *v, u64 key)
 {
 	return (u64)(slot_of(v, key) - v->key);

@@ -40,6 +40,11 @@ static inline bool visited_is_crowded(const struct visited *v, u64 count)
 	return count * 10 > v->slots * 7;
 }
 void visited_free(struct visited *v);
+/* To an empty one: room for @count keys. False without memory. Shared: before anybody is forked. */
+bool visited_reserve(struct visited *v, u64 count) SL_WARN_UNUSED;
+/* The first slot in use from @slot on, in the order of keys but for collisions; -1 behind the last one. */
+s64 visited_next(const struct visited *v, u64 slot);
+bool visited_has(const struct visited *v, u64 key);
 size_t visited_bytes(const struct visited *v);
 
 /* Index of @key's slot; *fresh if it was not there. -1 without memory. */

@@ -59,7 +59,7 @@ static u64 hash_page(u32 first, u32 count)
 u64 xp_arena_hash(void)
 {
 	unsigned char there[1024];
-	u64 hash = 0;
+	u64 hash = 0 - xp.hash_start;
 
 	for (size_t at = 0; at < xp.arena_size; at += sizeof(there) * PAGE) {
 		size_t size = xp.arena_size - at;

@@ -228,7 +228,7 @@ struct xp_state {
 	u16 pass;
 	u32 cur;    /* which fiber */
 	u32 choice; /* answer to the pending CHOICE */
-	u64 hash;   /* of the arena */
+	u64 hash;   /* of the arena, less hash_start */
 	u64 seed;
 	u32 stamp_now;
 	u32 atomics; /* in this step */
@@ -240,6 +240,7 @@ struct xp_state {
 	struct xp_order *order;     /* clocks, where somebody wants them */
 	struct xp_intern *interned; /* histories as ids instead of hashes, in an exact search */
 	u64 ghost_start, ghost_end; /* bytes of the arena that only oracles look at */
+	u64 hash_start;             /* what the arena's hash was at the start */
 	u32 shared_count;
 	/* store_buffer.h */
 	u32 slots;       /* of a lane's store buffer; 0: memory is sequentially consistent */
@@ -400,7 +401,7 @@ static inline u64 xp_checkpoint(u32 label, u64 a, u64 b)
 
 /*
  * The one explorer of this process over [arena, arena + size), size a multiple of 8; false without
- * memory. xp.hash is of the arena as it is.
+ * memory.
  */
 bool xp_open(void *arena, size_t size, u64 seed) SL_WARN_UNUSED;
 void xp_close(void);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""seamlab check --checkpoint and --resume: breaks change nothing of what comes out; files that are of something else."""
+"""seamlab check --checkpoint and --resume: breaks change nothing of what comes out; files of something else."""
 import json
 import os
 import random

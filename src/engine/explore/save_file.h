@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Saved searches (save.h) as files: written beside the file and put in its place when whole, compressed, with a checksum
- * over all of it, and with what the search is of. Layer: engine.
+ * Saved searches (save.h) as files: written beside the file and put in its place when whole, compressed, with a
+ * checksum over all of it, and with what the search is of. Layer: engine.
  */
 #ifndef SL_ENGINE_SAVE_FILE_H
 #define SL_ENGINE_SAVE_FILE_H

@@ -61,6 +61,7 @@ enum host_checkpoint {
 	HOST_CHECKPOINT_SITE,   /* a = site and RCX, b = caller's context and number of the try */
 	HOST_CHECKPOINT_BUILD, /* a = site and RCX, b = RDX: what is built so far is in the arena */
 	HOST_CHECKPOINT_SECOND, /* as SITE, in front of the second and last try */
+	HOST_CHECKPOINT_IDLE,   /* a = vCPU id, b = as RUN: nothing was run */
 	HOST_CHECKPOINT_PAUSE,  /* a = vCPU id, b = as RUN: an exit has been handled */
 	HOST_SETTLED_KICK, /* a = who was in the guest and where, b = which vCPU comes next, and what for */
 	HOST_SETTLED_LOOK, /* a = enum entry: what forbids to enter, b = 0 */

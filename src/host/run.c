@@ -216,6 +216,15 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 	return entry == ENTRY_HELD_OFF || (exit->entered && status_is_busy(exit->status));
 }
 
+/* Nothing was run, and the run loop does nothing about it but to come back. */
+static bool is_idle(const struct vcpu *v, const struct vcpu_exit *exit)
+{
+	if (HOST_IS(v->vm->vmm->policy, held_off_exit, stale))
+		return false;
+	return !exit->entered ||
+	       (status_is_busy(exit->status) && exit->busy == HOST_enter_on_busy_run_loop);
+}
+
 static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			    struct vcpu_exit *exit)
 {
@@ -225,6 +234,13 @@ static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v),
 			       1 | enter_past(v, visit) << 1);
 		env_pause(cpu->env);
+	}
+	if (is_idle(v, exit)) {
+		if (exit->entered)
+			sl_count(cpu->env, SL_CTR_enter_busy);
+		/* Why makes no difference any more. */
+		exit->entered = exit->held_off = false;
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_IDLE, vcpu_id(v), enter_past(v, visit));
 	}
 	env_mark(cpu->env);
 	vcpu_leave_guest(v);

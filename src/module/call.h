@@ -18,9 +18,11 @@ enum module_checkpoint {
 	MODULE_CHECKPOINT_EXIT = 0x4D01, /* a = TDVPR */
 	MODULE_SETTLED_SEAMCALL,         /* a = status, b = what the registers hold */
 	MODULE_SETTLED_TDCALL,           /* the same */
-	MODULE_SETTLED_AGAIN, /* a TDCALL starts anew, with the registers that it came with */
-	MODULE_SETTLED_WALK,  /* the same as ENTRY, not locked yet */
-	MODULE_SETTLED_ENTRY, /* a = S-EPT entry, locked, b = where it is */
+	MODULE_SETTLED_AGAIN,     /* a TDCALL starts anew, with the registers that it came with */
+	MODULE_SETTLED_WALK,      /* as ENTRY, not locked yet: what matters of it */
+	MODULE_SETTLED_ENTRY,     /* a = S-EPT entry, locked, b = where it is */
+	MODULE_SETTLED_TRACKED,   /* the same, tracked, or no need of that */
+	MODULE_SETTLED_VIOLATION, /* a = GPA that the guest cannot access, b = was it to be written */
 };
 
 struct call {

@@ -59,7 +59,7 @@ static u64 inside_term(u32 vcpu, u32 cpu)
 	return ((u64)cpu << 8 | (vcpu + 1)) * 0x9E3779B97F4A7C15ull;
 }
 
-static void inside_find(struct vm *vm, struct inside *in)
+static void inside_find(struct vm *vm, struct sl_env *env, struct inside *in)
 {
 	in->vcpus = in->digest = 0;
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
@@ -68,6 +68,8 @@ static void inside_find(struct vm *vm, struct inside *in)
 		u32 mode = atomic_load_explicit(&v->mode, memory_order_acquire);
 
 		if (mode == VCPU_OUTSIDE) {
+			/* The vCPU's own zero, which it may store now, is as good. */
+			env_commutes(env, &v->kick);
 			atomic_store_explicit(&v->kick, 0, memory_order_relaxed);
 			continue;
 		}
@@ -108,7 +110,7 @@ void kick_all(struct cpu *cpu, struct vm *vm)
 		atomic_store_explicit(&vm->vcpu[i].kick, 1, memory_order_release);
 	/* Pairs with the fences in vcpu_enter_guest() and vcpu_leave_guest(); see above. */
 	keep_out_fence(vm, false);
-	inside_find(vm, &inside);
+	inside_find(vm, cpu->env, &inside);
 	kick_settle(cpu, inside.digest, false, KICK_INTERRUPTS, 0);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		if (!(inside.vcpus & BIT_ULL(i)))
@@ -123,9 +125,12 @@ void kick_all(struct cpu *cpu, struct vm *vm)
 		struct vcpu *v = &vm->vcpu[i];
 
 		kick_settle(cpu, 0, true, KICK_WAITS, i);
-		/* Acquire: pairs with the exchange in vcpu_leave_guest(). */
-		while (atomic_load_explicit(&v->kick, memory_order_acquire))
+		do {
 			env_wait_while(cpu->env, &v->kick, 1);
+			/* Once it is 0 it stays so: nobody else kicks. */
+			env_commutes(cpu->env, &v->kick);
+			/* Acquire: pairs with the exchange in vcpu_leave_guest(). */
+		} while (atomic_load_explicit(&v->kick, memory_order_acquire));
 	}
 	sl_count(cpu->env, SL_CTR_kicks);
 	sl_count_add(cpu->env, SL_CTR_kicked_vcpus, kicked);

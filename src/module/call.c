@@ -170,6 +170,8 @@ static u64 page_check(const struct call *c, const struct page_lock *l, u32 level
 		return 0;
 	if (c->m->dynamic_pamt && level == 0 && l->level == 1 && pamt_type(l->entry) == PAMT_NDA)
 		return with_op(TDX_MISSING_PAMT_PAGE_PAIR, operand);
+	/* Who changes it has the entry exclusive, or the one of the range above, which is held too. */
+	env_commutes(c->lp->env, &l->entry->type);
 	if (l->level != level || pamt_type(l->entry) != type ||
 	    (type == PAMT_NDA && level == 0 && mem_is_pamt_page(c->m, l->page)))
 		return with_op(TDX_PAGE_METADATA_INCORRECT, operand);

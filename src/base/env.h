@@ -111,6 +111,11 @@ struct sl_env_ops {
 	void (*mark)(struct sl_env *env);
 	void (*settle)(struct sl_env *env, u32 label, u64 a, u64 b);
 	/*
+	 * What the lane does next, to @word, commutes with all that others may do in front of it: nobody
+	 * needs a turn there. It says so next to the reason. NULL where unused.
+	 */
+	void (*commutes)(struct sl_env *env, const volatile void *word);
+	/*
 	 * An oracle is about to look at @word, which the model itself does not read here: others may
 	 * change it first. NULL where unused.
 	 */
@@ -184,6 +189,12 @@ static inline void env_settle(struct sl_env *env, u32 label, u64 a, u64 b)
 	if (env_settles(env))
 		env->ops->settle(env, label, a, b);
 }
+
+static inline void env_commutes(struct sl_env *env, const volatile void *word)
+{
+	if (env->ops->commutes)
+		env->ops->commutes(env, word);
+}
 #else
 static inline bool env_settles(const struct sl_env *env)
 {
@@ -202,6 +213,12 @@ static inline void env_settle(struct sl_env *env, u32 label, u64 a, u64 b)
 	(void)label;
 	(void)a;
 	(void)b;
+}
+
+static inline void env_commutes(struct sl_env *env, const volatile void *word)
+{
+	(void)env;
+	(void)word;
 }
 #endif
 

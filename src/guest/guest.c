@@ -505,8 +505,10 @@ static void guest_run(struct sl_guest *base, struct sl_lp *lp)
 	if (g->env != sl_lp_env(lp))
 		g->env = sl_lp_env(lp);
 	resume(g, lp);
-	while (!sl_guest_exiting(lp)) {
+	for (;;) {
 		env_checkpoint(g->env, GUEST_CHECKPOINT, 0, 0);
+		if (sl_guest_exiting(lp))
+			break;
 		if (g->state == GUEST_RUNNING)
 			step(g, lp);
 		if (g->state != GUEST_RUNNING && !sl_guest_exit_pending(lp))

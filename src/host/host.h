@@ -61,8 +61,9 @@ enum host_checkpoint {
 	HOST_CHECKPOINT_SITE,   /* a = site and RCX, b = caller's context and number of the try */
 	HOST_CHECKPOINT_BUILD, /* a = site and RCX, b = RDX: what is built so far is in the arena */
 	HOST_CHECKPOINT_SECOND, /* as SITE, in front of the second and last try */
+	HOST_CHECKPOINT_IDLE,   /* a = vCPU id, b = as RUN: nothing was run */
 	HOST_CHECKPOINT_PAUSE,  /* a = vCPU id, b = as RUN: an exit has been handled */
-	HOST_SETTLED_KICK, /* a = who was in the guest, b = which vCPU comes next, and what for */
+	HOST_SETTLED_KICK, /* a = who was in the guest and where, b = which vCPU comes next, and what for */
 	HOST_SETTLED_LOOK, /* a = enum entry: what forbids to enter, b = 0 */
 	HOST_SETTLED_LEFT, /* a = 0: the guest is left, 1: interrupts have been open, b = 0 */
 };
@@ -163,7 +164,8 @@ struct mirror {
 
 enum vcpu_mode {
 	VCPU_OUTSIDE,
-	VCPU_IN_GUEST, /* interrupts off: from the last look at requests until after the exit */
+	/* + index of the CPU. Interrupts off: from the last look at requests until after the exit. */
+	VCPU_IN_GUEST,
 };
 
 /* Bits of vcpu.requests. */

@@ -16,8 +16,7 @@
 
 void kick_one(struct vcpu *v)
 {
-	struct vmm *vmm = v->vm->vmm;
-	u32 cpu;
+	u32 mode;
 
 	/*
 	 * Pairs with the fence in vcpu_enter_guest(): requests before mode here, mode before
@@ -25,12 +24,9 @@ void kick_one(struct vcpu *v)
 	 * entered.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&v->mode, memory_order_relaxed) != VCPU_IN_GUEST)
-		return;
-	/* A vCPU in the guest does not change its CPU; a stale value costs a needless interrupt. */
-	cpu = atomic_load_explicit(&v->cpu, memory_order_relaxed);
-	if (cpu != CPU_NONE)
-		sl_lp_interrupt_raise(vmm->cpu[cpu].lp);
+	mode = atomic_load_explicit(&v->mode, memory_order_relaxed);
+	if (mode != VCPU_OUTSIDE)
+		sl_lp_interrupt_raise(v->vm->vmm->cpu[mode - VCPU_IN_GUEST].lp);
 }
 
 void keep_out_fence(const struct vm *vm, bool entry)
@@ -48,21 +44,39 @@ void keep_out_fence(const struct vm *vm, bool entry)
 		atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* One bit for each vCPU that is in the guest now. */
-static u64 vcpus_in_guest(struct vm *vm)
-{
-	u64 inside = 0;
+/* vCPUs that were in the guest and are to get an interrupt yet: one bit each, and where they were. */
+struct inside {
+	u64 vcpus;
+	u64 digest;
+	u16 cpu[VM_VCPUS_MAX];
+};
 
+_Static_assert(SL_LPS_MAX <= 0xFFFF, "CPUs fit struct inside");
+
+/* A term of the digest: it does not matter in which order they come and go. */
+static u64 inside_term(u32 vcpu, u32 cpu)
+{
+	return ((u64)cpu << 8 | (vcpu + 1)) * 0x9E3779B97F4A7C15ull;
+}
+
+static void inside_find(struct vm *vm, struct sl_env *env, struct inside *in)
+{
+	in->vcpus = in->digest = 0;
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = &vm->vcpu[i];
-
 		/* Acquire: pairs with the store of OUTSIDE in vcpu_leave_guest(). */
-		if (atomic_load_explicit(&v->mode, memory_order_acquire) == VCPU_IN_GUEST)
-			inside |= BIT_ULL(i);
-		else
+		u32 mode = atomic_load_explicit(&v->mode, memory_order_acquire);
+
+		if (mode == VCPU_OUTSIDE) {
+			/* The vCPU's own zero, which it may store now, is as good. */
+			env_commutes(env, &v->kick);
 			atomic_store_explicit(&v->kick, 0, memory_order_relaxed);
+			continue;
+		}
+		in->cpu[i] = (u16)(mode - VCPU_IN_GUEST);
+		in->vcpus |= BIT_ULL(i);
+		in->digest += inside_term(i, in->cpu[i]);
 	}
-	return inside;
 }
 
 _Static_assert(VM_VCPUS_MAX <= 64, "vCPUs fit one word");
@@ -74,7 +88,7 @@ enum kick_stage {
 	KICK_DONE,
 };
 
-/* @inside: vCPUs that are to get an interrupt yet; @kicked: some vCPU has got one. */
+/* @inside: its digest; @kicked: some vCPU has got an interrupt. */
 static void kick_settle(struct cpu *cpu, u64 inside, bool kicked, enum kick_stage stage, u32 next)
 {
 	env_settle(cpu->env, HOST_SETTLED_KICK, inside,
@@ -84,8 +98,8 @@ static void kick_settle(struct cpu *cpu, u64 inside, bool kicked, enum kick_stag
 void kick_all(struct cpu *cpu, struct vm *vm)
 {
 	struct vmm *vmm = vm->vmm;
+	struct inside inside;
 	u32 kicked = 0;
-	u64 inside;
 
 	env_mark(cpu->env);
 	/*
@@ -96,26 +110,27 @@ void kick_all(struct cpu *cpu, struct vm *vm)
 		atomic_store_explicit(&vm->vcpu[i].kick, 1, memory_order_release);
 	/* Pairs with the fences in vcpu_enter_guest() and vcpu_leave_guest(); see above. */
 	keep_out_fence(vm, false);
-	inside = vcpus_in_guest(vm);
-	kick_settle(cpu, inside, false, KICK_INTERRUPTS, 0);
+	inside_find(vm, cpu->env, &inside);
+	kick_settle(cpu, inside.digest, false, KICK_INTERRUPTS, 0);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		u32 index = atomic_load_explicit(&vm->vcpu[i].cpu, memory_order_relaxed);
-
-		if (!(inside & BIT_ULL(i)))
+		if (!(inside.vcpus & BIT_ULL(i)))
 			continue;
-		/* One that has left in the meantime and changed hands needs no interrupt. */
-		if (index != CPU_NONE)
-			sl_lp_interrupt_raise(vmm->cpu[index].lp);
+		/* One that has left in the meantime needs none; a needless one does no harm. */
+		sl_lp_interrupt_raise(vmm->cpu[inside.cpu[i]].lp);
 		kicked++;
-		kick_settle(cpu, inside & ~GENMASK_ULL(i, 0), true, KICK_INTERRUPTS, i + 1);
+		inside.digest -= inside_term(i, inside.cpu[i]);
+		kick_settle(cpu, inside.digest, true, KICK_INTERRUPTS, i + 1);
 	}
 	for (u32 i = 0; kicked && i < vm->vcpu_count; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
 		kick_settle(cpu, 0, true, KICK_WAITS, i);
-		/* Acquire: pairs with the store in vcpu_leave_guest(). */
-		while (atomic_load_explicit(&v->kick, memory_order_acquire))
+		do {
 			env_wait_while(cpu->env, &v->kick, 1);
+			/* Once it is 0 it stays so: nobody else kicks. */
+			env_commutes(cpu->env, &v->kick);
+			/* Acquire: pairs with the exchange in vcpu_leave_guest(). */
+		} while (atomic_load_explicit(&v->kick, memory_order_acquire));
 	}
 	sl_count(cpu->env, SL_CTR_kicks);
 	sl_count_add(cpu->env, SL_CTR_kicked_vcpus, kicked);

@@ -376,7 +376,7 @@ void host_check(const struct vm *vm, struct host_check *out)
 		const struct vcpu *v = &vm->vcpu[i];
 
 		out->in_guest +=
-			atomic_load_explicit(&v->mode, memory_order_relaxed) == VCPU_IN_GUEST;
+			atomic_load_explicit(&v->mode, memory_order_relaxed) != VCPU_OUTSIDE;
 		out->kicks += atomic_load_explicit(&v->kick, memory_order_relaxed);
 	}
 	out->keep_out = atomic_load_explicit(&vm->keep_out, memory_order_relaxed) != 0;

@@ -50,10 +50,10 @@ static void vcpu_leave_guest(struct vcpu *v)
 	atomic_thread_fence(memory_order_seq_cst);
 	/*
 	 * Acquire: pairs with the stores at the top of kick_all(): the next entry sees what the
-	 * kicker wrote before it kicked. Release: pairs with the kicker's wait.
+	 * kicker wrote before it kicked. Release: pairs with the kicker's wait. In one go: where it is
+	 * between a look and a store makes no difference to anybody.
 	 */
-	if (sl_unlikely(atomic_load_explicit(&v->kick, memory_order_acquire)))
-		atomic_store_explicit(&v->kick, 0, memory_order_release);
+	atomic_exchange_explicit(&v->kick, 0, memory_order_acq_rel);
 }
 
 /* What a look at the reasons not to enter has found. */
@@ -70,12 +70,12 @@ static bool is_kept_out(struct vm *vm)
 }
 
 /* Publishes IN_GUEST and looks at everything that forbids to enter. */
-static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
+static enum entry vcpu_enter_guest(struct vcpu *v, struct cpu *cpu)
 {
 	struct vm *vm = v->vm;
 
-	/* Release: pairs with the look at mode in kick_all(), which then reads the vCPU's CPU. */
-	atomic_store_explicit(&v->mode, VCPU_IN_GUEST, memory_order_release);
+	/* Release: pairs with the looks at mode in kick.c. */
+	atomic_store_explicit(&v->mode, VCPU_IN_GUEST + cpu->index, memory_order_release);
 	/* Pairs with the fences in kick_all() (keep_out) and kick_one() (requests): mode before the
 	 * loads here, the stores before mode there.
 	 */
@@ -83,7 +83,7 @@ static enum entry vcpu_enter_guest(struct vcpu *v, struct sl_env *env)
 	if (vcpu_requests(v) & (VCPU_REQ_SIGNAL | VCPU_REQ_DEAD | VCPU_REQ_ROOT))
 		return ENTRY_WANTED;
 	if (sl_unlikely(is_kept_out(vm))) {
-		sl_count(env, SL_CTR_held_off);
+		sl_count(cpu->env, SL_CTR_held_off);
 		return ENTRY_HELD_OFF;
 	}
 	/* A posted interrupt goes in with the entry. */
@@ -193,7 +193,7 @@ static void exit_stale(const struct vcpu *v, struct vcpu_exit *exit)
 static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			   struct vcpu_exit *exit)
 {
-	enum entry entry = vcpu_enter_guest(v, cpu->env);
+	enum entry entry = vcpu_enter_guest(v, cpu);
 
 	env_settle(cpu->env, HOST_SETTLED_LOOK, entry, 0);
 	exit->entered = entry == ENTRY_GOES;
@@ -216,6 +216,15 @@ static bool vcpu_try_enter(struct vcpu *v, struct cpu *cpu, struct site_visit *v
 	return entry == ENTRY_HELD_OFF || (exit->entered && status_is_busy(exit->status));
 }
 
+/* Nothing was run, and the run loop does nothing about it but to come back. */
+static bool is_idle(const struct vcpu *v, const struct vcpu_exit *exit)
+{
+	if (HOST_IS(v->vm->vmm->policy, held_off_exit, stale))
+		return false;
+	return !exit->entered ||
+	       (status_is_busy(exit->status) && exit->busy == HOST_enter_on_busy_run_loop);
+}
+
 static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *visit,
 			    struct vcpu_exit *exit)
 {
@@ -225,6 +234,13 @@ static void vcpu_enter_once(struct vcpu *v, struct cpu *cpu, struct site_visit *
 		env_checkpoint(cpu->env, HOST_CHECKPOINT_RUN, vcpu_id(v),
 			       1 | enter_past(v, visit) << 1);
 		env_pause(cpu->env);
+	}
+	if (is_idle(v, exit)) {
+		if (exit->entered)
+			sl_count(cpu->env, SL_CTR_enter_busy);
+		/* Why makes no difference any more. */
+		exit->entered = exit->held_off = false;
+		env_checkpoint(cpu->env, HOST_CHECKPOINT_IDLE, vcpu_id(v), enter_past(v, visit));
 	}
 	env_mark(cpu->env);
 	vcpu_leave_guest(v);

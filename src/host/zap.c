@@ -21,10 +21,13 @@ static void invalidate_begin(struct vm *vm, u64 start, u64 end)
 		vm->mmu_invalidate_end = end;
 }
 
-static void invalidate_end(struct vm *vm)
+static void invalidate_end(struct vm *vm, struct sl_env *env)
 {
-	u64 seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed);
+	u64 seq;
 
+	/* Written only under mmu_lock held for write, as it is here. */
+	env_commutes(env, &vm->mmu_invalidate_seq);
+	seq = atomic_load_explicit(&vm->mmu_invalidate_seq, memory_order_relaxed);
 	/* Release: pairs with the snapshot in fault_once(). */
 	atomic_store_explicit(&vm->mmu_invalidate_seq, seq + 1, memory_order_release);
 	SL_BUG_ON(vm->mmu_invalidate_in_progress == 0);
@@ -211,7 +214,7 @@ static void window_close(struct vm *vm, struct cpu *cpu)
 	struct sl_env *env = cpu->env;
 
 	env->ops->write_lock(env, &vm->mmu_lock);
-	invalidate_end(vm);
+	invalidate_end(vm, env);
 	env->ops->write_unlock(env, &vm->mmu_lock);
 }
 

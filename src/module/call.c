@@ -170,6 +170,8 @@ static u64 page_check(const struct call *c, const struct page_lock *l, u32 level
 		return 0;
 	if (c->m->dynamic_pamt && level == 0 && l->level == 1 && pamt_type(l->entry) == PAMT_NDA)
 		return with_op(TDX_MISSING_PAMT_PAGE_PAIR, operand);
+	/* Who changes it has the entry exclusive, or the one of the range above, which is held too. */
+	env_commutes(c->lp->env, &l->entry->type);
 	if (l->level != level || pamt_type(l->entry) != type ||
 	    (type == PAMT_NDA && level == 0 && mem_is_pamt_page(c->m, l->page)))
 		return with_op(TDX_PAGE_METADATA_INCORRECT, operand);
@@ -421,7 +423,9 @@ u64 entry_lock_host(struct call *c, struct entry_ref *e)
 	_Atomic u64 *entry = e->entry;
 	u64 copy;
 
-	env_settle(c->lp->env, MODULE_SETTLED_WALK, e->copy, (u64)(uintptr_t)entry);
+	/* What ext_info() shows of it. */
+	env_settle(c->lp->env, MODULE_SETTLED_WALK, e->copy & ~(SEPT_HP | SEPT_TDEL),
+		   (u64)(uintptr_t)entry);
 	if (take_entry(c, entry, HP_HOST) != HP_OK) {
 		/* From the copy that the walk took before the lock. */
 		ext_info(c, e->copy, e->level);
@@ -474,6 +478,9 @@ u64 tracking_check(struct call *c, const struct td_ref *td, const struct entry_r
 		st = with_op(TDX_TLB_TRACKING_NOT_DONE, untracked_operand);
 	if (st)
 		ext_info(c, e->copy, e->level);
+	else
+		/* Of the epochs and counts that said so nobody wants to know more. */
+		env_settle(c->lp->env, MODULE_SETTLED_TRACKED, e->copy, (u64)(uintptr_t)e->entry);
 	return st;
 }
 

@@ -18,9 +18,11 @@ enum module_checkpoint {
 	MODULE_CHECKPOINT_EXIT = 0x4D01, /* a = TDVPR */
 	MODULE_SETTLED_SEAMCALL,         /* a = status, b = what the registers hold */
 	MODULE_SETTLED_TDCALL,           /* the same */
-	MODULE_SETTLED_AGAIN, /* a TDCALL starts anew, with the registers that it came with */
-	MODULE_SETTLED_WALK,  /* the same as ENTRY, not locked yet */
-	MODULE_SETTLED_ENTRY, /* a = S-EPT entry, locked, b = where it is */
+	MODULE_SETTLED_AGAIN,     /* a TDCALL starts anew, with the registers that it came with */
+	MODULE_SETTLED_WALK,      /* as ENTRY, not locked yet: what matters of it */
+	MODULE_SETTLED_ENTRY,     /* a = S-EPT entry, locked, b = where it is */
+	MODULE_SETTLED_TRACKED,   /* the same, tracked, or no need of that */
+	MODULE_SETTLED_VIOLATION, /* a = GPA that the guest cannot access, b = was it to be written */
 };
 
 struct call {
@@ -156,10 +158,13 @@ SL_INLINE enum hp_result take_entry(struct call *c, _Atomic u64 *entry, enum hp_
 SL_INLINE void drop_entry(struct call *c, _Atomic u64 *entry)
 {
 	c->held--;
-	if (c->hardened)
+	if (c->hardened) {
 		sept_entry_unlock(entry);
-	else
-		sept_entry_unlock_published(entry);
+		return;
+	}
+	/* The look at the bit that the holder has set and nobody else takes away. */
+	env_commutes(c->lp->env, entry);
+	sept_entry_unlock_published(entry);
 }
 
 /* A PAMT entry held in some mode, together with its parents when they were walked. */
@@ -201,6 +206,9 @@ u64 page_lock_implicit(struct call *c, enum lock_object object, struct hpa page,
 
 static inline void page_unlock(struct call *c, struct page_lock *l)
 {
+	/* As in drop_entry(); no guest takes these words. */
+	if (!c->hardened && l->mode == LOCK_EX)
+		env_commutes(c->lp->env, &l->entry->lock.word);
 	drop_hp(c, &l->entry->lock, (enum lock_mode)l->mode);
 	if (l->parent[0])
 		drop_hp(c, &l->parent[0]->lock, LOCK_SH);

@@ -128,6 +128,8 @@ static enum sl_access ept_violation(struct sl_lp *lp, u64 gpa, bool write)
 		td_exit_ept_violation(lp, gpa, qualification, 0);
 		return SL_ACCESS_EXIT;
 	}
+	/* What the hardware has seen on its way does not matter any more. */
+	env_settle(lp->env, MODULE_SETTLED_VIOLATION, gpa, write);
 	/* The module walks again: the entry may have changed since the hardware looked. */
 	w = sept_walk(lp->machine, lp->tdcs, (struct gpa){ gpa }, 0);
 	result = td_ept_violation(lp, gpa, qualification, w.copy);
@@ -152,10 +154,12 @@ static void access_contents(struct sl_lp *lp, struct hpa page, u64 gpa, bool wri
 
 enum sl_access guest_access_once(struct sl_lp *lp, u64 gpa, bool write, u64 *value)
 {
-	struct tlb_entry *t = tlb_lookup(lp, (struct gpa){ gpa });
+	struct tlb_entry *t;
 	struct sept_walk w;
 	struct hpa page;
 
+	env_mark(lp->env);
+	t = tlb_lookup(lp, (struct gpa){ gpa });
 	sl_count(lp->env, SL_CTR_guest_accesses);
 	if (t) {
 		sl_count(lp->env, SL_CTR_tlb_hits);

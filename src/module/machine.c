@@ -159,11 +159,10 @@ void sl_lp_interrupt_raise(struct sl_lp *lp)
 
 bool sl_lp_interrupt_take(struct sl_lp *lp)
 {
-	if (!atomic_load_explicit(&lp->irq, memory_order_relaxed))
-		return false;
 	/*
 	 * Acquire: pairs with sl_lp_interrupt_raise(). Release: pairs with sl_lp_interrupt_wait(), which
-	 * sees what this LP did before.
+	 * sees what this LP did before. No look in front of it: that would be one more thing to come before
+	 * or behind a raise, to the same end.
 	 */
 	return atomic_exchange_explicit(&lp->irq, 0, memory_order_acq_rel) != 0;
 }

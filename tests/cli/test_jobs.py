@@ -75,7 +75,7 @@ class Jobs(unittest.TestCase):
             return found[0]
 
     def test_holds(self):
-        for name in ("contention/zap-vs-accept", "contention/writer-among-readers",
+        for name in ("contention/zap-vs-read", "contention/writer-among-readers",
                      "zoo/t7-offline-checked"):
             code, said = self.same(name, True)
             self.assertEqual((code, said["verdict"]), (0, "holds"))
@@ -89,7 +89,7 @@ class Jobs(unittest.TestCase):
             self.same(f.name, True, "--no-reduction", "--no-symmetry")
 
     def test_bounds(self):
-        code, said = self.same("bounds/zap-vs-accept", True, "--bounds")
+        code, said = self.same("contention/zap-vs-read", True, "--bounds")
         self.assertEqual((code, said["bounds"]["enter"]), (0, "unfair"))
 
     def test_livelock(self):
@@ -119,7 +119,7 @@ class Jobs(unittest.TestCase):
 
     def test_text(self):
         """What depends on who was faster is not printed."""
-        r = subprocess.run([PROGRAM, "check", "--jobs", "2", scenario("contention/zap-vs-accept")],
+        r = subprocess.run([PROGRAM, "check", "--jobs", "2", scenario("contention/zap-vs-read")],
                            stdout=subprocess.PIPE, text=True, timeout=100)
         self.assertIn("  2 jobs, ", r.stdout)
         self.assertIn("BUSY seen; --bounds tells how often", r.stdout)

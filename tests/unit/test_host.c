@@ -1036,7 +1036,7 @@ static void lane_migrate(void *arg)
 	struct migrate_arg *a = arg;
 
 	/* vCPU 1 spins on CPU 1, where vCPU 0 is still associated. */
-	while (atomic_load(&a->run.w->vm->vcpu[1].mode) != VCPU_IN_GUEST)
+	while (atomic_load(&a->run.w->vm->vcpu[1].mode) == VCPU_OUTSIDE)
 		test_yield();
 	lane_vcpu(&a->run);
 	a->spinner->rounds = 1;
@@ -1846,7 +1846,7 @@ static void test_fault_retry_without_exits(void **state)
 
 static void epoch_release_inside(struct world *w)
 {
-	assert_int_equal(atomic_load(&w->vm->vcpu[0].mode), VCPU_IN_GUEST);
+	assert_int_not_equal(atomic_load(&w->vm->vcpu[0].mode), VCPU_OUTSIDE);
 	epoch_release(w);
 }
 

@@ -560,6 +560,7 @@ static inline bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op
 				 void *pc)
 {
 	bool locked = is_locked(addr, size, op, mo);
+	bool commutes = false;
 
 	if (!xp_in_arena(addr))
 		return false;
@@ -569,7 +570,13 @@ static inline bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op
 	}
 	if (xp.no_yield || in_ghost(addr))
 		return true;
+	if (__builtin_expect(xp.commutes != NULL, 0)) {
+		commutes = xp.commutes == addr;
+		xp.commutes = NULL;
+	}
 	if (has_unshared(addr, size) && !is_point(addr, size, op, delta, locked, pc))
+		return true;
+	if (commutes)
 		return true;
 	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_ATOMIC,
 							.op = (u8)op,

@@ -1228,6 +1228,7 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 	xp.ghost_end = p->ghost_end;
 	xp.no_entropy = p->no_entropy;
 	xp.no_checkpoints = o->no_checkpoints;
+	xp.no_reduction = o->no_reduction;
 	xp.bounds = o->bounds;
 	know_words(p, o);
 	return true;

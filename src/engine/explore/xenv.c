@@ -217,6 +217,14 @@ static void op_write_unlock(struct sl_env *env, struct sl_rwlock *l)
 		word[0] &= ~XP_LOCK_HELD;
 }
 
+/* With store buffers the order of accesses is what is looked for. */
+static void op_commutes(struct sl_env *env, const volatile void *word)
+{
+	(void)env;
+	if (xp.active && !xp.no_reduction && !xp.slots)
+		xp.commutes = word;
+}
+
 /* A scheduling point, although the lane itself sees nothing. */
 static void op_observe(struct sl_env *env, const volatile void *word)
 {
@@ -322,6 +330,7 @@ const struct sl_env_ops xenv_ops = {
 	.checkpoint = op_checkpoint,
 	.mark = op_mark,
 	.settle = op_settle,
+	.commutes = op_commutes,
 	.observe = op_observe,
 	.note = op_note,
 	.violate = op_violate,

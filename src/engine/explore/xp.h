@@ -221,14 +221,17 @@ struct xp_state {
 	bool no_yield;       /* it runs to its end in one step */
 	bool no_entropy;     /* the random number generator may fail at any time */
 	bool no_checkpoints; /* see struct xs_options */
+	bool no_reduction;   /* the same */
 	bool bounds;         /* steps remember what they note of the host's sites */
 	bool watching;       /* an invariant may look at the arena */
 	bool learned;        /* a new shared word, or a contested granule, was found */
 	bool recording;      /* events, in a replay only */
 	u16 pass;
-	u32 cur;    /* which fiber */
-	u32 choice; /* answer to the pending CHOICE */
-	u64 hash;   /* of the arena, less hash_start */
+	const volatile void
+		*commutes; /* the next access, if it is to this word, is no scheduling point */
+	u32 cur;           /* which fiber */
+	u32 choice;        /* answer to the pending CHOICE */
+	u64 hash;          /* of the arena, less hash_start */
 	u64 seed;
 	u32 stamp_now;
 	u32 atomics; /* in this step */

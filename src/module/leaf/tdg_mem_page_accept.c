@@ -114,12 +114,14 @@ SL_FLATTEN u64 tdg_mem_page_accept(struct call *c)
 		return exit_to_host(c, e.gpa, e.level, w.copy, w.level);
 	}
 	e.entry = w.entry;
-	env_settle(c->lp->env, MODULE_SETTLED_WALK, w.copy, (u64)(uintptr_t)e.entry);
+	leaf = sept_is_leaf(w.copy);
+	env_settle(c->lp->env, MODULE_SETTLED_WALK, leaf, (u64)(uintptr_t)e.entry);
 	st = entry_lock_guest(c, &e);
 	if (st)
 		return st;
 	/* Published: what the entry was before the lock decides whether it counts as a leaf. */
-	leaf = sept_is_leaf(c->hardened ? e.copy : w.copy);
+	if (c->hardened)
+		leaf = sept_is_leaf(e.copy);
 	env_settle(c->lp->env, MODULE_SETTLED_ENTRY, e.copy, (u64)(uintptr_t)e.entry | leaf);
 	flags = sept_state_flags(e.state);
 	if (e.state == SEPT_FREE) {

@@ -23,6 +23,8 @@ u64 tdh_phymem_page_wbinvd(struct call *c)
 				any_level ? LEVEL_ANY : 0, PAMT_NDA, &page);
 	if (st)
 		return st;
+	/* As in the walk: nobody changes it now. */
+	env_commutes(c->lp->env, &page.entry->type);
 	if (pamt_type(page.entry) != PAMT_NDA)
 		st = with_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX);
 	page_unlock(c, &page);

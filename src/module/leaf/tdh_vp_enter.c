@@ -46,7 +46,11 @@ static u64 enter_epoch(struct call *c, struct entry *e, bool fresh)
 
 	if (st)
 		return st;
+	/* The epoch moves under its lock only, exclusive. */
+	env_commutes(c->lp->env, &tdcs->epoch.f.epoch);
 	epoch = epoch_read(tdcs);
+	/* Until it may move nobody asks for this count, but for that of the epoch before. */
+	env_commutes(c->lp->env, &tdcs->epoch.f.refcount[epoch & 1]);
 	epoch_enter(tdcs, epoch);
 	e->referenced = true;
 	sharex_unlock(c, &tdcs->epoch_lock, LOCK_SH);

@@ -254,6 +254,7 @@ static int explore_arena(const struct scenario *s, const struct xs_options *o, v
 	struct xs_program p = { .arena = arena,
 				.arena_size = size,
 				.no_entropy = s->entropy_fails,
+				.foreign = s->rules.hook != NULL,
 				.lanes = running.lanes,
 				.lane = run_lane,
 				.end = run_end,

@@ -804,7 +804,8 @@ static bool wants_memo(const struct search *s)
 	const struct xs_options *o = s->o;
 
 	return !o->no_memo && !o->no_reduction && !o->audit && !o->exact && !o->bounds &&
-	       !o->store_buffer && !s->p->stopped && !s->p->invariant && !xp_guests.count;
+	       !o->store_buffer && !s->p->foreign && !s->p->stopped && !s->p->invariant &&
+	       !xp_guests.count;
 }
 
 static bool search_init(struct search *s)

@@ -41,6 +41,7 @@ struct xs_program {
 	size_t arena_size;
 	u64 ghost_start, ghost_end; /* bytes of the arena for oracles only */
 	bool no_entropy;            /* the random number generator may fail at any time */
+	bool foreign;               /* steps call what did not come with us: each is to be run */
 	u32 lanes;
 	void (*lane)(u32 lane); /* a lane's whole life; runs on a fiber */
 	void (*end)(void);      /* when all lanes are done; NULL for nothing. One step. */

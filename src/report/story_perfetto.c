@@ -35,7 +35,10 @@ static void put_name(struct out *o, const char *what, int pid, u32 tid, const ch
 			    json_pack("{s:s}", "name", name));
 }
 
-/* Where in time event @i stands: events of one step share its microsecond. */
+/*
+ * Where in time event @i stands: events of one step share its microsecond. In whole nanoseconds, so that
+ * a slice's end is the next one's start however many digits a reader takes.
+ */
 static double time_of(const struct story *s, u32 i)
 {
 	u32 first = i, last = i, step;
@@ -47,7 +50,7 @@ static double time_of(const struct story *s, u32 i)
 		first--;
 	while (last < s->events && s->event[last].step == step)
 		last++;
-	return step - 1 + (double)(i - first) / (double)(last - first);
+	return step - 1 + (double)((i - first) * 1000 / (last - first)) / 1000;
 }
 
 static json_t *access_args(const struct story *s, const struct story_event *e)

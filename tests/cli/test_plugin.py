@@ -44,7 +44,7 @@ UNFIT = {
                 ON_BUSY % "static int n; return n++ % 2 ? SL_ACTION_KICK_ONCE : SL_ACTION_TABLE;",
                 "is not deterministic: it returned 0x0 (table), and now 0x3 (kick-once)"),
     "seldom": ("SL_POLICY_HEAD", '.name = "p", .on_busy = on_busy',
-               ON_BUSY % "static int n; return n++ == 999 ? SL_ACTION_KICK_ONCE : SL_ACTION_TABLE;",
+               ON_BUSY % "static int n; return n++ == 99 ? SL_ACTION_KICK_ONCE : SL_ACTION_TABLE;",
                "is not deterministic"),
     "unknown": ("SL_POLICY_HEAD", '.name = "p", .on_busy = on_busy', ON_BUSY % "return 99;",
                 "returned 0x63, nothing that is known; expected one of table, kick-once"),

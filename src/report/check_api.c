@@ -155,6 +155,11 @@ const char *check_kind(const struct sl_check *c)
 	return kind == XS_KIND_NONE ? NULL : sl_violation_name((enum sl_violation)kind);
 }
 
+u64 check_ends(const struct sl_check *c)
+{
+	return strcmp(check_verdict(c), "holds") != 0 ? XS_ENDS_UNKNOWN : c->result.search.ends;
+}
+
 const char *check_limit(const struct sl_check *c)
 {
 	return limit_name(c->result.search.limit);

@@ -62,6 +62,8 @@ json_t *check_to_json(const struct sl_check *c)
 			    s->memory == SCN_TSO ? number(s->store_buffer) : json_null());
 	json_object_set_new(o, "states", number(x->states));
 	json_object_set_new(o, "transitions", number(x->transitions));
+	json_object_set_new(o, "end_states",
+			    check_ends(c) == XS_ENDS_UNKNOWN ? json_null() : number(check_ends(c)));
 	json_object_set_new(o, "seconds", json_real(x->seconds));
 	json_object_set_new(o, "states_per_second",
 			    json_real(x->seconds > 0 ? (double)x->all_states / x->seconds : 0));

@@ -36,6 +36,8 @@ void check_print_options(FILE *f, const struct sl_check_options *o);
 const char *check_verdict(const struct sl_check *c);
 /* Kind of the violation, or NULL. */
 const char *check_kind(const struct sl_check *c);
+/* Different contents of memory behind all interleavings, or XS_ENDS_UNKNOWN where not all were seen by one process. */
+u64 check_ends(const struct sl_check *c);
 bool check_as_expected(const struct sl_check *c);
 /* Which limit made it inconclusive, in words. */
 const char *check_limit(const struct sl_check *c);

@@ -103,6 +103,15 @@ static int u64_member(const json_t *o, const char *key, u64 *to, struct sl_err *
 	return count_read(json_object_get(o, key), INT64_MAX, to) ? 0 : bad(err, key);
 }
 
+/* Null: nobody knows. */
+static int ends_member(const json_t *o, u64 *to, struct sl_err *err)
+{
+	static const char key[] = "end_states";
+
+	*to = XS_ENDS_UNKNOWN;
+	return json_is_null(json_object_get(o, key)) ? 0 : u64_member(o, key, to, err);
+}
+
 static int real_member(const json_t *o, const char *key, double *to, struct sl_err *err)
 {
 	const json_t *v = json_object_get(o, key);
@@ -129,6 +138,7 @@ static int numbers_read(const json_t *o, const json_t *record, struct explore_re
 	int rc = u64_member(o, "states", &x->states, err);
 
 	rc = rc ? rc : u64_member(o, "transitions", &x->transitions, err);
+	rc = rc ? rc : ends_member(o, &x->ends, err);
 	rc = rc ? rc : real_member(o, "seconds", &x->seconds, err);
 	rc = rc ? rc : u64_member(o, "peak_memory_bytes", &memory, err);
 	rc = rc ? rc : u64_member(o, "random_runs", &x->runs, err);

@@ -20,6 +20,7 @@ UNBOUNDED = {"f2-guests-starve-host.yaml"}
 FIELDS = {
     "file": str, "title": str, "verdict": str, "kind": (str, type(None)), "expected": str,
     "as_expected": bool, "release": str, "flavour": str, "states": int, "transitions": int,
+    "end_states": (int, type(None)),
     "seconds": float, "states_per_second": (int, float), "peak_memory_bytes": int, "arena_bytes": int,
     "complete": bool,
     "limit": str, "bounds": dict, "trace": (str, type(None)), "detail": (str, type(None)),

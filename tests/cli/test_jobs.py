@@ -21,7 +21,7 @@ run:
   caller3: [shared guest, release]
   caller4: [shared guest, release]
 """
-ENDLESS = os.path.join(ROOT, "bench", "scenarios", "two-vcpus-and-a-zap.yaml")
+ENDLESS = os.path.join(ROOT, "bench", "scenarios", "three-vcpus-and-a-zap.yaml")
 # What must be the same with one job; with several, sites have no maxima but by --bounds.
 SAME = ("verdict", "kind", "states", "transitions", "complete", "detail", "steps", "symmetric_lanes")
 

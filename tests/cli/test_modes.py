@@ -117,8 +117,8 @@ class Modes(unittest.TestCase):
             with self.subTest(path):
                 self.assertEqual((plain["verdict"], plain["kind"]), (run_all["verdict"], run_all["kind"]))
                 if plain["kind"] in (None, "livelock"):
-                    self.assertEqual([plain[k] for k in ("states", "transitions")],
-                                     [run_all[k] for k in ("states", "transitions")])
+                    self.assertEqual([plain[k] for k in ("states", "transitions", "end_states")],
+                                     [run_all[k] for k in ("states", "transitions", "end_states")])
                 seen += 1
         self.assertGreater(seen, 8)
 

@@ -3,7 +3,8 @@
 """Breaks one rule at a time in a copy of the tree and demands that the explorer says so.
 
 A checker that has gone blind passes every test but this one. Each mutant is one small edit; a scenario
-of the gallery that holds has to be violated with it. Usage: mutants.py [NAME...]
+of the gallery that holds has to be violated with it. A false promise to the explorer is for an audit to
+find. Usage: mutants.py [NAME...]
 """
 import json
 import os
@@ -14,7 +15,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-# name, file, what stands there (once), what replaces it, scenario that must be violated
+# name, file, what stands there (once), what replaces it, scenario that must be violated, options if need be
 MUTANTS = [
     ("kick-after-track-dropped", "src/host/zap.c", "	if (HOST_IS(policy, track, kick_after) ||\n",
      "	if (0 ||\n", "contention/zap-vs-accept"),
@@ -88,6 +89,13 @@ MUTANTS = [
      "contention/remove-needs-tracking"),
     ("state-not-checked", "src/module/leaf/tdh_mem_page_remove.c",
      "	st = entry_check_state(c, &mc.e);\n", "	st = 0;\n", "locks/h1-aug-remove-hardened"),
+    ("lock-said-to-commute", "src/module/call.h",
+     "	enum hp_result r = c->hardened ? sept_entry_try_lock(entry, side)\n",
+     "	env_commutes(c->lp->env, entry);\n"
+     "	enum hp_result r = c->hardened ? sept_entry_try_lock(entry, side)\n",
+     "contention/zap-vs-read", "--audit"),
+    ("walk-forgotten-too-soon", "src/module/leaf/tdg_mem_page_accept.c",
+     "MODULE_SETTLED_WALK, leaf,", "MODULE_SETTLED_WALK, 0,", "contention/aug-vs-accept", "--audit"),
 ]
 HELPER = ("include/seamlab/hplock.h", "#define HP_TRIES_MAX",
           "#define SL_HP_STORE_MUTANT(p, v) __atomic_store_n((uint64_t *)(p), (v), __ATOMIC_RELEASE)\n"
@@ -115,8 +123,8 @@ def restore(tree, path, text):
         f.write(text)
 
 
-def verdict(tree, scenario):
-    r = sh([os.path.join(tree, "build", "seamlab"), "check", "--format", "json", "--time", "200",
+def verdict(tree, scenario, *options):
+    r = sh([os.path.join(tree, "build", "seamlab"), "check", "--format", "json", "--time", "200", *options,
             os.path.join(tree, "scenarios", scenario + ".yaml")], tree)
     try:
         o = json.loads(r.stdout)
@@ -126,7 +134,7 @@ def verdict(tree, scenario):
 
 
 def try_mutant(tree, mutant):
-    name, path, old, new, scenario = mutant
+    name, path, old, new, *what = mutant
     text = replace(tree, path, old, new)
     if text is None:
         return False, "the code that it changes is not there (once)"
@@ -134,7 +142,7 @@ def try_mutant(tree, mutant):
         r = sh(["ninja", "-C", "build", "seamlab"], tree)
         if r.returncode:
             return False, "does not build: " + r.stdout[-400:]
-        v, kind, detail = verdict(tree, scenario)
+        v, kind, detail = verdict(tree, *what)
         return v == "violated", f"{v}({kind}) {detail}"
     finally:
         restore(tree, path, text)
@@ -153,10 +161,10 @@ def main():
             if r.returncode:
                 print(r.stdout[-2000:])
                 return 1
-        for scenario in sorted({m[4] for m in MUTANTS}):
-            v, kind, detail = verdict(tree, scenario)
+        for what in sorted({m[4:] for m in MUTANTS}):
+            v, kind, detail = verdict(tree, *what)
             if v != "holds":
-                print(f"NOT OK {scenario} has to hold without a mutant: {v}({kind}) {detail}")
+                print(f"NOT OK {' '.join(what)} has to hold without a mutant: {v}({kind}) {detail}")
                 failed += 1
         for mutant in MUTANTS:
             if wanted and mutant[0] not in wanted:

@@ -576,12 +576,13 @@ static inline bool before_atomic(volatile void *addr, u8 size, enum xp_atomic op
 	}
 	if (has_unshared(addr, size) && !is_point(addr, size, op, delta, locked, pc))
 		return true;
-	if (commutes)
+	if (commutes && !xp.audit)
 		return true;
 	xp.fiber[xp.cur].pending = (struct xp_pending){ .kind = XP_ATOMIC,
 							.op = (u8)op,
 							.size = size,
 							.drains = locked,
+							.commutes = commutes,
 							.addr = (void *)addr,
 							.pc = pc };
 	xp_yield();

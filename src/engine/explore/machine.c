@@ -213,6 +213,7 @@ void machine_step(struct machine *m, u32 i, u32 choice)
 	xp.atomics = 0;
 	xp.site_event_count = 0;
 	xp.violated = false;
+	xp.commutes = NULL;
 	xp.no_yield = xp.cur >= m->p->lanes;
 	xp_guests.moved = 0;
 	xp.fp = &m->footprint;

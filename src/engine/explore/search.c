@@ -28,7 +28,9 @@
 #define NEVER     (~0ull)
 /* Transitions of an audit between two looks at the whole arena. */
 #define AUDIT_TRANSITIONS 0x3FF
-#define STACK_STORE       (1ull << 34)
+/* Steps behind two whose order should make no difference, for it to show. */
+#define AUDIT_AHEAD 16
+#define STACK_STORE (1ull << 34)
 /* What one step may write, in granules, and how many successors one state may have. */
 #define STEP_UNDO   (1u << 22)
 #define STATE_SUCCS (1u << 20)
@@ -556,6 +558,77 @@ static void audit_state(struct search *s, const struct frame *f)
 	found(s, 0xFF, 0, path_preemptions(s));
 }
 
+/* What is to be seen of a state: the arena, and where everybody stands. A violation is the same whenever it comes. */
+static u64 view_digest(const struct search *s)
+{
+	u64 digest = xp.hash;
+
+	if (xp.violated)
+		return 0;
+	for (u32 i = 0; i < s->m.fibers; i++)
+		digest = xp_mix(digest, xs_pending_digest(i));
+	return digest;
+}
+
+/*
+ * The two steps, @other's first if so said, and then some more of the two lanes, who take turns: what is to be seen in
+ * the end.
+ */
+static u64 look_ahead(struct search *s, const struct xs_step *access, const struct xs_step *other,
+		      bool other_first)
+{
+	const struct xs_step *lane[] = { access, other };
+	u32 depth = s->depth;
+	u64 digest;
+
+	for (u32 n = 0; n < 2 + AUDIT_AHEAD && !xp.violated; n++) {
+		const struct xs_step *step = lane[n < 2 ? n ^ other_first : n & 1];
+
+		if (!machine_enabled(&s->m, step->fiber))
+			continue;
+		save_mover(s, &s->frame[s->depth], step->fiber);
+		take_step(s, step->fiber, n < 2 ? step->choice : 0, NULL);
+		s->depth++;
+	}
+	digest = view_digest(s);
+	while (s->depth > depth)
+		undo_step(s, &s->frame[--s->depth]);
+	xp.violated = false;
+	return digest;
+}
+
+/* Audit: does it make a difference if the access that is said to commute comes before @other or behind it? */
+static void audit_order(struct search *s, const struct xs_step *access, const struct xs_step *other)
+{
+	if (look_ahead(s, access, other, false) == look_ahead(s, access, other, true))
+		return;
+	xp.violation_kind = SL_VIOLATION_ORACLE;
+	snprintf(xp.violation_id, sizeof(xp.violation_id), "order audit");
+	snprintf(
+		xp.violation_text, sizeof(xp.violation_text),
+		"an access of lane %u is said to commute with whatever others do, and does not with a step of lane %u",
+		access->fiber, other->fiber);
+	found(s, access->fiber, access->choice, path_preemptions(s));
+}
+
+/* Audit: what is said to commute is tried with each step that another lane could take now. */
+static void audit_orders(struct search *s, u32 mask)
+{
+	for (u32 i = 0; i < s->p->lanes && !s->stop; i++) {
+		const struct xp_pending *p = &xp.fiber[i].pending;
+
+		if (p->kind != XP_ATOMIC || !p->commutes)
+			continue;
+		for (u32 left = mask & ~(1u << i); left && !s->stop; left &= left - 1) {
+			u32 j = (u32)__builtin_ctz(left);
+
+			for (u32 c = 0; c < machine_choices(j); c++)
+				audit_order(s, &(struct xs_step){ .fiber = (u8)i },
+					    &(struct xs_step){ .fiber = (u8)j, .choice = (u16)c });
+		}
+	}
+}
+
 /* What liveness needs to know of the state that stands. */
 static void keep_state(struct search *s, const struct frame *f, u32 mask)
 {
@@ -611,6 +684,19 @@ static u32 enabled_mask(const struct search *s)
 	return mask;
 }
 
+/* Nobody will do anything any more. Their histories differ where the arena does not. */
+static void keep_end(struct search *s)
+{
+	bool fresh;
+
+	if (!s->ends.slots && !visited_init(&s->ends, false)) {
+		no_room(s);
+		return;
+	}
+	if (visited_insert(&s->ends, xp_mix(xp.hash, 1) | 1, &fresh) < 0)
+		no_room(s);
+}
+
 /*
  * Finds the successors of the state that stands. The last one is not taken back if it turns out to
  * be fresh: then it has been entered, and true is returned.
@@ -624,8 +710,12 @@ static bool expand(struct search *s, u32 depth_max)
 	f->succ_base = s->succ_count;
 	if (s->graph && !f->again)
 		keep_state(s, f, mask);
-	if (!mask && !machine_all_done(&s->m))
-		check_deadlock(s);
+	if (!mask) {
+		if (machine_all_done(&s->m))
+			keep_end(s);
+		else
+			check_deadlock(s);
+	}
 	if (!has_room(s))
 		no_room(s);
 	/* From the last lane to the first, as the last successor found is the first to be entered. */
@@ -639,6 +729,8 @@ static bool expand(struct search *s, u32 depth_max)
 	}
 	if (s->auditing && !s->stop)
 		audit_state(s, f);
+	if (s->auditing && !s->stop)
+		audit_orders(s, mask);
 	if (f->again) {
 		s->succ_count = f->succ_base;
 		f->succ_left = 0;
@@ -844,6 +936,7 @@ static void search_free(struct search *s)
 	if (s->graph)
 		search_graph_unmap(s);
 	visited_free(&s->visited);
+	visited_free(&s->ends);
 	race_log_free(&s->races);
 	exact_free(s->exact);
 	memo_free(s->memo);
@@ -860,6 +953,8 @@ static void search_free(struct search *s)
 void search_pass_begin(struct search *s)
 {
 	visited_free(&s->visited);
+	visited_free(&s->ends);
+	s->partly = false;
 	SL_BUG_ON(!visited_init(&s->visited, s->graph || s->bounded || s->o->audit));
 	if (s->exact)
 		exact_begin(s->exact);
@@ -955,6 +1050,7 @@ static void walk_pass(struct search *s)
 	s->failed = save_load(s);
 	if (!s->failed)
 		save_walk(s, 0, 1);
+	s->partly = true;
 	/* Several may take the pass over from here, from its start. */
 	save_close(s);
 }
@@ -1021,6 +1117,7 @@ static void explore(struct search *s)
 	r->states = s->states;
 	r->transitions = s->m.transitions;
 	r->depth = s->max_depth;
+	r->ends = s->several || s->partly ? XS_ENDS_UNKNOWN : s->ends.count;
 	/* Pairs of states that share 64 bits, by chance. */
 	r->lost = s->exact ? 0 : (double)r->states * (double)r->states / 0x1p65;
 }
@@ -1230,6 +1327,7 @@ bool xs_open(const struct xs_program *p, const struct xs_options *o)
 	xp.no_entropy = p->no_entropy;
 	xp.no_checkpoints = o->no_checkpoints;
 	xp.no_reduction = o->no_reduction;
+	xp.audit = o->audit;
 	xp.bounds = o->bounds;
 	know_words(p, o);
 	return true;

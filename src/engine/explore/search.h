@@ -88,8 +88,9 @@ struct xs_progress {
 	size_t memory;
 };
 
-#define XS_KIND_NONE 0xFFFFFFFFu
-#define XS_JOBS_MAX  64u
+#define XS_KIND_NONE    0xFFFFFFFFu
+#define XS_ENDS_UNKNOWN UINT64_MAX
+#define XS_JOBS_MAX     64u
 
 /* The id of a finding that is a loop of BUSY. */
 #define XS_CYCLE_ID "endless"
@@ -192,7 +193,12 @@ struct xs_result {
 	double lost;                     /* states that fingerprints may have hidden, expected */
 	/* With bounds, and complete: what any schedule can do at each site. */
 	struct xs_bound bound[SL_SITE_MAX][XS_MEASURES];
-	bool bounded;  /* they are there */
+	bool bounded; /* they are there */
+	/*
+	 * Different contents of the arena behind the last step of all, which no reduction may change. Only
+	 * a search by one process knows; XS_ENDS_UNKNOWN.
+	 */
+	u64 ends;
 	u32 symmetric; /* lanes that were taken as interchangeable */
 	u32 passes, shared_words, depth;
 	/* Processes that did the last pass. With several, passes and depth differ from run to run. */

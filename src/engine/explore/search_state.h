@@ -61,6 +61,8 @@ struct search {
 	struct memo *memo; /* NULL: every step is run */
 	bool remembers;    /* it has been of use since some state of this pass */
 	struct visited visited;
+	struct visited ends; /* hashes of the arena when all is done; none yet: no slots */
+	bool partly;         /* some of this pass was done by another process */
 	struct frame *frame;
 	struct xp_fiber *saved; /* beside each frame whose mover had no image */
 	u32 depth;

@@ -77,11 +77,12 @@ enum xp_atomic {
 };
 
 struct xp_pending {
-	u8 kind;     /* enum xp_kind */
-	u8 op;       /* XP_ATOMIC: enum xp_atomic; XP_LOCK: enum xp_lock */
-	u8 size;     /* bytes */
-	bool drains; /* not before the lane's stores have reached memory */
-	u32 n;       /* XP_CHOICE: answers; XP_FENCE */
+	u8 kind;       /* enum xp_kind */
+	u8 op;         /* XP_ATOMIC: enum xp_atomic; XP_LOCK: enum xp_lock */
+	u8 size;       /* bytes */
+	bool drains;   /* not before the lane's stores have reached memory */
+	bool commutes; /* XP_ATOMIC: so the lane says; a scheduling point for audits only */
+	u32 n;         /* XP_CHOICE: answers; XP_FENCE */
 	void *addr;
 	u64 arg;  /* XP_WAIT: the old value */
 	void *pc; /* where in the program */
@@ -222,6 +223,7 @@ struct xp_state {
 	bool no_entropy;     /* the random number generator may fail at any time */
 	bool no_checkpoints; /* see struct xs_options */
 	bool no_reduction;   /* the same */
+	bool audit;          /* the same */
 	bool bounds;         /* steps remember what they note of the host's sites */
 	bool watching;       /* an invariant may look at the arena */
 	bool learned;        /* a new shared word, or a contested granule, was found */

@@ -38,8 +38,8 @@ fuzz: deps
 
 # Worlds that take minutes on two cores.
 nightly: all
-	@status=0; for s in scenarios/nightly/*.yaml; do ./build/seamlab check --jobs 0 $$s || status=$$?; done; \
-		exit $$status
+	@./build/seamlab check --jobs 0 --format json scenarios/nightly/*.yaml >build/nightly.json; status=$$?; \
+		tools/nightly_docs build/nightly.json - && exit $$status
 
 format: deps
 	@tools/check_format --fix

@@ -84,7 +84,8 @@ static void print_counts(FILE *f, const struct sl_check *c)
 		fprintf(f, "depth %u, %u passes, %u shared words", x->depth, x->passes,
 			x->shared_words);
 	if (check_ends(c) != XS_ENDS_UNKNOWN)
-		fprintf(f, ", %" PRIu64 " end states", check_ends(c));
+		fprintf(f, ", %" PRIu64 " end state%s", check_ends(c),
+			check_ends(c) == 1 ? "" : "s");
 	if (x->symmetric)
 		fprintf(f, ", %u interchangeable lanes", x->symmetric);
 	/* Worth a word only where it is not next to nothing. */

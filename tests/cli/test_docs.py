@@ -5,10 +5,12 @@ tree's root. A line that begins with "# exit N" above a command says what it mus
 
 Left out are the commands that fetch the project, run this very test, or run for minutes and are the whole of
 another test (gallery, package)."""
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -62,6 +64,30 @@ class Docs(unittest.TestCase):
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, text=True)
                     self.assertEqual(r.returncode, expected, r.stdout[-2000:])
+
+    def test_nightly(self):
+        """Each world of the night has its row, and the table says what its report says."""
+        with open(os.path.join(ROOT, "docs", "nightly.md"), encoding="utf-8") as f:
+            text = f.read()
+        for name in os.listdir(os.path.join(ROOT, "scenarios", "nightly")):
+            self.assertRegex(text, rf"(?m)^\| \[{re.escape(name)}\].* \| holds +\| kvm-6.19 \|")
+        tool = os.path.join(ROOT, "tools", "nightly_docs")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            with open(path, "w", encoding="utf-8") as f:
+                subprocess.run([os.environ["SEAMLAB"], "check", "--format", "json", "scenarios/contention/two-faults.yaml",
+                                "scenarios/contention/teardown.yaml"], stdout=f, check=True, cwd=ROOT)
+            with open(path, encoding="utf-8") as f:
+                results = json.load(f)["results"]
+            rows = subprocess.run([tool, path, "-"], stdout=subprocess.PIPE, check=True, text=True).stdout.split("\n")[4:]
+            for row, result in zip(rows, results):
+                cells = [c.strip() for c in row.split("|")]
+                self.assertEqual((cells[2], cells[3], cells[6]), (result["title"], "holds", f"{result['states']:,}"))
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("[]")
+            r = subprocess.run([tool, path, "-"], stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn("expected the report of a check", r.stderr)
 
 
 if __name__ == "__main__":

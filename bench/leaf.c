@@ -10,8 +10,7 @@
  *
  * A TD is built, run and torn down again and again; a leaf is called for many pages in a row where it
  * can be, and others are built and torn down with it for what a TD needs once. Ratios are medians over
- * those lives. What a life has once is measured cold: its code comes from further away than that of the
- * locks, which are taken once to warm up.
+ * those lives. The locks are taken once to warm up, and so is the leaf called.
  */
 #include "leaf.h"
 #include "env.h"
@@ -39,9 +38,10 @@
 #define AT_TABLES  32u
 #define AT_DATA    512u
 #define AT_TARGET  1024u
-#define AT_BIG     1536u
 #define AT_CROWD   2048u
-#define PAGES      2560u
+#define AT_BIG     2560u
+#define BIGS       8u
+#define PAGES      (AT_BIG + BIGS * 512u)
 #define TDS        16u
 #define TD_PAGES   16u /* of a TD and its vCPU */
 #define HKID       40u /* of the first */
@@ -105,6 +105,7 @@ struct about {
 	struct tdx_module_args args;
 	u64 td;    /* the page number of its TDR */
 	u64 page;  /* the page that the plan calls PAGE */
+	u64 large; /* and LARGE_PAGE */
 	u64 gpa;   /* whose S-EPT entry */
 	u32 level; /* of the entry */
 };
@@ -154,7 +155,7 @@ static u32 words_of(const struct about *x, struct op *ops, struct op *children)
 				 x->page + (first++ ? (AT_TARGET - AT_DATA) * SL_PAGE_SIZE : 0), s);
 			break;
 		case LOCK_LARGE_PAGE:
-			add_op(ops, &n, &mem_pamt(b.m, (struct hpa){ hpa_at(AT_BIG) }, 1)->lock,
+			add_op(ops, &n, &mem_pamt(b.m, (struct hpa){ x->large }, 1)->lock,
 			       LOCK_KIND_SHAREX_HP, LOCK_EX, false);
 			break;
 		case LOCK_OP_STATE:
@@ -298,7 +299,9 @@ static inline __attribute__((always_inline)) u64 locks_of(const struct about *pi
 		for (u32 k = 0; children && k < SL_ENTRIES; k++)
 			take(&b.many[k], hardened);
 		if (work)
-			work_do(&b.work, work, at + i, (struct hpa){ piece[i].page }, entry);
+			work_do(&b.work, work, at + i,
+				mem_frame(b.m, (struct hpa){ hpa_at(piece[i].td) }),
+				(struct hpa){ piece[i].page }, entry);
 		for (u32 k = 0; children && k < SL_ENTRIES; k++)
 			drop(&b.many[k], hardened);
 		while (n--)
@@ -338,6 +341,12 @@ static const char *name_of(const struct about *x)
 	return x->guest ? tdx_tdcall_name((u32)x->rax) : tdx_seamcall_name((u32)x->rax);
 }
 
+/* Does it lock the 512 entries of a S-EPT page, too? Then b.many has those of one call at a time. */
+static bool takes_children(const struct about *x)
+{
+	return !x->guest && x->rax == SEAMCALL_tdh_mem_page_promote;
+}
+
 struct ticks {
 	u64 locks, work, calls;
 };
@@ -350,7 +359,7 @@ struct ticks {
 static void timed_piece(const struct about *x, u32 at, u32 count, struct ticks *sum)
 {
 	const struct leaf_work *work = leaf_work(x->guest, (u32)x->rax);
-	bool children = !x->guest && x->rax == SEAMCALL_tdh_mem_page_promote;
+	bool children = takes_children(x);
 	struct about *piece = &batch[at];
 	u64 t0, ticks = 0, bad = 0;
 
@@ -384,18 +393,26 @@ static void timed_piece(const struct about *x, u32 at, u32 count, struct ticks *
 		die(name_of(x), bad);
 }
 
-/* The @count calls of batch[], all of one leaf, which must all succeed, and their locks alone. */
+/*
+ * The @count calls of batch[], all of one leaf, which must all succeed, and their locks alone. The first
+ * call is the leaf's warming up, as the locks have theirs.
+ */
 static void timed(u32 count)
 {
 	const struct about x = batch[0];
 	struct row *row = x.guest ? &b.tdcall[x.rax] : &b.seamcall[x.rax];
-	struct ticks sum = { 0 };
+	u32 most = takes_children(&x) ? 1 : PIECE, first = count > 1;
+	struct ticks sum = { 0 }, warm = { 0 };
 
-	for (u32 at = 0; at < count; at += PIECE)
-		timed_piece(&x, at, count - at < PIECE ? count - at : PIECE, &sum);
+	if (first)
+		timed_piece(&x, 0, first, &warm);
+	for (u32 at = first, n; at < count; at += n) {
+		n = count - at < most ? count - at : most;
+		timed_piece(&x, at, n, &sum);
+	}
 	if (row->samples == LIVES_MAX)
 		return;
-	row->in_a_row = count;
+	row->in_a_row = count -= first;
 	row->leaf[row->samples] = (double)sum.calls / count;
 	row->work[row->samples] = (double)sum.work / count;
 	row->locks[row->samples++] = (double)sum.locks / count;
@@ -480,6 +497,7 @@ static void build(void)
 		  .rdx = tdr_of(i / TDCX_MIN)));
 	b.tdcs = mem_frame(b.m, (struct hpa){ hpa_at(AT_TDCX) });
 	b.work.tdcs = b.tdcs;
+	b.work.from = p;
 	EACH(i, TDS, HOST(tdh_mng_init), .td = td_at(i),
 	     ARGS(.rcx = tdr_of(i), .rdx = SHARED_PARAMS));
 	EACH(i, TDS, HOST(tdh_vp_create), .td = td_at(i), .page = vp_of(i),
@@ -488,7 +506,6 @@ static void build(void)
 	     .page = hpa_at(td_at(i / VCX) + AT_VCX + i % VCX),
 	     ARGS(.rcx = hpa_at(td_at(i / VCX) + AT_VCX + i % VCX), .rdx = vp_of(i / VCX)));
 	EACH(i, TDS, HOST(tdh_vp_init), .td = td_at(i), ARGS(.rcx = vp_of(i)));
-	EACH(i, TDS - 1, HOST(tdh_vp_flush), .td = td_at(i + 1), ARGS(.rcx = vp_of(i + 1)));
 	for (u32 level = 3; level; level--)
 		MUST(tdh_mem_sept_add, .rcx = level, .rdx = tdr, .r8 = hpa_at(AT_SEPT + level));
 	MUST(tdh_mem_sept_add, .rcx = GPA_TABLES | 2, .rdx = tdr, .r8 = hpa_at(AT_SEPT));
@@ -500,6 +517,26 @@ static void build(void)
 	     ARGS(.rcx = gpa_at(i), .rdx = tdr, .r8 = hpa_at(AT_DATA + i), .r9 = SHARED_SOURCE));
 	EACH(i, ADDED, HOST(tdh_mr_extend), ARGS(.rcx = gpa_at(i), .rdx = tdr));
 	EACH(i, TDS, HOST(tdh_mr_finalize), .td = td_at(i), ARGS(.rcx = tdr_of(i)));
+}
+
+/* All TDs but the first, at once while they are near. */
+static void crowd_ends(void)
+{
+	u32 n = 0;
+
+	EACH(i, TDS - 1, HOST(tdh_vp_flush), .td = td_at(i + 1), ARGS(.rcx = vp_of(i + 1)));
+	EACH(i, TDS - 1, HOST(tdh_mng_vpflushdone), .td = td_at(i + 1), ARGS(.rcx = tdr_of(i + 1)));
+	EACH(i, PIECE, HOST(tdh_phymem_cache_wb), .gpa = 0);
+	EACH(i, TDS - 1, HOST(tdh_mng_key_freeid), .td = td_at(i + 1), ARGS(.rcx = tdr_of(i + 1)));
+	for (u32 i = 1; i < TDS; i++)
+		for (u64 page = td_at(i) + 1; page < td_at(i) + TD_PAGES; page++)
+			if (pamt_type(&b.m->mem.pamt[0][page]) != PAMT_NDA)
+				batch[n++] = (struct about){ HOST(tdh_phymem_page_reclaim),
+							     .td = td_at(i), .page = hpa_at(page),
+							     ARGS(.rcx = hpa_at(page)) };
+	timed(n);
+	for (u32 i = 1; i < TDS; i++)
+		MUST(tdh_phymem_page_reclaim, .rcx = tdr_of(i));
 }
 
 static void guest_run(struct sl_guest *g, struct sl_lp *lp)
@@ -559,6 +596,38 @@ static void block_all(void)
 	MUST(tdh_mem_track, .rcx = hpa_at(0));
 }
 
+static u64 big_at(u32 i)
+{
+	return hpa_at(AT_BIG) + i * SL_LEVEL_SIZE(1);
+}
+
+static u64 gpa_of_big(u32 i)
+{
+	return GPA_BIG + i * SL_LEVEL_SIZE(1);
+}
+
+static void block_bigs(void)
+{
+	for (u32 i = 0; i < BIGS; i++)
+		MUST(tdh_mem_range_block, .rcx = gpa_of_big(i) | 1, .rdx = hpa_at(0));
+	MUST(tdh_mem_track, .rcx = hpa_at(0));
+}
+
+static void resize(void)
+{
+	u64 tdr = hpa_at(0);
+
+	for (u32 i = 0; i < BIGS; i++)
+		MUST(tdh_mem_page_aug, .rcx = gpa_of_big(i) | 1, .rdx = tdr, .r8 = big_at(i));
+	block_bigs();
+	EACH(i, BIGS, HOST(tdh_mem_page_demote), .page = hpa_at(AT_TABLES + i), .large = big_at(i),
+	     .gpa = gpa_of_big(i), .level = 1,
+	     ARGS(.rcx = gpa_of_big(i) | 1, .rdx = tdr, .r8 = hpa_at(AT_TABLES + i)));
+	block_bigs();
+	EACH(i, BIGS, HOST(tdh_mem_page_promote), .page = hpa_at(AT_TABLES + i), .large = big_at(i),
+	     .gpa = gpa_of_big(i), .level = 1, ARGS(.rcx = gpa_of_big(i) | 1, .rdx = tdr));
+}
+
 static void change(void)
 {
 	u64 tdr = hpa_at(0);
@@ -581,35 +650,21 @@ static void change(void)
 	EACH(i, TABLES, HOST(tdh_mem_sept_remove), .page = hpa_at(AT_TABLES + i),
 	     .gpa = GPA_TABLES + i * SL_LEVEL_SIZE(1), .level = 1,
 	     ARGS(.rcx = (GPA_TABLES + i * SL_LEVEL_SIZE(1)) | 1, .rdx = tdr));
-	MUST(tdh_mem_page_aug, .rcx = GPA_BIG | 1, .rdx = tdr, .r8 = hpa_at(AT_BIG));
-	MUST(tdh_mem_range_block, .rcx = GPA_BIG | 1, .rdx = tdr);
-	MUST(tdh_mem_track, .rcx = tdr);
-	EACH(i, 1u, HOST(tdh_mem_page_demote), .page = hpa_at(AT_TABLES), .gpa = GPA_BIG,
-	     .level = 1, ARGS(.rcx = GPA_BIG | 1, .rdx = tdr, .r8 = hpa_at(AT_TABLES)));
-	MUST(tdh_mem_range_block, .rcx = GPA_BIG | 1, .rdx = tdr);
-	MUST(tdh_mem_track, .rcx = tdr);
-	EACH(i, 1u, HOST(tdh_mem_page_promote), .page = hpa_at(AT_TABLES), .gpa = GPA_BIG,
-	     .level = 1, ARGS(.rcx = GPA_BIG | 1, .rdx = tdr));
+	resize();
 }
 
 static void tear_down(void)
 {
-	u32 n = 0;
-
 	MUST(tdh_vp_flush, .rcx = vp_of(0));
-	EACH(i, TDS, HOST(tdh_mng_vpflushdone), .td = td_at(i), ARGS(.rcx = tdr_of(i)));
-	EACH(i, 1u, HOST(tdh_phymem_cache_wb), .gpa = 0);
-	EACH(i, TDS, HOST(tdh_mng_key_freeid), .td = td_at(i), ARGS(.rcx = tdr_of(i)));
-	MUST(tdh_phymem_page_reclaim, .rcx = hpa_at(AT_BIG));
-	for (u32 i = 0; i < TDS; i++)
-		for (u64 page = td_at(i) + 1; page < (i ? td_at(i) + TD_PAGES : AT_DATA); page++)
-			if (pamt_type(&b.m->mem.pamt[0][page]) != PAMT_NDA)
-				batch[n++] = (struct about){ HOST(tdh_phymem_page_reclaim),
-							     .td = td_at(i), .page = hpa_at(page),
-							     ARGS(.rcx = hpa_at(page)) };
-	timed(n);
-	for (u32 i = 0; i < TDS; i++)
-		MUST(tdh_phymem_page_reclaim, .rcx = tdr_of(i));
+	MUST(tdh_mng_vpflushdone, .rcx = tdr_of(0));
+	MUST(tdh_phymem_cache_wb, 0);
+	MUST(tdh_mng_key_freeid, .rcx = tdr_of(0));
+	for (u32 i = 0; i < BIGS; i++)
+		MUST(tdh_phymem_page_reclaim, .rcx = big_at(i));
+	for (u64 page = 1; page < AT_DATA; page++)
+		if (pamt_type(&b.m->mem.pamt[0][page]) != PAMT_NDA)
+			MUST(tdh_phymem_page_reclaim, .rcx = hpa_at(page));
+	MUST(tdh_phymem_page_reclaim, .rcx = tdr_of(0));
 }
 
 static void machine_up(void)
@@ -680,6 +735,7 @@ void bench_leaves(json_t *rows, enum sl_flavour flavour, u32 lives)
 	machine_up();
 	for (u32 i = 0; i < lives && i < LIVES_MAX && !bench_interrupted(); i++) {
 		build();
+		crowd_ends();
 		use();
 		change();
 		tear_down();

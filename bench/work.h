@@ -8,8 +8,11 @@
 #define SL_BENCH_WORK_H
 
 #include "module/call.h"
+#include "module/kot.h"
 #include "module/metadata.h"
+#include "module/pamt.h"
 #include "module/sept.h"
+#include "module/td_params.h"
 #include "module/tlb.h"
 #include "module/track.h"
 #include "module/vcpu.h"
@@ -21,6 +24,7 @@ enum work {
 	WORK_WALK,       /* to the call's S-EPT entry */
 	WORK_COMMIT,     /* writes the entry, which stays locked */
 	WORK_CHILD,      /* counts a page of the TD's, in CHLDCNT */
+	WORK_VCPU,       /* counts a vCPU that the TD has from now on */
 	WORK_ASSOC,      /* counts a vCPU that comes to an LP or leaves it */
 	WORK_EPOCH,      /* epoch and counts in one 16-byte read */
 	WORK_COUNT,      /* a vCPU counts itself in and out */
@@ -28,7 +32,12 @@ enum work {
 	WORK_FLUSH,      /* of the TLB */
 	WORK_FILL,       /* a S-EPT page with FREE entries */
 	WORK_LOOK,       /* at the states of 512 entries */
-	WORK_PAMT,       /* writes 512 PAMT entries */
+	WORK_SPLIT,      /* a S-EPT page with the pieces of a large page */
+	WORK_PAMT,       /* writes the PAMT entries of those */
+	WORK_PARAMS,     /* copies TD_PARAMS and looks at what has to be zero there */
+	WORK_TD,         /* writes the TDCS, and begins SHA-384 */
+	WORK_FLUSHED,    /* looks at the states of 64 HKIDs */
+	WORK_WRITTEN,    /* clears a bit of each that has been flushed */
 	WORK_CLEAR_TDR,  /* with zeros */
 	WORK_CLEAR_TDCS, /* likewise */
 	WORK_CLEAR_VP,   /* likewise */
@@ -82,12 +91,15 @@ static const struct leaf_work works[] = {
 	  { CHILD, { WORK_CLEAR_TDCS, 0 }, { WORK_FILL, 0 } },
 	  "counts the page; clears the TDCS or fills the S-EPT root: one call in six each" },
 	{ HOST_WORK(tdh_mng_init),
-	  { { WORK_NONE, 0 } },
-	  "[copies and checks 1 KB, begins SHA-384]" },
+	  { { WORK_PARAMS, 0 }, { WORK_TD, 0 } },
+	  "copies 1 KB, of which most has to be zero; writes the TDCS, begins SHA-384" },
 	{ HOST_WORK(tdh_vp_create),
 	  { CHILD, { WORK_CLEAR_VP, 0 } },
 	  "counts the page; clears the TDVPS" },
 	{ HOST_WORK(tdh_vp_addcx), { CHILD }, "counts the page" },
+	{ HOST_WORK(tdh_vp_init),
+	  { { WORK_VCPU, 0 }, { WORK_ASSOC, 0 } },
+	  "counts the vCPU, twice" },
 	{ HOST_WORK(tdh_vp_flush),
 	  { { WORK_FLUSH, 0 }, { WORK_ASSOC, 0 } },
 	  "flushes the TLB; counts the vCPU" },
@@ -115,7 +127,7 @@ static const struct leaf_work works[] = {
 	  { WALK, EPOCH, COMMIT },
 	  "walk; reads the epoch; writes the entry" },
 	{ HOST_WORK(tdh_mem_page_demote),
-	  { WALK, EPOCH, { WORK_FILL, 0 }, { WORK_PAMT, 0 }, COMMIT, CHILD },
+	  { WALK, EPOCH, { WORK_SPLIT, 0 }, { WORK_PAMT, 0 }, COMMIT, CHILD },
 	  "walk; reads the epoch; fills 512 entries; writes 512 PAMT entries, the entry; counts the page" },
 	{ HOST_WORK(tdh_mem_page_promote),
 	  { WALK, EPOCH, COMMIT, CHILD },
@@ -130,7 +142,9 @@ static const struct leaf_work works[] = {
 	{ HOST_WORK(tdh_vp_rd), { FIELD }, "finds a field by its id" },
 	{ HOST_WORK(tdh_vp_wr), { FIELD }, "finds a field by its id" },
 	{ HOST_WORK(tdh_phymem_page_reclaim), { CHILD }, "counts the page" },
-	{ HOST_WORK(tdh_phymem_cache_wb), { { WORK_NONE, 0 } }, "[goes through the KOT]" },
+	{ HOST_WORK(tdh_phymem_cache_wb),
+	  { { WORK_FLUSHED, 0 }, { WORK_WRITTEN, 0 } },
+	  "looks at the states of 64 HKIDs; clears a bit of 15 of them" },
 	{ GUEST_WORK(tdg_mem_page_accept), { WALK, COMMIT }, "walk; writes the entry" },
 	{ GUEST_WORK(tdg_mem_page_attr_rd), { WALK }, "walk" },
 	{ GUEST_WORK(tdg_mem_page_attr_wr), { WALK }, "walk" },
@@ -157,12 +171,15 @@ struct work_place {
 	struct sl_lp *lp;
 	struct tdcs *tdcs;
 	struct md md;
-	u64 field;                   /* id */
-	struct call call;            /* in which entries are written */
-	struct tdr tdr;              /* whose pages are counted */
-	struct tdcs counts;          /* whose vCPUs are */
-	struct sha384 sha[WORK_SHA]; /* in progress */
-	struct pamt_entry pamt[SL_ENTRIES];
+	u64 field;                      /* id */
+	struct call call;               /* in which entries are written */
+	struct tdr tdr;                 /* whose pages are counted */
+	struct tdcs counts;             /* whose vCPUs are */
+	struct kot_entry kot[SL_HKIDS]; /* whose bits are cleared */
+	struct sha384 sha[WORK_SHA];    /* in progress */
+	const void *from;               /* TD_PARAMS, the VMM's */
+	struct td_params params;
+	u64 hkids;
 	u8 data[WORK_DATA];
 	u64 sink; /* so that none of it is left out */
 };
@@ -200,9 +217,21 @@ SL_INLINE void work_walk(struct work_place *p, const struct leaf_work *w, u64 gp
 		p->sink += sept_walk(p->lp->machine, p->tdcs, (struct gpa){ gpa }, level).copy;
 }
 
-/* The rest of the work of the @nth call of those in a row, which is about @page and has locked @entry. */
-SL_INLINE void work_do(struct work_place *p, const struct leaf_work *w, u32 nth, struct hpa page,
-		       _Atomic u64 *entry)
+/* Of TDH.MNG.INIT: the TDCS is the call's, which comes to it uninitialised. */
+static inline void work_td(struct work_place *p, const struct tdr *tdr)
+{
+	struct tdcs *tdcs = tdr_tdcs(p->lp->machine, tdr);
+
+	td_params_apply(&p->call, tdr, tdcs, &p->params);
+	tdcs->op_state = OP_UNINITIALIZED;
+}
+
+/*
+ * The rest of the work of the @nth call of those in a row, which is about the TD @tdr and @page and has
+ * locked @entry.
+ */
+SL_INLINE void work_do(struct work_place *p, const struct leaf_work *w, u32 nth,
+		       const struct tdr *tdr, struct hpa page, _Atomic u64 *entry)
 {
 	struct entry_ref e = { .entry = entry, .locked = true };
 	struct sl_machine *m = p->lp->machine;
@@ -219,6 +248,9 @@ SL_INLINE void work_do(struct work_place *p, const struct leaf_work *w, u32 nth,
 			break;
 		case WORK_CHILD:
 			tdr_count_up(&p->tdr, 1);
+			break;
+		case WORK_VCPU:
+			p->sink += vcpu_index_take(&p->counts);
 			break;
 		case WORK_ASSOC:
 			vcpu_count_up(&p->counts);
@@ -244,12 +276,24 @@ SL_INLINE void work_do(struct work_place *p, const struct leaf_work *w, u32 nth,
 		case WORK_LOOK:
 			p->sink += sept_page_is_free(m, page);
 			break;
+		case WORK_SPLIT:
+			sept_page_split(m, page, *entry, 1);
+			break;
 		case WORK_PAMT:
-			for (u32 i = 0; i < SL_ENTRIES; i++) {
-				pamt_set_owner(&p->pamt[i], page);
-				pamt_set_bepoch(&p->pamt[i], 0);
-				pamt_set_type(&p->pamt[i], PAMT_REG);
-			}
+			pamt_children_init(m, sept_leaf_hpa(*entry, 1), 1, page);
+			break;
+		case WORK_PARAMS:
+			memcpy(&p->params, p->from, sizeof(p->params));
+			p->sink += td_params_check_zeros(&p->params, &value);
+			break;
+		case WORK_TD:
+			work_td(p, tdr);
+			break;
+		case WORK_FLUSHED:
+			p->hkids = kot_flushed(m->kot);
+			break;
+		case WORK_WRITTEN:
+			kot_written_back(p->kot, p->hkids, p->lp->package);
 			break;
 		case WORK_CLEAR_TDR:
 			memset(mem_frame(m, page), 0, sizeof(struct tdr));

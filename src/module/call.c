@@ -525,22 +525,35 @@ SL_FLATTEN void mem_end(struct call *c, struct mem_call *mc)
 	tdr_unlock(c, &mc->td);
 }
 
-/* In one piece, as mem_begin(). */
-SL_FLATTEN u64 tdvpr_lock(struct call *c, u64 hpa, struct page_lock *tdvpr, struct td_ref *td)
+SL_INLINE u64 tdvpr_and_tdr(struct call *c, u64 hpa, enum lock_mode mode, struct page_lock *tdvpr,
+			    struct td_ref *td)
 {
-	u64 st = page_lock_explicit(c, LOCK_TDVPR, hpa, LOCK_SH, 0, PAMT_TDVPR, tdvpr);
+	u64 st = page_lock_explicit(c, LOCK_TDVPR, hpa, mode, 0, PAMT_TDVPR, tdvpr);
 
 	if (st)
 		return st;
 	st = tdr_lock_implicit(c, tdvpr, td);
 	if (st)
-		goto out_tdvpr;
+		page_unlock(c, tdvpr);
+	return st;
+}
+
+/* In one piece each, as mem_begin(). */
+SL_FLATTEN u64 tdvpr_lock_exclusive(struct call *c, u64 hpa, struct page_lock *tdvpr,
+				    struct td_ref *td)
+{
+	return tdvpr_and_tdr(c, hpa, LOCK_EX, tdvpr, td);
+}
+
+SL_FLATTEN u64 tdvpr_lock(struct call *c, u64 hpa, struct page_lock *tdvpr, struct td_ref *td)
+{
+	u64 st = tdvpr_and_tdr(c, hpa, LOCK_SH, tdvpr, td);
+
+	if (st)
+		return st;
 	st = td_state_check(c, td, true);
-	if (!st)
-		return 0;
-	tdr_unlock(c, td);
-out_tdvpr:
-	page_unlock(c, tdvpr);
+	if (st)
+		tdvpr_unlock(c, tdvpr, td);
 	return st;
 }
 

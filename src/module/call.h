@@ -272,8 +272,14 @@ static inline void tdr_unlock(struct call *c, struct td_ref *td)
 }
 
 /*
- * What the leaves that use a vCPU begin with: TDVPR shared, TDR shared (implicit), TD state with OP_STATE
- * shared. Returns 0 with all of it held, or a status with nothing held.
+ * What the leaves that change a vCPU begin with: TDVPR exclusive, TDR (implicit) in the mode that the plan
+ * says. Of the TD's state nothing is asked. Returns 0 with both held, or a status with nothing held.
+ */
+u64 tdvpr_lock_exclusive(struct call *c, u64 hpa, struct page_lock *tdvpr,
+			 struct td_ref *td) SL_WARN_UNUSED;
+/*
+ * And those that use one: TDVPR shared, TDR likewise, TD state with OP_STATE shared. Returns 0 with all of
+ * it held, or a status with nothing held.
  */
 u64 tdvpr_lock(struct call *c, u64 hpa, struct page_lock *tdvpr, struct td_ref *td) SL_WARN_UNUSED;
 /* Releases in the module's order: OP_STATE if held, TDR, TDVPR. */

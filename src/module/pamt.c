@@ -271,6 +271,18 @@ u64 pamt_promote(struct call *c, struct hpa page, u32 level)
 	return st;
 }
 
+void pamt_children_init(struct sl_machine *m, struct hpa page, u32 level, struct hpa owner)
+{
+	/* All of them are there: of a large page every part is. */
+	struct pamt_entry *e = mem_pamt(m, page, level - 1);
+
+	for (u32 i = 0; i < SL_ENTRIES; i++, e++) {
+		pamt_set_owner(e, owner);
+		pamt_set_bepoch(e, 0);
+		pamt_set_type(e, PAMT_REG);
+	}
+}
+
 u64 pamt_demote(struct call *c, struct hpa page, u32 level, struct pamt_pair *pair)
 {
 	static const u32 operand[] = { TDX_OPERAND_ID_R12, TDX_OPERAND_ID_R13 };
@@ -291,13 +303,7 @@ u64 pamt_demote(struct call *c, struct hpa page, u32 level, struct pamt_pair *pa
 		pair_install(c, pair, large.entry, page);
 		atomic_fetch_add_explicit(&large.entry->bepoch, SL_ENTRIES, memory_order_relaxed);
 	}
-	for (u32 i = 0; i < SL_ENTRIES; i++) {
-		struct pamt_entry *e = child_of(c, page, level, i);
-
-		pamt_set_owner(e, owner);
-		pamt_set_bepoch(e, 0);
-		pamt_set_type(e, PAMT_REG);
-	}
+	pamt_children_init(c->m, page, level, owner);
 	if (!has_pair(c, level))
 		pamt_set_type(large.entry, PAMT_NDA);
 out:

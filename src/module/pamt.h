@@ -70,6 +70,8 @@ bool pamt_range_is_free(struct sl_machine *m, struct hpa page);
  * dynamic PAMT, where R12 and R13 become the pair.
  */
 u64 pamt_promote(struct call *c, struct hpa page, u32 level) SL_WARN_UNUSED;
+/* Writes the entries of the 512 pages into which the one at @level falls: @owner's, their BEPOCH 0. */
+void pamt_children_init(struct sl_machine *m, struct hpa page, u32 level, struct hpa owner);
 /* The page at @level (1 or 2) becomes 512 pages, their BEPOCH 0. @pair: see TDH.MEM.PAGE.DEMOTE. */
 u64 pamt_demote(struct call *c, struct hpa page, u32 level, struct pamt_pair *pair) SL_WARN_UNUSED;
 

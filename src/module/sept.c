@@ -44,6 +44,16 @@ void sept_page_init(const struct sl_machine *m, struct hpa page)
 		table[i] = SEPT_FREE_ENTRY;
 }
 
+void sept_page_split(const struct sl_machine *m, struct hpa page, u64 value, u32 level)
+{
+	/* As above. */
+	u64 *table = mem_frame(m, page);
+	u64 size = SL_LEVEL_SIZE(level - 1);
+
+	for (u32 i = 0; i < SL_ENTRIES; i++)
+		table[i] = value + i * size;
+}
+
 bool sept_page_is_free(const struct sl_machine *m, struct hpa page)
 {
 	_Atomic u64 *table = mem_frame(m, page);

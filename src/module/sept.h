@@ -226,6 +226,8 @@ static inline struct sept_walk sept_walk(const struct sl_machine *m, const struc
 
 /* Fills a S-EPT page with FREE entries. */
 void sept_page_init(const struct sl_machine *m, struct hpa page);
+/* Fills one with @value, a leaf of 2 MB or 1 GB at @level, in 512 pieces: from @value's own address on. */
+void sept_page_split(const struct sl_machine *m, struct hpa page, u64 value, u32 level);
 /* Are all of its entries FREE? */
 bool sept_page_is_free(const struct sl_machine *m, struct hpa page);
 

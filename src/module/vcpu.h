@@ -15,6 +15,17 @@
 u64 vcpu_associate(struct call *c, struct tdvps *vp, struct tdcs *tdcs, bool disabled,
 		   bool *fresh) SL_WARN_UNUSED;
 
+/* A vCPU of @tdcs is initialised: its index, which may be one too many. */
+static inline u32 vcpu_index_take(struct tdcs *tdcs)
+{
+	return atomic_fetch_add_explicit(&tdcs->num_vcpus, 1, memory_order_relaxed);
+}
+
+static inline void vcpu_index_give_back(struct tdcs *tdcs)
+{
+	atomic_fetch_sub_explicit(&tdcs->num_vcpus, 1, memory_order_relaxed);
+}
+
 /* How many of the TD's vCPUs are associated with LPs. */
 static inline void vcpu_count_up(struct tdcs *tdcs)
 {

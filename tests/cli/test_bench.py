@@ -116,6 +116,15 @@ class Bench(unittest.TestCase):
                 r = leaves[leaf, flavour]
                 self.shape(r, {"ns": float, "locks_ns": float, "ratio": float, "calls_per_second": float})
                 self.assertAlmostEqual(r["ratio"], r["ns"] / r["locks_ns"])
+        # No leaf is measured cold, and work that has a name is timed.
+        for r in s["leaves"]:
+            self.assertGreater(r["in_a_row"], 1, r)
+            self.assertEqual(r["ratio_work"] is not None, bool(r["work"]), r)
+            if r["work"]:
+                self.assertAlmostEqual(r["ratio_work"], r["ns"] / r["locks_and_work_ns"])
+        for leaf in ("TDH.VP.FLUSH", "TDH.VP.INIT", "TDH.MNG.INIT", "TDH.PHYMEM.CACHE.WB", "TDH.MEM.PAGE.DEMOTE"):
+            for flavour in ("published", "hardened"):
+                self.assertIsNotNone(leaves[leaf, flavour]["ratio_work"])
         self.assertEqual({(r["what"], r["flavour"], r["cores"]) for r in s["pages"]},
                          {(w, f, c) for f in ("published", "hardened")
                           for w, c in (("module", 1), ("module", 2), ("host", 1))})

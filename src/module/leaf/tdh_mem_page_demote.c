@@ -11,14 +11,11 @@
  */
 static void split(struct call *c, const struct entry_ref *e, struct hpa table)
 {
-	/* Plain stores: nobody else can reach the page before it is linked. */
-	u64 *child = mem_frame(c->m, table);
 	u64 value = sept_with_state(e->copy, sept_unblocked(e->state));
 
 	value &= ~(SEPT_TDEL | SEPT_HPA_MASK | (c->hardened ? SEPT_HP : 0));
 	value |= sept_leaf_hpa(e->copy, e->level).v;
-	for (u32 i = 0; i < SL_ENTRIES; i++)
-		child[i] = value + i * SL_LEVEL_SIZE(e->level - 1);
+	sept_page_split(c->m, table, value, e->level);
 }
 
 /*

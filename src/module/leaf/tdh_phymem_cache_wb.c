@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "module/kot.h"
 #include "module/leaf/leaf.h"
 
 enum {
 	CACHE_WB_START = 0,
 	CACHE_WB_RESUME = 1,
 };
-
-/* HKIDs whose TD has been flushed and not freed yet. */
-static u64 flushed_hkids(const struct sl_machine *m)
-{
-	u64 hkids = 0;
-
-	for (u32 i = 0; i < SL_HKIDS; i++)
-		if (m->kot[i].state == KOT_FLUSHED)
-			hkids |= BIT_ULL(i);
-	return hkids;
-}
 
 /*
  * tdh_phymem_cache_wb - write the package's caches back, so that flushed key ids can be freed
@@ -50,7 +40,7 @@ u64 tdh_phymem_cache_wb(struct call *c)
 	}
 	if (command == CACHE_WB_START) {
 		wbt->started = false;
-		wbt->hkids = flushed_hkids(m);
+		wbt->hkids = kot_flushed(m->kot);
 		if (!wbt->hkids) {
 			st = TDX_NO_HKID_READY_TO_WBCACHE;
 			goto out;
@@ -63,10 +53,7 @@ u64 tdh_phymem_cache_wb(struct call *c)
 			st = TDX_INTERRUPTED_RESUMABLE;
 			goto out;
 		}
-	for (u32 i = 0; i < SL_HKIDS; i++)
-		if (wbt->hkids >> i & 1)
-			atomic_fetch_and_explicit(&m->kot[i].wbinvd_bitmap, ~(1u << package),
-						  memory_order_relaxed);
+	kot_written_back(m->kot, wbt->hkids, package);
 	wbt->started = false;
 out:
 	sharex_unlock(c, &m->kot_lock, LOCK_SH);

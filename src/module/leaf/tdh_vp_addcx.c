@@ -15,17 +15,14 @@
 u64 tdh_vp_addcx(struct call *c)
 {
 	struct page_lock tdvpr, page;
-	struct td_ref td = { 0 };
+	struct td_ref td;
 	struct tdvps *vp;
 	u32 state;
 	u64 st;
 
-	st = page_lock_explicit(c, LOCK_TDVPR, c->args->rdx, LOCK_EX, 0, PAMT_TDVPR, &tdvpr);
+	st = tdvpr_lock_exclusive(c, c->args->rdx, &tdvpr, &td);
 	if (st)
 		return st;
-	st = tdr_lock_implicit(c, &tdvpr, &td);
-	if (st)
-		goto out_tdvpr;
 	st = td_state_check(c, &td, true);
 	if (st)
 		goto out;
@@ -54,8 +51,6 @@ u64 tdh_vp_addcx(struct call *c)
 	tdr_unlock(c, &td);
 	return 0;
 out:
-	tdr_unlock(c, &td);
-out_tdvpr:
-	page_unlock(c, &tdvpr);
+	tdvpr_unlock(c, &tdvpr, &td);
 	return st;
 }

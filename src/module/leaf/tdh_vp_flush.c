@@ -14,17 +14,14 @@
  */
 u64 tdh_vp_flush(struct call *c)
 {
-	struct td_ref td = { 0 };
+	struct td_ref td;
 	struct page_lock tdvpr;
 	struct tdvps *vp;
 	u64 st;
 
-	st = page_lock_explicit(c, LOCK_TDVPR, c->args->rcx, LOCK_EX, 0, PAMT_TDVPR, &tdvpr);
+	st = tdvpr_lock_exclusive(c, c->args->rcx, &tdvpr, &td);
 	if (st)
 		return st;
-	st = tdr_lock_implicit(c, &tdvpr, &td);
-	if (st)
-		goto out_tdvpr;
 	if (td.tdr->lifecycle != TD_KEYS_CONFIGURED) {
 		st = TDX_TD_KEYS_NOT_CONFIGURED;
 		goto out;
@@ -40,8 +37,6 @@ u64 tdh_vp_flush(struct call *c)
 	atomic_store_explicit(&vp->assoc_lpid, LPID_NONE, memory_order_release);
 	vcpu_count_down(tdr_tdcs(c->m, td.tdr));
 out:
-	tdr_unlock(c, &td);
-out_tdvpr:
-	page_unlock(c, &tdvpr);
+	tdvpr_unlock(c, &tdvpr, &td);
 	return st;
 }

@@ -36,7 +36,7 @@ static u64 check_tsc(const struct call *c)
  */
 u64 tdh_vp_init(struct call *c)
 {
-	struct td_ref td = { 0 };
+	struct td_ref td;
 	struct page_lock tdvpr;
 	bool tsc_first = changed(c->m, CHANGE_TSC_BEFORE_COUNT);
 	u32 id = (u32)c->args->r8;
@@ -47,12 +47,9 @@ u64 tdh_vp_init(struct call *c)
 	st = tsc_first ? check_tsc(c) : 0;
 	if (st)
 		return st;
-	st = page_lock_explicit(c, LOCK_TDVPR, c->args->rcx, LOCK_EX, 0, PAMT_TDVPR, &tdvpr);
+	st = tdvpr_lock_exclusive(c, c->args->rcx, &tdvpr, &td);
 	if (st)
 		return st;
-	st = tdr_lock_implicit(c, &tdvpr, &td);
-	if (st)
-		goto out_tdvpr;
 	st = td_state_check(c, &td, true);
 	if (st)
 		goto out;
@@ -66,21 +63,21 @@ u64 tdh_vp_init(struct call *c)
 		st = vcpu_state_incorrect(c, state);
 		goto out;
 	}
-	index = atomic_fetch_add_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
+	index = vcpu_index_take(td.tdcs);
 	if (index >= td.tdcs->max_vcpus) {
-		atomic_fetch_sub_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
+		vcpu_index_give_back(td.tdcs);
 		st = TDX_MAX_VCPUS_EXCEEDED;
 		goto out;
 	}
 	st = tsc_first ? 0 : check_tsc(c);
 	if (st) {
 		if (c->hardened)
-			atomic_fetch_sub_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
+			vcpu_index_give_back(td.tdcs);
 		goto out;
 	}
 	if (c->version == 1) {
 		if (x2apic_id_is_used(c, td.tdcs, id)) {
-			atomic_fetch_sub_explicit(&td.tdcs->num_vcpus, 1, memory_order_relaxed);
+			vcpu_index_give_back(td.tdcs);
 			st = with_op(TDX_X2APIC_ID_NOT_UNIQUE, id);
 			goto out;
 		}
@@ -97,8 +94,6 @@ u64 tdh_vp_init(struct call *c)
 	/* Pairs with the state read in vcpu_associate(). */
 	atomic_store_explicit(&vp->state, VCPU_READY, memory_order_release);
 out:
-	tdr_unlock(c, &td);
-out_tdvpr:
-	page_unlock(c, &tdvpr);
+	tdvpr_unlock(c, &tdvpr, &td);
 	return st;
 }

@@ -75,12 +75,13 @@ class Docs(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "report.json")
             with open(path, "w", encoding="utf-8") as f:
-                subprocess.run([os.environ["SEAMLAB"], "check", "--format", "json", "scenarios/contention/two-faults.yaml",
-                                "scenarios/contention/teardown.yaml"], stdout=f, check=True, cwd=ROOT)
+                subprocess.run([os.environ["SEAMLAB"], "check", "--format", "json",
+                                "scenarios/contention/two-faults.yaml", "scenarios/contention/teardown.yaml"],
+                               stdout=f, check=True, cwd=ROOT)
             with open(path, encoding="utf-8") as f:
                 results = json.load(f)["results"]
-            rows = subprocess.run([tool, path, "-"], stdout=subprocess.PIPE, check=True, text=True).stdout.split("\n")[4:]
-            for row, result in zip(rows, results):
+            r = subprocess.run([tool, path, "-"], stdout=subprocess.PIPE, check=True, text=True)
+            for row, result in zip(r.stdout.split("\n")[4:], results):
                 cells = [c.strip() for c in row.split("|")]
                 self.assertEqual((cells[2], cells[3], cells[6]), (result["title"], "holds", f"{result['states']:,}"))
             with open(path, "w", encoding="utf-8") as f:

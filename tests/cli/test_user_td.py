@@ -115,7 +115,9 @@ class UserTd(unittest.TestCase):
             self.assertEqual((every["verdict"], every["kind"]), (verdict, kind))
         if verdict == "holds" and not options:
             audited = self.explore(program, "--audit")
-            self.assertEqual((audited["verdict"], audited["states"]), ("holds", o["states"]))
+            self.assertEqual(audited["verdict"], "holds")
+            # What is said to commute has a turn of its own there.
+            self.assertGreaterEqual(audited["states"], o["states"])
             # Nothing has promised anything: the module's own checkpoints are not for a user's lanes.
             self.assertEqual(self.explore(program, "--no-checkpoints"), o)
 
